@@ -1,0 +1,177 @@
+//! Content as bytes that are read in place and edited by splicing, never re-serialised needlessly.
+
+use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+/// A wire format of one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// OpenAI `POST /v1/chat/completions`
+    OpenAiChat,
+    /// OpenAI `POST /v1/responses`
+    OpenAiResponses,
+    /// OpenAI `POST /v1/completions`
+    OpenAiCompletions,
+    /// OpenAI `POST /v1/embeddings`
+    OpenAiEmbeddings,
+    /// Anthropic `POST /v1/messages`
+    AnthropicMessages,
+    /// Gemini `POST /v1beta/models/{m}:generateContent` and `:streamGenerateContent`
+    GeminiGenerate,
+    /// Gemini `POST /v1beta/models/{m}:embedContent` and `:batchEmbedContents`
+    GeminiEmbed,
+}
+
+/// The family of a dialect: decides how errors look and which headers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// `{"error":{"message","type","param","code"}}`
+    OpenAi,
+    /// `{"type":"error","error":{"type","message"},"request_id"}`
+    Anthropic,
+    /// `{"error":{"code","message","status"}}`
+    Gemini,
+}
+
+/// A text inside a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where it stands in the raw bytes, inside the JSON string's quotes (so it may hold escapes).
+    pub range: Range<usize>,
+    /// What kind of text it is.
+    pub place: Place,
+}
+
+/// What a text is to the conversation; guardrails are bound to places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// Instructions of the application.
+    System,
+    /// Words of the user, or text to embed.
+    Input,
+    /// Words of the model: in an answer, or replayed in a request's history.
+    Output,
+    /// Arguments of a tool call made by the model.
+    ToolArguments,
+    /// What a tool answered.
+    ToolResult,
+    /// Names and descriptions of tools.
+    ToolDefinition,
+}
+
+/// A change of a body: replace these bytes with those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What to replace.
+    pub range: Range<usize>,
+    /// The replacement, already escaped for the place it goes to.
+    pub with: Bytes,
+}
+
+/// Applies `edits` in one pass; without edits the bytes are shared, not copied.
+///
+/// Edits must be sorted and disjoint. One that is not, or that lies outside `raw`, is a bug of the
+/// caller: it is skipped in release builds, never a panic.
+#[must_use]
+pub fn splice(raw: &Bytes, edits: &[Edit]) -> Bytes {
+    if edits.is_empty() {
+        return raw.clone();
+    }
+    let grown: usize = edits.iter().map(|edit| edit.with.len()).sum();
+    let mut out = BytesMut::with_capacity(raw.len() + grown);
+    let mut at = 0;
+    for edit in edits {
+        let kept = raw.get(at..edit.range.start);
+        debug_assert!(kept.is_some() && edit.range.end <= raw.len(), "edits sorted, disjoint, inside");
+        let Some(kept) = kept else { continue };
+        out.extend_from_slice(kept);
+        out.extend_from_slice(&edit.with);
+        at = edit.range.end.max(edit.range.start);
+    }
+    out.extend_from_slice(raw.get(at..).unwrap_or_default());
+    out.freeze()
+}
+
+// === impl Dialect ===
+
+impl Dialect {
+    /// Whose error envelope and headers this dialect uses.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
+                Family::OpenAi
+            }
+            Self::AnthropicMessages => Family::Anthropic,
+            Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
+        }
+    }
+
+    /// The name in records, metrics and the matrix in docs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai.chat",
+            Self::OpenAiResponses => "openai.responses",
+            Self::OpenAiCompletions => "openai.completions",
+            Self::OpenAiEmbeddings => "openai.embeddings",
+            Self::AnthropicMessages => "anthropic.messages",
+            Self::GeminiGenerate => "gemini.generate_content",
+            Self::GeminiEmbed => "gemini.embed_content",
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The name in the configuration and in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::ToolArguments => "tool_arguments",
+            Self::ToolResult => "tool_result",
+            Self::ToolDefinition => "tool_definition",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Edit, splice};
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    #[test]
+    fn splice_replaces_in_one_pass_and_shares_when_nothing_changes() {
+        let raw = Bytes::from_static(br#"{"model":"gpt-4o","x":"call 555-0100 now"}"#);
+        let edits = [
+            Edit { range: 10..16, with: Bytes::from_static(b"claude") },
+            Edit { range: 28..36, with: Bytes::from_static(b"[PHONE]") },
+        ];
+        assert_eq!(&splice(&raw, &edits)[..], br#"{"model":"claude","x":"call [PHONE] now"}"#);
+        assert_eq!(splice(&raw, &[]).as_ptr(), raw.as_ptr());
+    }
+
+    proptest! {
+        /// Splicing every piece with itself is the identity, wherever the cuts are.
+        #[test]
+        fn splicing_pieces_with_themselves_changes_nothing(
+            raw in proptest::collection::vec(any::<u8>(), 0..200),
+            mut cuts in proptest::collection::vec(0usize..200, 0..12),
+        ) {
+            cuts.iter_mut().for_each(|cut| *cut = (*cut).min(raw.len()));
+            cuts.sort_unstable();
+            let edits: Vec<Edit> = cuts
+                .chunks_exact(2)
+                .map(|pair| Edit { range: pair[0]..pair[1], with: Bytes::copy_from_slice(&raw[pair[0]..pair[1]]) })
+                .collect();
+            let raw = Bytes::from(raw);
+            prop_assert_eq!(splice(&raw, &edits), raw);
+        }
+    }
+}

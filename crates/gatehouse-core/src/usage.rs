@@ -1,0 +1,107 @@
+//! What a call used, in the classes that providers bill.
+
+/// Tokens and other billed units of one call.
+///
+/// One convention for every provider: `input_tokens` and `output_tokens` are **totals**; the other
+/// token fields say how much of a total belongs to a class with its own price. Anthropic counts cached
+/// tokens beside `input_tokens`, OpenAI and Gemini inside: the dialects normalise to *inside*.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All tokens of the prompt, cached ones included.
+    pub input_tokens: u64,
+    /// Of the input: read from the provider's prompt cache.
+    pub cached_read_tokens: u64,
+    /// Of the input: written to the cache for the short lifetime (5 or 30 minutes).
+    pub cache_write_tokens: u64,
+    /// Of the input: written to the cache for the long lifetime (1 or 12 hours).
+    pub cache_write_long_tokens: u64,
+    /// Of the input: audio.
+    pub audio_input_tokens: u64,
+    /// Of the input: images, where the provider prices them apart.
+    pub image_input_tokens: u64,
+    /// All tokens of the answer, reasoning included.
+    pub output_tokens: u64,
+    /// Of the output: reasoning that may not be shown.
+    pub reasoning_tokens: u64,
+    /// Of the output: audio.
+    pub audio_output_tokens: u64,
+    /// Of the output: images.
+    pub image_output_tokens: u64,
+    /// Web searches that the provider ran and bills by the piece.
+    pub searches: u64,
+}
+
+/// Who counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UsageSource {
+    /// Nobody: nothing was sent or nothing came.
+    #[default]
+    None,
+    /// The provider.
+    Provider,
+    /// We did, because the provider's count never came.
+    Estimated,
+}
+
+// === impl Usage ===
+
+impl Usage {
+    /// Makes the parts fit their totals, as some providers report more cached than input tokens.
+    #[must_use]
+    pub fn clamped(mut self) -> Self {
+        let mut left = self.input_tokens;
+        for part in [
+            &mut self.cached_read_tokens,
+            &mut self.cache_write_tokens,
+            &mut self.cache_write_long_tokens,
+            &mut self.audio_input_tokens,
+            &mut self.image_input_tokens,
+        ] {
+            *part = (*part).min(left);
+            left -= *part;
+        }
+        let mut left = self.output_tokens;
+        for part in [&mut self.audio_output_tokens, &mut self.image_output_tokens] {
+            *part = (*part).min(left);
+            left -= *part;
+        }
+        self.reasoning_tokens = self.reasoning_tokens.min(left);
+        self
+    }
+
+    /// Whether nothing at all was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Input and output together.
+    #[must_use]
+    pub fn total_tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+}
+
+impl UsageSource {
+    /// The name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Provider => "provider",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Usage;
+
+    #[test]
+    fn parts_never_exceed_their_total() {
+        let odd = Usage { input_tokens: 10, cached_read_tokens: 161, output_tokens: 5, reasoning_tokens: 9, ..Usage::default() };
+        let fixed = odd.clamped();
+        assert_eq!((fixed.cached_read_tokens, fixed.reasoning_tokens), (10, 5));
+    }
+}
