@@ -130,12 +130,8 @@ mod tests {
 
     #[test]
     fn an_empty_list_allows_all_and_a_star_matches_the_rest() {
-        let mut caller = Caller {
-            key_id: "k".into(),
-            key_name: "n".into(),
-            models: [].into(),
-            bound: Scope::default(),
-        };
+        let mut caller =
+            Caller { key_id: "k".into(), key_name: "n".into(), models: [].into(), bound: Scope::default() };
         assert!(caller.may_use("anything"));
         caller.models = ["fast".into(), "openai/*".into()].into();
         assert!(caller.may_use("fast") && caller.may_use("openai/gpt-5"));

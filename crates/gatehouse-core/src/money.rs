@@ -70,9 +70,9 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
 fn total(all: u64, base: Rate, classes: &[(u64, Option<Rate>)]) -> u128 {
     let claimed: u64 = classes.iter().map(|(tokens, _)| tokens).sum();
     let rest = u128::from(all.saturating_sub(claimed)) * u128::from(base.0);
-    classes.iter().fold(rest, |sum, (tokens, rate)| {
-        sum + u128::from(*tokens) * u128::from(rate.unwrap_or(base).0)
-    })
+    classes
+        .iter()
+        .fold(rest, |sum, (tokens, rate)| sum + u128::from(*tokens) * u128::from(rate.unwrap_or(base).0))
 }
 
 // === impl Nanodollars ===

@@ -100,7 +100,13 @@ mod tests {
 
     #[test]
     fn parts_never_exceed_their_total() {
-        let odd = Usage { input_tokens: 10, cached_read_tokens: 161, output_tokens: 5, reasoning_tokens: 9, ..Usage::default() };
+        let odd = Usage {
+            input_tokens: 10,
+            cached_read_tokens: 161,
+            output_tokens: 5,
+            reasoning_tokens: 9,
+            ..Usage::default()
+        };
         let fixed = odd.clamped();
         assert_eq!((fixed.cached_read_tokens, fixed.reasoning_tokens), (10, 5));
     }

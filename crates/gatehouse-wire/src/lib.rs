@@ -1,1 +1,14 @@
-//! wire
+//! The languages: bytes to meaning and back, for every dialect that callers and providers speak.
+//!
+//! [`json::Doc`] reads a body in place; a [`codec::Codec`] says what it means. Requests and answers of
+//! equal dialects on both sides pass as bytes with a few edits; unequal ones go through the canonical
+//! conversation of [`chat`]. Streams are cut by [`sse`].
+//!
+//! What it does *not* know: providers (quirks are data that it is given), HTTP, time, configuration.
+//! No IO: everything here is a function of its arguments, so that it can be fuzzed.
+
+pub mod chat;
+pub mod codec;
+pub mod json;
+pub mod seal;
+pub mod sse;

@@ -1,0 +1,686 @@
+//! The canonical conversation: what every chat dialect means, and the superset of what they can say.
+//!
+//! A dialect reads its bytes into these types and writes them from these types; that is the whole of
+//! translation. Three rules keep it honest:
+//!
+//! * What a model made and must get back unchanged (signatures, encrypted reasoning) travels as a [`Seal`]
+//!   with the name of its maker, so that it is never shown to another provider.
+//! * Numbers, schemas and tool arguments stay the JSON **text** that came in ([`RawJson`]).
+//! * What has no place here is an [`Extension`]: the writing dialect takes it, names it as dropped, or
+//!   refuses it. Nothing is lost in silence.
+
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::Error;
+use gatehouse_core::usage::Usage;
+use std::ops::Range;
+
+/// JSON text, byte for byte as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawJson(pub String);
+
+/// What a caller asks a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatRequest {
+    /// The model as the caller named it. Empty when the dialect has it in the path.
+    pub model: String,
+    /// The conversation, in order.
+    pub turns: Vec<Turn>,
+    /// Tools that the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it must.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// The longest answer, reasoning included.
+    pub max_output_tokens: Option<u64>,
+    /// Sampling temperature.
+    pub temperature: Option<RawJson>,
+    /// Nucleus sampling.
+    pub top_p: Option<RawJson>,
+    /// The k likeliest.
+    pub top_k: Option<u64>,
+    /// OpenAI's and Gemini's presence penalty.
+    pub presence_penalty: Option<RawJson>,
+    /// OpenAI's and Gemini's frequency penalty.
+    pub frequency_penalty: Option<RawJson>,
+    /// For answers that can be repeated.
+    pub seed: Option<RawJson>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// How many answers. Translation knows one; the same dialect on both sides passes any number.
+    pub candidates: Option<u64>,
+    /// The form of the answer.
+    pub format: Option<Format>,
+    /// How to think.
+    pub reasoning: Option<Reasoning>,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// Whether the caller wants the usage in the stream (OpenAI: only then is it sent).
+    pub include_usage: bool,
+    /// The caller's name for its end user.
+    pub user: Option<String>,
+    /// The caller's labels.
+    pub metadata: Vec<(String, String)>,
+    /// `auto`, `default`, `flex`, `priority`, …
+    pub service_tier: Option<String>,
+    /// What only some dialects know.
+    pub extensions: Vec<Extension>,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Instructions (`system`, `developer`, `instructions`, `systemInstruction`).
+    System(Vec<Part>),
+    /// The user.
+    User(Vec<Part>),
+    /// The model, as it answered before.
+    Assistant(Vec<Block>),
+    /// Results of the calls of the turn before; several in one turn where the dialect has them so.
+    ToolResults(Vec<ToolResult>),
+}
+
+/// A piece of what somebody other than the model said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+        /// A prompt-cache mark behind it.
+        cache: Option<CacheMark>,
+    },
+    /// An image, a document or audio.
+    Media(Media),
+    /// A part that only the dialect it came from understands.
+    Opaque(Extension),
+}
+
+/// Something that is not text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// What it is.
+    pub kind: MediaKind,
+    /// Where it is.
+    pub source: Source,
+    /// Its file name or title.
+    pub name: Option<String>,
+    /// OpenAI's `detail` of an image.
+    pub detail: Option<String>,
+    /// A prompt-cache mark behind it.
+    pub cache: Option<CacheMark>,
+}
+
+/// What a medium is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// A picture.
+    Image,
+    /// A PDF or text document.
+    Document,
+    /// Sound.
+    Audio,
+    /// Moving pictures.
+    Video,
+}
+
+/// Where a medium is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the request.
+    Base64 {
+        /// Its MIME type.
+        mime: String,
+        /// The bytes in base64, as they came.
+        data: String,
+    },
+    /// Plain text in the request (Anthropic's text documents).
+    Text(String),
+    /// To be fetched by the provider.
+    Url {
+        /// The address.
+        url: String,
+        /// Its MIME type, where it was given.
+        mime: Option<String>,
+    },
+    /// Uploaded to the provider before.
+    File {
+        /// The provider's id.
+        id: String,
+        /// Whose id it is.
+        origin: Origin,
+    },
+}
+
+/// A piece of what the model said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+        /// What has to come back with it.
+        seal: Option<Seal>,
+        /// A prompt-cache mark behind it.
+        cache: Option<CacheMark>,
+    },
+    /// Reasoning, as far as it is shown.
+    Thought(Thought),
+    /// A call of a tool.
+    ToolCall(ToolCall),
+    /// A refusal in words.
+    Refusal(String),
+    /// A block that only the dialect it came from understands (server tools, citations …).
+    Opaque(Extension),
+}
+
+/// Reasoning that a model showed, or sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thought {
+    /// The readable part; empty when all of it is sealed.
+    pub text: String,
+    /// The provider's id of it (OpenAI Responses `rs_…`).
+    pub id: Option<String>,
+    /// Its signature, or the whole of it in encrypted form.
+    pub seal: Option<Seal>,
+    /// Whether the seal *is* the thought (Anthropic's `redacted_thinking`).
+    pub redacted: bool,
+}
+
+/// A call of a tool by the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Its id, made up where the provider has none.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// The arguments as JSON text; may be empty where there are none.
+    pub arguments: String,
+    /// Gemini's thought signature of the call.
+    pub seal: Option<Seal>,
+    /// A prompt-cache mark behind it.
+    pub cache: Option<CacheMark>,
+}
+
+/// The answer of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolResult {
+    /// The id of the call it answers.
+    pub call_id: String,
+    /// The tool's name, where the dialect gives it (Gemini does, and needs it).
+    pub name: Option<String>,
+    /// Whether the tool failed, where the dialect says.
+    pub is_error: bool,
+    /// What it said.
+    pub parts: Vec<Part>,
+    /// A prompt-cache mark behind it.
+    pub cache: Option<CacheMark>,
+}
+
+/// Bytes that mean something to their maker alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// Whose it is.
+    pub origin: Origin,
+    /// The value, exactly as its maker wrote it.
+    pub value: String,
+}
+
+/// Who made something opaque.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// OpenAI, or a server that speaks its Responses.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Google.
+    Gemini,
+    /// OpenRouter's `reasoning_details`.
+    OpenRouter,
+}
+
+/// A prompt-cache mark: everything up to here may be cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheMark {
+    /// Anthropic 5 minutes, OpenAI 30 minutes.
+    Short,
+    /// Anthropic 1 hour, OpenAI 12 hours.
+    Long,
+}
+
+/// A tool that the model may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// A function of the caller's.
+    Function {
+        /// Its name.
+        name: String,
+        /// What it does.
+        description: Option<String>,
+        /// JSON Schema of its arguments.
+        parameters: Option<RawJson>,
+        /// Whether arguments must follow the schema exactly. `None`: the dialect's default.
+        strict: Option<bool>,
+        /// A prompt-cache mark behind it.
+        cache: Option<CacheMark>,
+    },
+    /// A tool that the provider runs, or one of a kind that only its dialect knows.
+    Hosted {
+        /// Its type or name in the dialect, for messages.
+        name: String,
+        /// Its definition.
+        definition: Extension,
+    },
+}
+
+/// Whether and what to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As the model likes.
+    Auto,
+    /// No call.
+    None,
+    /// Any call, but one at least.
+    Required,
+    /// This one.
+    Named(String),
+    /// One of these (Gemini's `allowedFunctionNames`, OpenAI's `allowed_tools`).
+    Allowed {
+        /// The names.
+        names: Vec<String>,
+        /// Whether one must be called.
+        required: bool,
+    },
+}
+
+/// The form of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON after a schema.
+    JsonSchema {
+        /// The schema's name; OpenAI requires one (`response` when the caller gave none).
+        name: Option<String>,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: RawJson,
+        /// Whether it must be followed exactly. `None`: the dialect's default.
+        strict: Option<bool>,
+    },
+}
+
+/// How to think.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasoning {
+    /// How hard.
+    pub effort: Option<Effort>,
+    /// How long at most, in tokens.
+    pub budget_tokens: Option<u64>,
+    /// Whether the caller wants to see it (`summary`, `includeThoughts`, Anthropic's `display`).
+    pub visible: bool,
+    /// Whether sealed reasoning is to be returned for the next turn
+    /// (`include: ["reasoning.encrypted_content"]`).
+    pub sealed: bool,
+}
+
+/// How hard to think, from OpenAI's list, which is the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Effort {
+    /// Not at all (`none`, Anthropic's `disabled`, Gemini's budget 0).
+    None,
+    /// `minimal`
+    Minimal,
+    /// `low`
+    Low,
+    /// `medium`
+    Medium,
+    /// `high`
+    High,
+    /// `xhigh`
+    XHigh,
+    /// `max`
+    Max,
+}
+
+/// Something that only some dialects know, kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Its path in the request, for messages and `x-gatehouse-dropped` (`logit_bias`, `tools[1]`).
+    pub path: String,
+    /// Its value.
+    pub value: RawJson,
+    /// The dialect it is a member of.
+    pub origin: Dialect,
+    /// What leaving it out would do.
+    pub weight: Weight,
+}
+
+/// What leaving something out would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Weight {
+    /// Nothing that the caller would miss in the answer: dropped and named.
+    Hint,
+    /// Change what the caller asked for: refused where it cannot be honoured.
+    Meaning,
+}
+
+/// What a model answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatResponse {
+    /// The provider's id of the answer.
+    pub id: String,
+    /// The model as the provider names it.
+    pub model: String,
+    /// When, in Unix seconds, where the provider says.
+    pub created: Option<u64>,
+    /// What it said, in order.
+    pub blocks: Vec<Block>,
+    /// Why it stopped.
+    pub finish: Finish,
+    /// The stop reason in the provider's own word.
+    pub native_finish: Option<String>,
+    /// The stop text that was met.
+    pub stop_sequence: Option<String>,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// The tier that served.
+    pub service_tier: Option<String>,
+}
+
+/// Why a model stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Finish {
+    /// It was done.
+    #[default]
+    Stop,
+    /// It met one of the caller's stop texts.
+    StopSequence,
+    /// It ran out of tokens.
+    Length,
+    /// It calls tools.
+    ToolCalls,
+    /// It refused, or a filter stopped it.
+    ContentFilter,
+    /// It paused and wants to be called again (Anthropic's `pause_turn`).
+    Pause,
+    /// It failed by its own word (malformed call and the like).
+    Failed,
+}
+
+/// A piece of an answer on its way.
+///
+/// A valid sequence: `Start`, then blocks (each `Open`, any `Delta` and `Seal`, `Close`; blocks may
+/// overlap), `Usage` and `Finish` in either order (the last usage counts, the first finish), `End`.
+/// Folding a stream gives the [`ChatResponse`] that the same answer has without streaming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChatEvent {
+    /// The answer begins.
+    Start {
+        /// The provider's id of the answer.
+        id: String,
+        /// The model as the provider names it.
+        model: String,
+        /// When, in Unix seconds, where the provider says.
+        created: Option<u64>,
+    },
+    /// A block begins. Indices count from 0 in order of opening.
+    Open {
+        /// Its index.
+        index: u32,
+        /// What it will be; text and arguments empty.
+        block: Block,
+    },
+    /// More text of an open block: words, thoughts, arguments or a refusal.
+    Delta {
+        /// The block.
+        index: u32,
+        /// The text.
+        text: String,
+        /// Where the text stands in the frame's data (inside the quotes), for edits in place.
+        at: Option<Range<usize>>,
+    },
+    /// The seal of an open block.
+    Seal {
+        /// The block.
+        index: u32,
+        /// The seal.
+        seal: Seal,
+    },
+    /// A block ends.
+    Close {
+        /// The block.
+        index: u32,
+    },
+    /// What has been used so far; each replaces the one before.
+    Usage(Usage),
+    /// Why the model stopped.
+    Finish {
+        /// In our word.
+        finish: Finish,
+        /// In the provider's.
+        native: Option<String>,
+        /// The stop text that was met.
+        stop_sequence: Option<String>,
+    },
+    /// A text that the dialect repeats in whole at the end of a block (Responses' `…done` events). Only
+    /// guardrails read it; encoders make their own.
+    Repeat {
+        /// Whether it is a tool call's arguments.
+        arguments: bool,
+        /// The text.
+        text: String,
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+    },
+    /// The provider failed in the middle. Nothing follows.
+    Error(Error),
+    /// The end, whole and well. Nothing follows.
+    End,
+}
+
+// === impl Effort ===
+
+impl Effort {
+    /// OpenAI's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// Reads OpenAI's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::None, Self::Minimal, Self::Low, Self::Medium, Self::High, Self::XHigh, Self::Max]
+            .into_iter()
+            .find(|effort| effort.as_str() == word)
+    }
+}
+
+// === impl Finish ===
+
+impl Finish {
+    /// OpenAI chat's word, which records use too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop | Self::StopSequence | Self::Pause | Self::Failed => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+        }
+    }
+}
+
+// === impl Block ===
+
+impl Block {
+    /// A text block without anything attached.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), seal: None, cache: None }
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// A text part without anything attached.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), cache: None }
+    }
+}
+
+// === impl ChatEvent ===
+
+/// The events of an answer that came in one piece: what a streaming front gets then, and the left side of
+/// the law `fold(events(x)) == x`.
+#[must_use]
+pub fn events(response: &ChatResponse) -> Vec<ChatEvent> {
+    let mut all = vec![ChatEvent::Start {
+        id: response.id.clone(),
+        model: response.model.clone(),
+        created: response.created,
+    }];
+    for (index, block) in (0u32..).zip(&response.blocks) {
+        let (opening, text, seal) = take_apart(block);
+        all.push(ChatEvent::Open { index, block: opening });
+        if !text.is_empty() {
+            all.push(ChatEvent::Delta { index, text, at: None });
+        }
+        all.extend(seal.map(|seal| ChatEvent::Seal { index, seal }));
+        all.push(ChatEvent::Close { index });
+    }
+    all.extend(response.usage.map(ChatEvent::Usage));
+    all.push(ChatEvent::Finish {
+        finish: response.finish,
+        native: response.native_finish.clone(),
+        stop_sequence: response.stop_sequence.clone(),
+    });
+    all.push(ChatEvent::End);
+    all
+}
+
+/// A block as it opens, the text that follows, and the seal that comes last. A tool call's seal and a
+/// redacted thought's come with the opening, as they do from providers.
+fn take_apart(block: &Block) -> (Block, String, Option<Seal>) {
+    match block {
+        Block::Text { text, seal, cache } => {
+            (Block::Text { text: String::new(), seal: None, cache: *cache }, text.clone(), seal.clone())
+        }
+        Block::Thought(thought) if thought.redacted => (block.clone(), String::new(), None),
+        Block::Thought(thought) => {
+            let opening = Thought { text: String::new(), seal: None, ..thought.clone() };
+            (Block::Thought(opening), thought.text.clone(), thought.seal.clone())
+        }
+        Block::ToolCall(call) => {
+            let opening = ToolCall { arguments: String::new(), ..call.clone() };
+            (Block::ToolCall(opening), call.arguments.clone(), None)
+        }
+        Block::Refusal(text) => (Block::Refusal(String::new()), text.clone(), None),
+        Block::Opaque(_) => (block.clone(), String::new(), None),
+    }
+}
+
+/// Puts a streamed answer together again.
+///
+/// # Errors
+/// The provider's error, when the stream ended with one.
+pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
+    let mut whole = ChatResponse::default();
+    let mut finished = false;
+    let place = |index: &u32| usize::try_from(*index).unwrap_or(usize::MAX);
+    for event in events {
+        match event {
+            ChatEvent::Start { id, model, created } => {
+                (whole.id, whole.model, whole.created) = (id.clone(), model.clone(), *created);
+            }
+            ChatEvent::Open { block, .. } => whole.blocks.push(block.clone()),
+            ChatEvent::Delta { index, text, .. } => {
+                if let Some(block) = whole.blocks.get_mut(place(index)) {
+                    append(block, text);
+                }
+            }
+            ChatEvent::Seal { index, seal } => {
+                if let Some(block) = whole.blocks.get_mut(place(index)) {
+                    put_seal(block, seal);
+                }
+            }
+            ChatEvent::Usage(usage) => whole.usage = Some(*usage),
+            ChatEvent::Finish { finish, native, stop_sequence } if !finished => {
+                finished = true;
+                whole.finish = *finish;
+                (whole.native_finish, whole.stop_sequence) = (native.clone(), stop_sequence.clone());
+            }
+            ChatEvent::Error(error) => return Err(error.clone()),
+            ChatEvent::Close { .. }
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Repeat { .. }
+            | ChatEvent::End => {}
+        }
+    }
+    Ok(whole)
+}
+
+fn append(block: &mut Block, more: &str) {
+    match block {
+        Block::Text { text, .. } | Block::Refusal(text) => text.push_str(more),
+        Block::Thought(thought) => thought.text.push_str(more),
+        Block::ToolCall(call) => call.arguments.push_str(more),
+        Block::Opaque(_) => {}
+    }
+}
+
+fn put_seal(block: &mut Block, new: &Seal) {
+    match block {
+        Block::Text { seal, .. } => *seal = Some(new.clone()),
+        Block::Thought(thought) => thought.seal = Some(new.clone()),
+        Block::ToolCall(call) => call.seal = Some(new.clone()),
+        Block::Refusal(_) | Block::Opaque(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_the_events_of_an_answer_gives_the_answer() {
+        let seal = Seal { origin: Origin::Anthropic, value: "sig".to_owned() };
+        let answer = ChatResponse {
+            id: "1".to_owned(),
+            model: "m".to_owned(),
+            blocks: vec![
+                Block::Thought(Thought {
+                    text: "hm".to_owned(),
+                    seal: Some(seal.clone()),
+                    ..Thought::default()
+                }),
+                Block::Thought(Thought { seal: Some(seal), redacted: true, ..Thought::default() }),
+                Block::text("hello"),
+                Block::ToolCall(ToolCall {
+                    id: "c".to_owned(),
+                    arguments: "{}".to_owned(),
+                    ..ToolCall::default()
+                }),
+                Block::Refusal("no".to_owned()),
+            ],
+            finish: Finish::ToolCalls,
+            usage: Some(Usage { input_tokens: 3, ..Usage::default() }),
+            ..ChatResponse::default()
+        };
+        assert_eq!(fold(&events(&answer)), Ok(answer));
+    }
+}
