@@ -1,0 +1,409 @@
+//! The configuration as written: one type a section, every field with its default.
+//!
+//! Doc comments here are the reference: `gatehouse schema` and the page in docs are made from them.
+
+use crate::secret::Secret;
+use crate::unit::{Bytes, Duration};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A map that keeps the order of the file.
+pub type Ordered<T> = crate::ordered::Ordered<T>;
+
+/// The whole file. All of it is optional.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The version of this format.
+    pub version: u32,
+    /// Where calls arrive. Anything but loopback needs an administrator key.
+    pub listen: String,
+    /// The administration side.
+    pub admin: Admin,
+    /// Where keys and the index of records are kept: `sqlite` (in the data folder).
+    pub store: String,
+    /// Who answers, by the name that models and records use.
+    pub providers: Ordered<Provider>,
+    /// The names that callers use.
+    pub models: Ordered<Model>,
+    /// What may pass.
+    pub guards: Vec<Guard>,
+    /// Who calls: teams, their apps and use cases. Keys may only be made for what stands here, if
+    /// anything does.
+    pub teams: BTreeMap<String, Team>,
+    /// What is recorded of each exchange.
+    pub record: Record,
+    /// What happens when a price is not known.
+    pub prices: Prices,
+    /// Limits of size and number.
+    pub limits: Limits,
+    /// Limits of time.
+    pub timeouts: Timeouts,
+    /// Second attempts.
+    pub retry: Retry,
+    /// Where traces and metrics go.
+    pub telemetry: Telemetry,
+}
+
+/// The administration side.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where metrics and health are served. Loopback unless an administrator key exists.
+    pub listen: String,
+}
+
+/// A provider: a kind, an address, a credential.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// What it speaks: `openai`, `anthropic`, `gemini`, `mistral`, `groq`, `ollama`, …, `compatible`, `sim`.
+    pub api: String,
+    /// Its credential, by reference: `${OPENAI_API_KEY}` or `${file:/run/secrets/openai}`.
+    pub api_key: Option<Secret>,
+    /// Several credentials, used in turn; one that is refused or out of quota rests for a while.
+    pub api_keys: Vec<Secret>,
+    /// Where it is, when not at its usual place.
+    pub base_url: Option<String>,
+    /// Where the data goes (`eu`, `us`, …).
+    pub region: Option<String>,
+    /// Where that claim comes from.
+    pub region_evidence: Option<String>,
+    /// Runs on one's own machines: models without a price cost nothing instead of being unpriced.
+    pub self_hosted: bool,
+    /// Prices that replace the list's, by model (`*` for all), in dollars per million tokens.
+    pub prices: BTreeMap<String, Price>,
+    /// Models to offer in lists beside those of the catalogue.
+    pub models: Vec<String>,
+    /// Time limits that differ from the general ones.
+    pub timeouts: Option<Timeouts>,
+}
+
+/// A price in dollars per million tokens. Write decimals in quotes or plainly; they are never rounded.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Price {
+    /// Input.
+    pub input: Option<Decimal>,
+    /// Output.
+    pub output: Option<Decimal>,
+    /// Input read from the cache.
+    pub cached_read: Option<Decimal>,
+    /// Input written to the cache for the short lifetime.
+    pub cache_write: Option<Decimal>,
+    /// Input written to the cache for the long lifetime.
+    pub cache_write_long: Option<Decimal>,
+    /// Reasoning, where it has a price of its own.
+    pub reasoning: Option<Decimal>,
+}
+
+pub use crate::unit::Decimal;
+
+/// A name that callers use and who may serve it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    /// `provider/model`, in order of preference.
+    pub targets: Vec<String>,
+    /// How to choose among the targets: `order`.
+    pub prefer: Prefer,
+}
+
+/// How to choose among targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Prefer {
+    /// The first; the next ones when it fails.
+    #[default]
+    Order,
+}
+
+/// A guardrail and where it applies.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// Its name in headers and records.
+    pub name: String,
+    /// What it looks for: `words`.
+    pub detect: Detect,
+    /// `words`: whole words or phrases, in any letter case.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// Which texts it sees. Default: `input` and `output`.
+    #[serde(default = "input_and_output")]
+    pub at: Vec<At>,
+    /// What it does about a finding.
+    #[serde(rename = "do")]
+    pub action: Do,
+    /// Only for calls on these accounts.
+    #[serde(default)]
+    pub only: Only,
+    /// What happens when it cannot run.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// What a guardrail looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detect {
+    /// Words and phrases.
+    Words,
+}
+
+/// A kind of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// Instructions of the application.
+    System,
+    /// Words of the user, and texts to embed.
+    Input,
+    /// Words of the model.
+    Output,
+    /// Arguments of tool calls.
+    ToolArguments,
+    /// Results of tool calls.
+    ToolResult,
+    /// Names and descriptions of tools.
+    ToolDefinition,
+}
+
+/// What to do about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Do {
+    /// Stop the call.
+    Block,
+    /// Replace the finding for good.
+    Redact,
+    /// Say so in `x-gatehouse-guards` and in the record.
+    Flag,
+    /// Say so in the record.
+    Observe,
+}
+
+/// Accounts that something applies to; what is absent applies to all.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Only {
+    /// The organisation.
+    pub org: Option<String>,
+    /// The team.
+    pub team: Option<String>,
+    /// The app.
+    pub app: Option<String>,
+    /// The use case.
+    pub use_case: Option<String>,
+}
+
+/// What happens when a guardrail cannot run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The call stops.
+    #[default]
+    Closed,
+    /// The call passes, and the record says so.
+    Open,
+}
+
+/// A team.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Team {
+    /// Its apps.
+    pub apps: BTreeMap<String, App>,
+    /// The models it may use; empty: all.
+    pub models: Vec<String>,
+}
+
+/// An app.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct App {
+    /// Its use cases; empty: any.
+    pub use_cases: Vec<String>,
+}
+
+/// What is recorded of each exchange.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Record {
+    /// What is kept of what was said.
+    pub content: Content,
+    /// When the end of an answer is released.
+    pub durability: Durability,
+}
+
+/// What is kept of what was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Nothing but its size.
+    None,
+    /// Its size and SHA-256.
+    #[default]
+    Digest,
+    /// All of it.
+    Full,
+}
+
+/// When the end of an answer is released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// When its record is written: survives the end of the process, not of the machine.
+    Async,
+    /// When its record is on the disk.
+    #[default]
+    Local,
+}
+
+/// Prices.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prices {
+    /// What happens to calls of models without a known price.
+    pub unknown: Unknown,
+}
+
+/// What happens to calls of models without a known price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// They pass and are recorded as `unpriced`, never as zero. A key with a budget refuses them.
+    #[default]
+    Flag,
+    /// They are refused with `price_unknown`.
+    Refuse,
+}
+
+/// Limits of size and number.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest request body.
+    pub body: Bytes,
+    /// The largest answer in one piece that is taken from a provider.
+    pub answer: Bytes,
+    /// The largest request head.
+    pub headers: Bytes,
+    /// Open connections of callers.
+    pub connections: u32,
+    /// Calls at the same time; one more is answered `overloaded`.
+    pub calls: u32,
+    /// How long a client may take over the head of a request.
+    pub header_time: Duration,
+    /// How long a client may take over the body of a request.
+    pub body_time: Duration,
+    /// How long open calls may go on after the first SIGTERM.
+    pub drain: Duration,
+}
+
+/// Limits of time towards providers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// To the first byte of an answer.
+    pub first_token: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// For the whole call, all attempts together.
+    pub total: Duration,
+}
+
+/// Second attempts, always before the first byte has been passed on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Additional attempts at one target.
+    pub attempts: u32,
+    /// Of all calls to a target, the share that may be retried, in percent.
+    pub budget_percent: u32,
+    /// The first pause; doubled each time, with jitter.
+    pub backoff: Duration,
+    /// A `retry-after` longer than this is not waited for.
+    pub wait_max: Duration,
+}
+
+/// Where traces and metrics go.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// The base address of an OTLP/HTTP collector. Default: `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.
+    pub otlp: Option<String>,
+}
+
+// === defaults ===
+
+fn input_and_output() -> Vec<At> {
+    vec![At::Input, At::Output]
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            listen: "127.0.0.1:8080".to_owned(),
+            admin: Admin::default(),
+            store: "sqlite".to_owned(),
+            providers: Ordered::default(),
+            models: Ordered::default(),
+            guards: Vec::new(),
+            teams: BTreeMap::new(),
+            record: Record::default(),
+            prices: Prices::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            retry: Retry::default(),
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8081".to_owned() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: Bytes(32 << 20),
+            answer: Bytes(64 << 20),
+            headers: Bytes(64 << 10),
+            connections: 20_000,
+            calls: 15_000,
+            header_time: Duration::seconds(10),
+            body_time: Duration::seconds(60),
+            drain: Duration::seconds(600),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::seconds(3),
+            first_token: Duration::seconds(120),
+            idle: Duration::seconds(60),
+            total: Duration::seconds(900),
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            budget_percent: 20,
+            backoff: Duration::millis(100),
+            wait_max: Duration::seconds(5),
+        }
+    }
+}

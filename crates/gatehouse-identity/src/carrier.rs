@@ -1,0 +1,89 @@
+//! The credential in a request: one, in whatever header the caller's SDK has for it.
+
+use gatehouse_core::error::{Code, Error};
+use http::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Headers that carry a caller key beside `Authorization: Bearer`.
+const HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
+
+/// Finds the caller's credential.
+///
+/// # Errors
+/// `invalid_api_key` when there is none or it cannot be read, `invalid_request` when there are two that
+/// differ: one part of the way would check the first, another bill the second.
+pub fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<SecretString, Error> {
+    let mut found: Option<SecretString> = None;
+    let mut take = |text: &str| match &found {
+        Some(other) if other.expose_secret() != text => {
+            Err(Error::invalid("authorization", "the request carries two different credentials; send one"))
+        }
+        _ => {
+            found = Some(SecretString::from(text));
+            Ok(())
+        }
+    };
+    for value in headers.get_all(http::header::AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| unreadable())?;
+        let (scheme, token) = text.split_once(' ').ok_or_else(unreadable)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Error::new(Code::InvalidApiKey, "send the key as \"Authorization: Bearer KEY\""));
+        }
+        take(token.trim())?;
+    }
+    for name in HEADERS {
+        for value in headers.get_all(name) {
+            take(value.to_str().map_err(|_| unreadable())?.trim())?;
+        }
+    }
+    for pair in query.unwrap_or_default().split('&') {
+        if let Some(key) = pair.strip_prefix("key=") {
+            take(key)?;
+        }
+    }
+    found.filter(|key| !key.expose_secret().is_empty()).ok_or_else(|| {
+        Error::new(
+            Code::InvalidApiKey,
+            "no caller key: send it as \"Authorization: Bearer KEY\" or in \"x-api-key\"; \
+             \"gatehouse key create\" makes one",
+        )
+    })
+}
+
+fn unreadable() -> Error {
+    Error::new(Code::InvalidApiKey, "the credential cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credential;
+    use gatehouse_core::error::Code;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use secrecy::ExposeSecret;
+
+    fn read(pairs: &[(&'static str, &'static str)], query: Option<&str>) -> Result<String, Code> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        credential(&headers, query).map(|key| key.expose_secret().to_owned()).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn every_sdk_finds_its_header_and_two_keys_are_refused() {
+        assert_eq!(read(&[("authorization", "Bearer k")], None).unwrap(), "k");
+        assert_eq!(read(&[("authorization", "bearer  k")], None).unwrap(), "k");
+        assert_eq!(read(&[("x-api-key", "k"), ("authorization", "Bearer k")], None).unwrap(), "k");
+        assert_eq!(read(&[("api-key", "k")], None).unwrap(), "k");
+        assert_eq!(read(&[("x-goog-api-key", "k")], None).unwrap(), "k");
+        assert_eq!(read(&[], Some("alt=sse&key=k")).unwrap(), "k");
+        assert_eq!(
+            read(&[("x-api-key", "a"), ("authorization", "Bearer b")], None),
+            Err(Code::InvalidRequest)
+        );
+        assert_eq!(read(&[("x-api-key", "a"), ("x-api-key", "b")], None), Err(Code::InvalidRequest));
+        for nothing in [&[][..], &[("authorization", "Basic eA==")], &[("x-api-key", "")]] {
+            assert_eq!(read(nothing, None), Err(Code::InvalidApiKey));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The OpenAI-compatible family: one implementation, a value for each member.
+
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::codec::Quirks;
+
+/// A provider that speaks OpenAI's dialects.
+#[derive(Clone, Copy, Debug)]
+pub struct Compatible {
+    /// Its name in the configuration and in the price list.
+    pub name: &'static str,
+    /// Where it is, with the version in the path; `None` for servers of one's own.
+    pub base_url: Option<&'static str>,
+    /// The variables that a start without configuration looks for.
+    pub environment: Environment,
+    /// What it has beside chat.
+    pub also: &'static [Dialect],
+    /// Whether a credential is required.
+    pub key: Key,
+    /// How it differs.
+    pub quirks: Quirks,
+    /// Prefixes of model names that are surely its own.
+    pub model_prefixes: &'static [&'static str],
+}
+
+/// Whether a credential is required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Yes.
+    Required,
+    /// Servers of one's own often have none.
+    Optional,
+}
+
+impl Compatible {
+    /// What most have in common; the name and address are to be set.
+    pub const BASE: Self = Self {
+        name: "",
+        base_url: None,
+        environment: Environment { key: None, base_url: None },
+        also: &[Dialect::OpenAiEmbeddings],
+        key: Key::Required,
+        quirks: Quirks::COMPATIBLE,
+        model_prefixes: &[],
+    };
+
+    fn path(dialect: Dialect) -> Option<&'static str> {
+        match dialect {
+            Dialect::OpenAiChat => Some("/chat/completions"),
+            Dialect::OpenAiResponses => Some("/responses"),
+            Dialect::OpenAiCompletions => Some("/completions"),
+            Dialect::OpenAiEmbeddings => Some("/embeddings"),
+            _ => None,
+        }
+    }
+}
+
+impl Provider for Compatible {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn base_url(&self) -> Option<&'static str> {
+        self.base_url
+    }
+
+    fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+        match front {
+            front if front == Dialect::OpenAiChat || self.also.contains(&front) => Some(front),
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
+                self.also.contains(&Dialect::OpenAiEmbeddings).then_some(Dialect::OpenAiEmbeddings)
+            }
+            _ => Some(Dialect::OpenAiChat),
+        }
+    }
+
+    fn counts_tokens(&self, _: Dialect) -> bool {
+        false
+    }
+
+    fn quirks(&self) -> &'static Quirks {
+        // A member of the family is a `static`; the trait hands out what lives as long.
+        crate::kinds::quirks_of(self.name)
+    }
+
+    fn needs_credential(&self) -> bool {
+        self.key == Key::Required
+    }
+
+    fn model_prefixes(&self) -> &'static [&'static str] {
+        self.model_prefixes
+    }
+
+    fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
+        if outgoing.action == Action::CountTokens {
+            return Err(Error::new(Code::Internal, "this provider does not count tokens"));
+        }
+        let path = Self::path(outgoing.dialect)
+            .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
+        let mut headers = headers(outgoing.caller, &["openai-beta"]);
+        if let Some(secret) = outgoing.credential {
+            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", secret)?);
+        }
+        Ok(Addressed { uri: uri(outgoing.base_url, path)?, headers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Action, Outgoing, kinds};
+    use gatehouse_core::content::Dialect;
+    use http::HeaderMap;
+    use secrecy::SecretString;
+
+    #[test]
+    fn a_request_goes_to_the_dialects_path_and_its_key_does_not_print() {
+        let groq = kinds::find("groq").unwrap();
+        let secret = SecretString::from("gsk-secret");
+        let addressed = groq
+            .address(&Outgoing {
+                dialect: Dialect::OpenAiChat,
+                action: Action::Stream,
+                model: "m",
+                base_url: groq.base_url().unwrap(),
+                credential: Some(&secret),
+                caller: &HeaderMap::new(),
+            })
+            .unwrap();
+        assert_eq!(addressed.uri, "https://api.groq.com/openai/v1/chat/completions");
+        assert_eq!(addressed.headers["authorization"], "Bearer gsk-secret");
+        assert!(!format!("{addressed:?}").contains("gsk-secret"));
+    }
+
+    #[test]
+    fn every_member_serves_every_chat_front_and_names_are_unique() {
+        let mut names = std::collections::BTreeSet::new();
+        for provider in kinds::ALL {
+            assert!(names.insert(provider.name()), "{}", provider.name());
+            for front in [
+                Dialect::OpenAiChat,
+                Dialect::OpenAiResponses,
+                Dialect::OpenAiCompletions,
+                Dialect::AnthropicMessages,
+                Dialect::GeminiGenerate,
+            ] {
+                assert!(provider.dialect(front).is_some(), "{} {front:?}", provider.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Google's Gemini API with an API key. <https://ai.google.dev/api/generate-content>
+
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::Error;
+use gatehouse_wire::codec::Quirks;
+use http::HeaderName;
+
+/// Gemini.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemini {
+    pub(crate) name: &'static str,
+    pub(crate) quirks: Quirks,
+}
+
+/// Gemini.
+pub static PROVIDER: Gemini = Gemini { name: "gemini", quirks: Quirks::NONE };
+
+impl Provider for Gemini {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn base_url(&self) -> Option<&'static str> {
+        Some("https://generativelanguage.googleapis.com")
+    }
+
+    fn environment(&self) -> Environment {
+        Environment { key: Some("GEMINI_API_KEY"), base_url: Some("GEMINI_BASE_URL") }
+    }
+
+    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+        Some(match front {
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
+            _ => Dialect::GeminiGenerate,
+        })
+    }
+
+    fn counts_tokens(&self, dialect: Dialect) -> bool {
+        dialect == Dialect::GeminiGenerate
+    }
+
+    fn quirks(&self) -> &'static Quirks {
+        &PROVIDER.quirks
+    }
+
+    fn model_prefixes(&self) -> &'static [&'static str] {
+        &["gemini-", "gemma-"]
+    }
+
+    fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
+        let base = outgoing.base_url.trim_end_matches('/');
+        let base = base.trim_end_matches("/v1beta").trim_end_matches("/v1");
+        let call = match (outgoing.dialect, outgoing.action) {
+            (_, Action::CountTokens) => "countTokens",
+            (Dialect::GeminiEmbed, Action::EmbedMany) => "batchEmbedContents",
+            (Dialect::GeminiEmbed, _) => "embedContent",
+            (_, Action::Stream) => "streamGenerateContent?alt=sse",
+            (_, Action::Generate | Action::EmbedMany) => "generateContent",
+        };
+        let model = segment(outgoing.model.trim_start_matches("models/"));
+        let mut headers = headers(outgoing.caller, &[]);
+        if let Some(secret) = outgoing.credential {
+            headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header("", secret)?);
+        }
+        Ok(Addressed { uri: uri(base, &format!("/v1beta/models/{model}:{call}"))?, headers })
+    }
+}
+
+/// A model's name as a path segment: whatever could end the segment is encoded, so that a name cannot
+/// choose another path.
+fn segment(model: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    model.bytes().fold(String::with_capacity(model.len()), |mut out, byte| {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn a_models_name_stays_in_its_segment() {
+        assert_eq!(segment("gemini-2.5-pro"), "gemini-2.5-pro");
+        assert_eq!(segment("../x?y#z"), "..%2Fx%3Fy%23z");
+    }
+}

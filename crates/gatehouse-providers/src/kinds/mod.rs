@@ -1,0 +1,32 @@
+//! The list of providers. Each word declares the file and registers what is in it.
+
+use crate::Provider;
+use gatehouse_wire::codec::Quirks;
+
+macro_rules! providers {
+    ($($name:ident),* $(,)?) => {
+        $( pub mod $name; )*
+
+        /// Every kind of provider, in the order in which a start without configuration offers them.
+        pub static ALL: &[&dyn Provider] = &[ $( &$name::PROVIDER, )* ];
+
+        /// The quirks of a kind.
+        pub(crate) fn quirks_of(name: &str) -> &'static Quirks {
+            match name {
+                $( name if name == $name::PROVIDER.name => &$name::PROVIDER.quirks, )*
+                _ => &Quirks::NONE,
+            }
+        }
+    };
+}
+
+providers! {
+    openai, anthropic, gemini, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
+    ollama, vllm, llamacpp, tgi, compatible, sim,
+}
+
+/// The kind of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static dyn Provider> {
+    ALL.iter().copied().find(|provider| provider.name() == name)
+}

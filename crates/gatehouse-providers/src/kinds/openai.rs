@@ -1,0 +1,17 @@
+//! OpenAI. <https://platform.openai.com/docs/api-reference>
+
+use crate::Environment;
+use crate::compatible::Compatible;
+use gatehouse_core::content::Dialect;
+use gatehouse_wire::codec::Quirks;
+
+/// OpenAI.
+pub static PROVIDER: Compatible = Compatible {
+    name: "openai",
+    base_url: Some("https://api.openai.com/v1"),
+    environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL") },
+    also: &[Dialect::OpenAiResponses, Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    quirks: Quirks::NONE,
+    model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-"],
+    ..Compatible::BASE
+};

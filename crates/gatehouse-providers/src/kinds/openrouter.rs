@@ -1,0 +1,16 @@
+//! OpenRouter: sealed reasoning comes as `reasoning_details`. <https://openrouter.ai/docs/api-reference>
+
+use crate::Environment;
+use crate::compatible::Compatible;
+use gatehouse_core::content::Dialect;
+use gatehouse_wire::codec::Quirks;
+
+/// OpenRouter.
+pub static PROVIDER: Compatible = Compatible {
+    name: "openrouter",
+    base_url: Some("https://openrouter.ai/api/v1"),
+    environment: Environment { key: Some("OPENROUTER_API_KEY"), base_url: Some("OPENROUTER_BASE_URL") },
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
+    quirks: Quirks::COMPATIBLE,
+    ..Compatible::BASE
+};

@@ -1,0 +1,67 @@
+//! The simulated provider that comes with the gateway: every dialect, no bill, answers that can be
+//! foreseen. The composition root starts it on a loopback port and gives its address.
+
+use crate::kinds::{anthropic, gemini};
+use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
+use gatehouse_core::content::{Dialect, Family};
+use gatehouse_core::error::Error;
+use gatehouse_wire::codec::Quirks;
+
+/// The simulated provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Sim {
+    pub(crate) name: &'static str,
+    pub(crate) quirks: Quirks,
+}
+
+/// The simulated provider.
+pub static PROVIDER: Sim = Sim { name: "sim", quirks: Quirks::NONE };
+
+impl Provider for Sim {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn base_url(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::default()
+    }
+
+    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+        Some(front)
+    }
+
+    fn counts_tokens(&self, dialect: Dialect) -> bool {
+        matches!(dialect, Dialect::AnthropicMessages | Dialect::GeminiGenerate)
+    }
+
+    fn quirks(&self) -> &'static Quirks {
+        &PROVIDER.quirks
+    }
+
+    fn needs_credential(&self) -> bool {
+        false
+    }
+
+    fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
+        match outgoing.dialect.family() {
+            Family::Anthropic => anthropic::PROVIDER.address(outgoing),
+            Family::Gemini => gemini::PROVIDER.address(outgoing),
+            Family::OpenAi => {
+                let path = match outgoing.dialect {
+                    Dialect::OpenAiResponses => "/v1/responses",
+                    Dialect::OpenAiCompletions => "/v1/completions",
+                    Dialect::OpenAiEmbeddings => "/v1/embeddings",
+                    _ => "/v1/chat/completions",
+                };
+                Ok(Addressed {
+                    uri: uri(outgoing.base_url, path)?,
+                    headers: headers(outgoing.caller, &["openai-beta"]),
+                })
+            }
+        }
+    }
+}

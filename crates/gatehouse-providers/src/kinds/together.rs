@@ -1,0 +1,16 @@
+//! Together AI. <https://docs.together.ai/reference>
+
+use crate::Environment;
+use crate::compatible::Compatible;
+use gatehouse_core::content::Dialect;
+use gatehouse_wire::codec::Quirks;
+
+/// Together AI.
+pub static PROVIDER: Compatible = Compatible {
+    name: "together",
+    base_url: Some("https://api.together.xyz/v1"),
+    environment: Environment { key: Some("TOGETHER_API_KEY"), base_url: Some("TOGETHER_BASE_URL") },
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], ..Quirks::COMPATIBLE },
+    ..Compatible::BASE
+};

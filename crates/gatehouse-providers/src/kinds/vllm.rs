@@ -1,0 +1,16 @@
+//! vLLM's server. <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>
+
+use crate::Environment;
+use crate::compatible::{Compatible, Key};
+use gatehouse_core::content::Dialect;
+use gatehouse_wire::codec::Quirks;
+
+/// vLLM's server.
+pub static PROVIDER: Compatible = Compatible {
+    name: "vllm",
+    environment: Environment { key: None, base_url: Some("VLLM_BASE_URL") },
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
+    key: Key::Optional,
+    quirks: Quirks::COMPATIBLE,
+    ..Compatible::BASE
+};

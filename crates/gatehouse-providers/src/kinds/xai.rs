@@ -1,0 +1,17 @@
+//! xAI: chat and Responses. <https://docs.x.ai/docs/api-reference>
+
+use crate::Environment;
+use crate::compatible::Compatible;
+use gatehouse_core::content::Dialect;
+use gatehouse_wire::codec::{MaxTokens, Quirks};
+
+/// xAI.
+pub static PROVIDER: Compatible = Compatible {
+    name: "xai",
+    base_url: Some("https://api.x.ai/v1"),
+    environment: Environment { key: Some("XAI_API_KEY"), base_url: Some("XAI_BASE_URL") },
+    also: &[Dialect::OpenAiResponses],
+    quirks: Quirks { max_tokens: MaxTokens::CompletionTokens, refuse: &["logit_bias"], ..Quirks::COMPATIBLE },
+    model_prefixes: &["grok-"],
+    ..Compatible::BASE
+};

@@ -1,0 +1,145 @@
+//! Who answers: each provider's address, signature and quirks.
+//!
+//! A [`Provider`] is a set of pure functions: it turns a finished body into a signed HTTP request and never
+//! touches the network. Most providers speak OpenAI's dialects with small differences, so they are values
+//! of [`compatible::Compatible`], twenty lines each. To add one: a file in `kinds/` and its word in the
+//! list of [`kinds`].
+//!
+//! What it does *not* know: policies, prices, the caller.
+
+pub mod compatible;
+pub mod kinds;
+
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::codec::Quirks;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What is to be sent, apart from the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The wire format of the body.
+    pub dialect: Dialect,
+    /// Which of the dialect's calls.
+    pub action: Action,
+    /// The model's name at the provider, for those that have it in the path.
+    pub model: &'a str,
+    /// Where the provider is, without a trailing slash.
+    pub base_url: &'a str,
+    /// The credential, where one is needed.
+    pub credential: Option<&'a SecretString>,
+    /// The caller's own headers, for the few that a provider of the same dialect understands.
+    pub caller: &'a HeaderMap,
+}
+
+/// Which call of a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// An answer in one piece.
+    Generate,
+    /// An answer as a stream.
+    Stream,
+    /// The number of tokens of a request.
+    CountTokens,
+    /// The vectors of several texts (Gemini has a path of its own for one text).
+    EmbedMany,
+}
+
+/// Where a request goes and what it carries.
+#[derive(Debug)]
+pub struct Addressed {
+    /// The address.
+    pub uri: Uri,
+    /// The headers, the credential among them.
+    pub headers: HeaderMap,
+}
+
+/// A kind of provider: what `api:` in the configuration names.
+pub trait Provider: Send + Sync {
+    /// Its name in the configuration and in the price list.
+    fn name(&self) -> &'static str;
+
+    /// Where it is unless configured otherwise. `None` for servers of one's own: they must be configured.
+    fn base_url(&self) -> Option<&'static str>;
+
+    /// The variables that a start without configuration looks for.
+    fn environment(&self) -> Environment;
+
+    /// The wire format in which it serves `front`: the same where it can, else the one to translate to.
+    /// `None` when it has nothing of the kind (embeddings at Anthropic).
+    fn dialect(&self, front: Dialect) -> Option<Dialect>;
+
+    /// Whether it counts tokens itself for callers of this dialect.
+    fn counts_tokens(&self, dialect: Dialect) -> bool;
+
+    /// How it differs from its dialect.
+    fn quirks(&self) -> &'static Quirks;
+
+    /// Whether it needs a credential.
+    fn needs_credential(&self) -> bool {
+        true
+    }
+
+    /// Prefixes of model names that are surely its own, for names without a provider.
+    fn model_prefixes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Addresses and signs a request.
+    ///
+    /// # Errors
+    /// When the address or the credential cannot be put into a request.
+    fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error>;
+}
+
+/// Variables of the environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Holds the credential.
+    pub key: Option<&'static str>,
+    /// Overrides the address.
+    pub base_url: Option<&'static str>,
+}
+
+/// Request headers of a caller that reach a provider of the same family.
+const FORWARDED: &[&str] = &["anthropic-beta", "anthropic-version", "openai-beta"];
+
+// === for the providers ===
+
+/// Joins base, path and query into an address.
+///
+/// # Errors
+/// `internal_error` when they do not make one: the configuration is checked before.
+pub fn uri(base_url: &str, path: &str) -> Result<Uri, Error> {
+    format!("{}{path}", base_url.trim_end_matches('/')).parse().map_err(|error| {
+        Error::new(Code::Internal, "the provider's address is not valid").detail(format!("{error}"))
+    })
+}
+
+/// The headers of every request, with the caller's that are passed on.
+#[must_use]
+pub fn headers(caller: &HeaderMap, forward: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    for name in FORWARDED.iter().filter(|name| forward.contains(name)) {
+        for value in caller.get_all(*name) {
+            headers.append(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers
+}
+
+const USER_AGENT: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
+
+/// A header that holds a credential; it prints as `Sensitive`.
+///
+/// # Errors
+/// `internal_error` when the credential has characters that no header can hold.
+pub fn secret_header(prefix: &str, secret: &SecretString) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(&format!("{prefix}{}", secret.expose_secret()))
+        .map_err(|_| Error::new(Code::Internal, "the provider's credential cannot be sent in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
