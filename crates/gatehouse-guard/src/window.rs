@@ -1,0 +1,363 @@
+//! Guardrails over an answer that is still being written.
+//!
+//! Frames wait in the window until everything that a guardrail could still find in their text would have
+//! been found. What is found is cut out of the frames that carry it; a block ends the stream before any
+//! of it has passed.
+
+use crate::engine::{Active, Extent, Tally};
+use gatehouse_core::content::Place;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::chat::{Block, ChatEvent};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many bytes of frames may wait. Beyond it, a provider is padding what a guardrail waits for.
+pub const HELD_BYTES_MAX: usize = 1 << 20;
+
+/// The window of one stream. `F` is the frame as the caller of this module keeps it.
+pub struct Window<F> {
+    active: Active,
+    lookbehind: usize,
+    held: VecDeque<Held<F>>,
+    held_bytes: usize,
+    /// How many frames have left at the front: the number of a held frame is its position plus this.
+    left: usize,
+    blocks: BTreeMap<u32, OpenBlock>,
+    tally: Tally,
+}
+
+/// A frame and its meaning, as it may pass.
+#[derive(Debug)]
+pub struct Held<F> {
+    /// The frame.
+    pub frame: F,
+    /// Its events, with their texts as they may pass.
+    pub events: Vec<ChatEvent>,
+    /// Whether a text is another than the frame's.
+    pub changed: bool,
+    bytes: usize,
+    /// Open texts of this frame that may not pass yet.
+    waiting: usize,
+}
+
+/// The text of a block that has not passed yet, and which frames it came in.
+struct OpenBlock {
+    place: Place,
+    /// The last character that has passed, so that a word's beginning is seen, and all that has not.
+    text: String,
+    /// How many bytes of `text` have passed.
+    passed: usize,
+    pieces: VecDeque<Piece>,
+}
+
+/// A piece of text: in which frame, in which of its events, how long.
+struct Piece {
+    frame: usize,
+    event: usize,
+    bytes: usize,
+}
+
+// === impl Window ===
+
+impl<F> Window<F> {
+    /// A window for the guardrails of one call.
+    #[must_use]
+    pub fn new(active: Active) -> Self {
+        let lookbehind = active.lookbehind();
+        Self {
+            active,
+            lookbehind,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            left: 0,
+            blocks: BTreeMap::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes in a frame of `bytes` bytes and its meaning.
+    ///
+    /// # Errors
+    /// `guard_blocked` or `guard_unavailable`: nothing that is still held may pass any more.
+    pub fn push(&mut self, frame: F, bytes: usize, events: Vec<ChatEvent>) -> Result<(), Error> {
+        self.held_bytes += bytes;
+        if self.held_bytes > HELD_BYTES_MAX {
+            return Err(Error::new(Code::UpstreamBadResponse, "the stream holds back more than a guardrail may wait for"));
+        }
+        let number = self.left + self.held.len();
+        self.held.push_back(Held { frame, events: Vec::new(), changed: false, bytes, waiting: 0 });
+        for (at, event) in events.into_iter().enumerate() {
+            self.take(number, at, event)?;
+        }
+        Ok(())
+    }
+
+    /// The next frame that may pass.
+    pub fn pop(&mut self) -> Option<Held<F>> {
+        if self.held.front()?.waiting > 0 {
+            return None;
+        }
+        let held = self.held.pop_front()?;
+        self.left += 1;
+        self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
+        Some(held)
+    }
+
+    /// Nothing more will come: what is open is judged as it is.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish(&mut self) -> Result<(), Error> {
+        let open: Vec<u32> = self.blocks.keys().copied().collect();
+        open.into_iter().try_for_each(|index| self.close(index))
+    }
+
+    /// What the guardrails have seen in this answer.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+
+    fn take(&mut self, frame: usize, at: usize, event: ChatEvent) -> Result<(), Error> {
+        let mut event = event;
+        let mut judge = None;
+        match &mut event {
+            ChatEvent::Open { index, block } => {
+                if let Some(place) = place_of(block) {
+                    let open = OpenBlock::new(place);
+                    self.blocks.insert(*index, open);
+                }
+            }
+            ChatEvent::Delta { index, text, .. } => {
+                let block = self.blocks.entry(*index).or_insert_with(|| OpenBlock::new(Place::Output));
+                block.text.push_str(text);
+                block.pieces.push_back(Piece { frame, event: at, bytes: text.len() });
+                judge = Some(*index);
+            }
+            ChatEvent::Repeat { arguments, text, .. } => {
+                let place = if *arguments { Place::ToolArguments } else { Place::Output };
+                if let Some(changed) = self.active.judge_text(text, place, Extent::Whole, &mut self.tally)? {
+                    *text = changed;
+                    self.mark_changed(frame);
+                }
+            }
+            ChatEvent::Close { index } => {
+                let index = *index;
+                self.put(frame, event);
+                return self.close(index);
+            }
+            _ => {}
+        }
+        self.put(frame, event);
+        if let Some(index) = judge {
+            self.wait(frame);
+            self.judge(index, Extent::Partial)?;
+        }
+        Ok(())
+    }
+
+    /// Judges the text of a block that has not passed, and lets pass what is far enough from its end.
+    fn judge(&mut self, index: u32, extent: Extent) -> Result<(), Error> {
+        let Some(mut block) = self.blocks.remove(&index) else { return Ok(()) };
+        let judged = self.active.judge_text(&block.text, block.place, extent, &mut self.tally);
+        if let Some(changed) = judged? {
+            self.spread(&mut block, &changed);
+        }
+        let safe = match extent {
+            Extent::Whole => block.text.len(),
+            Extent::Partial => block.text.len().saturating_sub(self.lookbehind),
+        };
+        let mut passed = block.passed;
+        while let Some(piece) = block.pieces.front() {
+            if passed + piece.bytes > safe {
+                break;
+            }
+            passed += piece.bytes;
+            self.unwait(piece.frame);
+            block.pieces.pop_front();
+        }
+        let last = block.text.get(..passed).and_then(|text| text.char_indices().next_back());
+        let keep_from = last.map_or(passed, |(at, _)| at);
+        block.text.drain(..keep_from);
+        block.passed = passed - keep_from;
+        self.blocks.insert(index, block);
+        Ok(())
+    }
+
+    fn close(&mut self, index: u32) -> Result<(), Error> {
+        self.judge(index, Extent::Whole)?;
+        self.blocks.remove(&index);
+        Ok(())
+    }
+
+    /// Puts a changed text back into the pieces it came in: what is equal at both ends stays where it was,
+    /// the rest goes to the first piece that differs.
+    fn spread(&mut self, block: &mut OpenBlock, changed: &str) {
+        let kept = common_prefix(&block.text, changed);
+        let tail = common_suffix(&block.text, changed, kept);
+        let old_end = block.text.len() - tail;
+        let new_middle = changed.get(kept..changed.len() - tail).unwrap_or_default();
+        let mut start = block.passed;
+        let mut placed = false;
+        for piece in &mut block.pieces {
+            let end = start + piece.bytes;
+            let before = block.text.get(start..end.min(kept).max(start)).unwrap_or_default();
+            let after = block.text.get(start.max(old_end).min(end)..end).unwrap_or_default();
+            let touches = end > kept && start < old_end || (!placed && end >= kept && start <= kept && kept == old_end);
+            if touches {
+                let middle = if placed { "" } else { new_middle };
+                placed = true;
+                let text = format!("{before}{middle}{after}");
+                piece.bytes = text.len();
+                if let Some(held) = self.held.get_mut(piece.frame - self.left) {
+                    held.changed = true;
+                    if let Some(ChatEvent::Delta { text: own, .. }) = held.events.get_mut(piece.event) {
+                        *own = text;
+                    }
+                }
+            }
+            start = end;
+        }
+        block.text = changed.to_owned();
+    }
+
+    fn put(&mut self, frame: usize, event: ChatEvent) {
+        if let Some(held) = self.held.get_mut(frame - self.left) {
+            held.events.push(event);
+        }
+    }
+
+    fn mark_changed(&mut self, frame: usize) {
+        if let Some(held) = self.held.get_mut(frame - self.left) {
+            held.changed = true;
+        }
+    }
+
+    fn wait(&mut self, frame: usize) {
+        if let Some(held) = self.held.get_mut(frame - self.left) {
+            held.waiting += 1;
+        }
+    }
+
+    fn unwait(&mut self, frame: usize) {
+        if let Some(held) = self.held.get_mut(frame - self.left) {
+            held.waiting = held.waiting.saturating_sub(1);
+        }
+    }
+}
+
+// === impl OpenBlock ===
+
+impl OpenBlock {
+    fn new(place: Place) -> Self {
+        Self { place, text: String::new(), passed: 0, pieces: VecDeque::new() }
+    }
+}
+
+/// Which guardrails look at a block.
+fn place_of(block: &Block) -> Option<Place> {
+    match block {
+        Block::ToolCall(_) => Some(Place::ToolArguments),
+        Block::Text { .. } | Block::Thought(_) | Block::Refusal(_) => Some(Place::Output),
+        Block::Opaque(_) => None,
+    }
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.char_indices().zip(b.chars()).find(|((_, x), y)| x != y).map_or(a.len().min(b.len()), |((at, _), _)| at)
+}
+
+fn common_suffix(a: &str, b: &str, prefix: usize) -> usize {
+    let room = a.len().min(b.len()) - prefix;
+    let mut bytes = 0;
+    for (x, y) in a.chars().rev().zip(b.chars().rev()) {
+        if x != y || bytes + x.len_utf8() > room {
+            break;
+        }
+        bytes += x.len_utf8();
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Guards, tests::words};
+    use gatehouse_core::call::Scope;
+    use gatehouse_core::verdict::{Action, Decision};
+    use proptest::prelude::*;
+
+    fn window(action: Action) -> Window<usize> {
+        Window::new(Guards::new(vec![words(action, &[Place::Output])]).for_scope(&Scope::default()))
+    }
+
+    /// Streams `text` in the given pieces; gives what passed before the end, and in all.
+    fn stream(window: &mut Window<usize>, pieces: &[&str]) -> Result<(String, String), Error> {
+        let mut passed = String::new();
+        let mut take = |window: &mut Window<usize>| {
+            while let Some(held) = window.pop() {
+                for event in &held.events {
+                    if let ChatEvent::Delta { text, .. } = event {
+                        passed.push_str(text);
+                    }
+                }
+            }
+            passed.clone()
+        };
+        window.push(0, 0, vec![ChatEvent::Open { index: 0, block: Block::text("") }])?;
+        for (number, piece) in pieces.iter().enumerate() {
+            let delta = ChatEvent::Delta { index: 0, text: (*piece).to_owned(), at: None };
+            window.push(number, piece.len(), vec![delta])?;
+            take(window);
+        }
+        let early = take(window);
+        window.push(99, 0, vec![ChatEvent::Close { index: 0 }])?;
+        window.finish()?;
+        Ok((early, take(window)))
+    }
+
+    #[test]
+    fn a_word_cut_over_frames_is_found_and_none_of_it_passes() {
+        let mut redacting = window(Action::Redact);
+        let (_, all) = stream(&mut redacting, &["the Nigh", "tin", "gale pro", "ject"]).unwrap();
+        assert_eq!(all, "the [REDACTED] project");
+        assert_eq!(redacting.take_tally().outcomes()[0].decision, Decision::Redact);
+        let error = stream(&mut window(Action::Block), &["the Nigh", "tin", "gale pro", "ject"]).unwrap_err();
+        assert_eq!(error.code, Code::GuardBlocked);
+    }
+
+    #[test]
+    fn what_is_far_from_the_end_passes_at_once() {
+        let (early, all) = stream(&mut window(Action::Block), &["lorem ipsum "; 20]).unwrap();
+        assert!(early.len() > 150, "held back all but {early:?}");
+        assert_eq!(all, "lorem ipsum ".repeat(20));
+        let far = [&["lorem ipsum "; 20][..], &["xNight", "ingale"]].concat();
+        assert!(stream(&mut window(Action::Block), &far).is_ok(), "the word begins in what has passed");
+    }
+
+    #[test]
+    fn at_the_end_of_an_answer_a_word_is_a_word() {
+        assert_eq!(stream(&mut window(Action::Redact), &["by Nightingale"]).unwrap().1, "by [REDACTED]");
+        assert_eq!(stream(&mut window(Action::Redact), &["Nightingale", "s sing"]).unwrap().1, "Nightingales sing");
+    }
+
+    proptest! {
+        /// However the text is cut, what passes is what passes in one piece.
+        #[test]
+        fn cuts_do_not_matter(
+            text in "(Nightingale|nightingales|ä| |x|Night){0,12}",
+            cuts in proptest::collection::vec(0usize..120, 0..8),
+        ) {
+            let whole = stream(&mut window(Action::Redact), &[&text]).unwrap().1;
+            let mut at: Vec<usize> = cuts.into_iter().filter(|cut| text.is_char_boundary(*cut) && *cut < text.len()).collect();
+            at.sort_unstable();
+            at.dedup();
+            let mut pieces = Vec::new();
+            let mut start = 0;
+            for cut in at {
+                pieces.push(&text[start..cut]);
+                start = cut;
+            }
+            pieces.push(&text[start..]);
+            prop_assert_eq!(stream(&mut window(Action::Redact), &pieces).unwrap().1, whole);
+        }
+    }
+}
