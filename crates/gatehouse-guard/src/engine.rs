@@ -124,10 +124,9 @@ impl Active {
             let Some(inner) = raw.get(span.range.clone()) else { continue };
             let text = unescape(inner);
             match self.judge_text(&text, span.place, Extent::Whole, &mut judged.tally) {
-                Ok(changed) => judged.edits.extend(changed.map(|text| Edit {
-                    range: span.range.clone(),
-                    with: Bytes::from(escaped(&text)),
-                })),
+                Ok(changed) => judged.edits.extend(
+                    changed.map(|text| Edit { range: span.range.clone(), with: Bytes::from(escaped(&text)) }),
+                ),
                 Err(error) => {
                     judged.stopped = Some(error);
                     break;
@@ -159,7 +158,8 @@ impl Active {
                 }
                 Err(unavailable) => {
                     tally.note(guard, Decision::ErrorClosed, &[]);
-                    let message = format!("guardrail {:?} could not run, and it is set to fail closed", guard.name);
+                    let message =
+                        format!("guardrail {:?} could not run, and it is set to fail closed", guard.name);
                     return Err(Error::new(Code::GuardUnavailable, message).detail(unavailable.0));
                 }
             };
@@ -279,8 +279,8 @@ impl Tally {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::words::Words;
     use crate::Unavailable;
+    use crate::words::Words;
     use gatehouse_core::content::splice;
 
     pub(crate) fn words(action: Action, at: &[Place]) -> Guard {
@@ -351,7 +351,8 @@ pub(crate) mod tests {
 
     #[test]
     fn guards_of_other_accounts_do_not_look() {
-        let guard = Guard { only: Only { team: Some("a".into()), ..Only::default() }, ..words(Action::Block, &[]) };
+        let guard =
+            Guard { only: Only { team: Some("a".into()), ..Only::default() }, ..words(Action::Block, &[]) };
         let guards = Guards::new(vec![guard]);
         assert!(guards.for_scope(&Scope::default()).guards.is_empty());
         assert_eq!(guards.for_scope(&Scope { team: "a".into(), ..Scope::default() }).guards.len(), 1);

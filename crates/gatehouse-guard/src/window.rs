@@ -81,7 +81,10 @@ impl<F> Window<F> {
     pub fn push(&mut self, frame: F, bytes: usize, events: Vec<ChatEvent>) -> Result<(), Error> {
         self.held_bytes += bytes;
         if self.held_bytes > HELD_BYTES_MAX {
-            return Err(Error::new(Code::UpstreamBadResponse, "the stream holds back more than a guardrail may wait for"));
+            return Err(Error::new(
+                Code::UpstreamBadResponse,
+                "the stream holds back more than a guardrail may wait for",
+            ));
         }
         let number = self.left + self.held.len();
         self.held.push_back(Held { frame, events: Vec::new(), changed: false, bytes, waiting: 0 });
@@ -201,7 +204,8 @@ impl<F> Window<F> {
             let end = start + piece.bytes;
             let before = block.text.get(start..end.min(kept).max(start)).unwrap_or_default();
             let after = block.text.get(start.max(old_end).min(end)..end).unwrap_or_default();
-            let touches = end > kept && start < old_end || (!placed && end >= kept && start <= kept && kept == old_end);
+            let touches =
+                end > kept && start < old_end || (!placed && end >= kept && start <= kept && kept == old_end);
             if touches {
                 let middle = if placed { "" } else { new_middle };
                 placed = true;
@@ -336,7 +340,10 @@ mod tests {
     #[test]
     fn at_the_end_of_an_answer_a_word_is_a_word() {
         assert_eq!(stream(&mut window(Action::Redact), &["by Nightingale"]).unwrap().1, "by [REDACTED]");
-        assert_eq!(stream(&mut window(Action::Redact), &["Nightingale", "s sing"]).unwrap().1, "Nightingales sing");
+        assert_eq!(
+            stream(&mut window(Action::Redact), &["Nightingale", "s sing"]).unwrap().1,
+            "Nightingales sing"
+        );
     }
 
     proptest! {

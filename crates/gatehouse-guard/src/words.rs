@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn whole_words_in_any_case() {
-        assert_eq!(found(&["Nightingale"], "NIGHTINGALE, nightingale's; nightingales"), ["NIGHTINGALE", "nightingale"]);
+        assert_eq!(
+            found(&["Nightingale"], "NIGHTINGALE, nightingale's; nightingales"),
+            ["NIGHTINGALE", "nightingale"]
+        );
         assert_eq!(found(&["Straße", "c++"], "STRAßE c++"), ["STRAßE", "c++"]);
         assert_eq!(found(&["night", "night train"], "the night  train"), ["night  train"]);
     }

@@ -1,0 +1,187 @@
+//! From a model's targets to the order in which to try them: filter, then rank.
+
+use gatehouse_core::content::Dialect;
+use gatehouse_core::deployment::{Capabilities, Deployment};
+use gatehouse_core::error::{Code, Error};
+use std::fmt;
+use std::sync::Arc;
+
+/// A target that may serve.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The model at its provider.
+    pub deployment: Arc<Deployment>,
+    /// What it can do, as far as is known.
+    pub capabilities: Capabilities,
+    /// The fronts that its provider can serve, directly or by translation.
+    pub fronts: Vec<Dialect>,
+}
+
+/// What a call asks of a target.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// The caller's dialect.
+    pub front: Dialect,
+    /// Tools are declared.
+    pub tools: bool,
+    /// Images are in it.
+    pub images: bool,
+    /// Audio is in it.
+    pub audio: bool,
+    /// Documents are in it.
+    pub documents: bool,
+    /// The answer must follow a schema.
+    pub structured: bool,
+    /// A rough count of the tokens of the prompt.
+    pub input_tokens: u64,
+}
+
+/// What came of each candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// The candidate.
+    pub deployment: Arc<Deployment>,
+    /// Why it is out; `None` when it is in.
+    pub dropped: Option<Reason>,
+}
+
+/// Why a candidate cannot serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its provider has nothing of the kind.
+    Operation,
+    /// It calls no tools.
+    Tools,
+    /// It reads no images.
+    Images,
+    /// It hears no audio.
+    Audio,
+    /// It reads no documents.
+    Documents,
+    /// It follows no schema.
+    Structured,
+    /// The prompt alone is longer than its context: by half again, as the count is rough.
+    Context,
+}
+
+/// What to try.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Indices into the candidates, in the order to try them. Never empty.
+    pub order: Vec<usize>,
+    /// Every candidate with what came of it.
+    pub table: Vec<Considered>,
+}
+
+/// Plans a call: hard constraints first, then the order of the configuration.
+///
+/// # Errors
+/// `no_capable_target` that lists every candidate with its reason.
+pub fn plan(wish: &Wish, candidates: &[Candidate]) -> Result<Plan, Error> {
+    let table: Vec<Considered> = candidates
+        .iter()
+        .map(|candidate| Considered {
+            deployment: Arc::clone(&candidate.deployment),
+            dropped: reason_against(wish, candidate),
+        })
+        .collect();
+    let order: Vec<usize> =
+        table.iter().enumerate().filter(|(_, one)| one.dropped.is_none()).map(|(at, _)| at).collect();
+    if order.is_empty() {
+        return Err(nobody(&table));
+    }
+    Ok(Plan { order, table })
+}
+
+fn reason_against(wish: &Wish, candidate: &Candidate) -> Option<Reason> {
+    let can = &candidate.capabilities;
+    let lacks = |needed: bool, able: Option<bool>| needed && able == Some(false);
+    let too_long = |limit: u64| wish.input_tokens / 3 * 2 > limit;
+    let checks = [
+        (!candidate.fronts.contains(&wish.front), Reason::Operation),
+        (lacks(wish.tools, can.tools), Reason::Tools),
+        (lacks(wish.images, can.images), Reason::Images),
+        (lacks(wish.audio, can.audio), Reason::Audio),
+        (lacks(wish.documents, can.documents), Reason::Documents),
+        (lacks(wish.structured, can.structured), Reason::Structured),
+        (can.context_tokens.is_some_and(too_long), Reason::Context),
+    ];
+    checks.into_iter().find(|(out, _)| *out).map(|(_, reason)| reason)
+}
+
+fn nobody(table: &[Considered]) -> Error {
+    let reasons: Vec<String> = table
+        .iter()
+        .filter_map(|one| one.dropped.map(|reason| format!("{}: {reason}", one.deployment)))
+        .collect();
+    let only_context = table.iter().all(|one| one.dropped == Some(Reason::Context));
+    let code =
+        if only_context && !table.is_empty() { Code::ContextLengthExceeded } else { Code::NoCapableTarget };
+    Error::new(code, format!("no target of this model can serve the request ({})", reasons.join("; ")))
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Operation => "its provider does not offer this operation",
+            Self::Tools => "calls no tools",
+            Self::Images => "reads no images",
+            Self::Audio => "hears no audio",
+            Self::Documents => "reads no documents",
+            Self::Structured => "follows no JSON Schema",
+            Self::Context => "the prompt exceeds its context",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Candidate, Reason, Wish, plan};
+    use gatehouse_core::content::Dialect;
+    use gatehouse_core::deployment::{Capabilities, Deployment};
+    use gatehouse_core::error::Code;
+    use std::sync::Arc;
+
+    fn candidate(model: &str, capabilities: Capabilities) -> Candidate {
+        let deployment = Deployment { provider: "p".into(), model: model.into(), region: "".into() };
+        Candidate { deployment: Arc::new(deployment), capabilities, fronts: vec![Dialect::OpenAiChat] }
+    }
+
+    fn wish() -> Wish {
+        Wish {
+            front: Dialect::OpenAiChat,
+            tools: false,
+            images: true,
+            audio: false,
+            documents: false,
+            structured: false,
+            input_tokens: 100,
+        }
+    }
+
+    #[test]
+    fn what_cannot_serve_is_dropped_with_its_reason_and_the_rest_keeps_its_order() {
+        let blind = Capabilities { images: Some(false), ..Capabilities::default() };
+        let all = [
+            candidate("blind", blind),
+            candidate("unknown", Capabilities::default()),
+            candidate("b", Capabilities::default()),
+        ];
+        let planned = plan(&wish(), &all).unwrap();
+        assert_eq!(planned.order, [1, 2]);
+        assert_eq!(planned.table[0].dropped, Some(Reason::Images));
+        let error = plan(&wish(), &all[..1]).unwrap_err();
+        assert_eq!(error.code, Code::NoCapableTarget);
+        assert!(error.message.contains("p/blind: reads no images"));
+    }
+
+    #[test]
+    fn a_prompt_that_fits_nowhere_is_named_as_such() {
+        let small = Capabilities { context_tokens: Some(10), ..Capabilities::default() };
+        let error = plan(&wish(), &[candidate("small", small)]).unwrap_err();
+        assert_eq!(error.code, Code::ContextLengthExceeded);
+        let other_front = Wish { front: Dialect::GeminiEmbed, ..wish() };
+        let error = plan(&other_front, &[candidate("x", Capabilities::default())]).unwrap_err();
+        assert_eq!(error.code, Code::NoCapableTarget);
+    }
+}
