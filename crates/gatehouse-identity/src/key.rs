@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatehouse_core::call::Caller;
 use gatehouse_core::error::{Code, Error};
-use gatehouse_core::money::Nanodollars;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::Sha256;
@@ -41,12 +40,12 @@ pub struct Minted {
 pub struct Entry {
     /// HMAC-SHA-256 of the whole key.
     pub hash: [u8; 32],
+    /// The hash before the last rotation, and until when it is still taken, in Unix seconds.
+    pub old: Option<([u8; 32], u64)>,
     /// Whose it is.
     pub caller: Arc<Caller>,
     /// When it ends, in Unix seconds.
     pub expires_at: Option<u64>,
-    /// What it may spend, and over which period (`day`, `month`, …; `lifetime`).
-    pub budget: Option<(Nanodollars, Arc<str>)>,
 }
 
 /// All keys that are valid or expired; revoked ones are not in here. Built anew at every change.
@@ -129,7 +128,10 @@ impl Keys {
         });
         let entry = id.and_then(|id| self.by_id.get(id));
         let kept = entry.map_or([0; 32], |entry| entry.hash);
-        let same = bool::from(kept.ct_eq(&hash));
+        let old = entry.and_then(|entry| entry.old).filter(|(_, until)| now < *until);
+        let is_new = kept.ct_eq(&hash);
+        let is_old = old.map_or([0; 32], |(old, _)| old).ct_eq(&hash);
+        let same = bool::from(is_new | is_old);
         let Some(entry) = entry.filter(|_| same) else {
             return Err(Error::new(Code::InvalidApiKey, "this caller key is not known here"));
         };
@@ -158,7 +160,7 @@ mod tests {
             models: [].into(),
             bound: Scope::default(),
         };
-        let entry = Entry { hash: minted.hash, caller: Arc::new(caller), expires_at, budget: None };
+        let entry = Entry { hash: minted.hash, old: None, caller: Arc::new(caller), expires_at };
         (Keys::new(pepper, [entry]), minted.key)
     }
 

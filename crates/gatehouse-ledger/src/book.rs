@@ -1,0 +1,99 @@
+//! The price book: the operator's prices first, then the catalogue.
+
+use crate::UnixSeconds;
+use crate::catalogue;
+use crate::overrides::PriceOverride;
+use crate::price::{ModelPrices, Priced};
+use crate::tier::ServiceTier;
+use gatehouse_core::deployment::Capabilities;
+
+/// Finds the prices of a target. Made anew with each configuration; look-ups change nothing in it.
+#[derive(Clone, Debug, Default)]
+pub struct PriceBook {
+    overrides: Vec<PriceOverride>,
+}
+
+// === impl PriceBook ===
+
+impl PriceBook {
+    /// A book in which `overrides` go before the catalogue. Of several that fit a model, an exact name
+    /// goes before a pattern, a longer pattern before a shorter one, and the later before the earlier.
+    #[must_use]
+    pub fn new(overrides: Vec<PriceOverride>) -> Self {
+        Self { overrides }
+    }
+
+    /// All prices of a model, to be kept with the target: a call then looks nothing up.
+    ///
+    /// `kind` is the kind of provider (`openai`, `gemini`), `provider` its name in the configuration,
+    /// `model` the model's name there. What is not known gives prices that are empty, never zero.
+    #[must_use]
+    pub fn resolve(&self, kind: &str, provider: &str, model: &str) -> ModelPrices {
+        let fitting = self.overrides.iter().filter_map(|each| Some((each.fits(provider, model)?, each)));
+        if let Some((_, set)) = fitting.max_by_key(|(fit, _)| *fit) {
+            return set.prices();
+        }
+        let listed = catalogue::find(kind, model).and_then(|row| row.variants());
+        listed.map(ModelPrices::new).unwrap_or_default()
+    }
+
+    /// One price, found from scratch: for reports and `explain`. Calls use [`Self::resolve`].
+    #[must_use]
+    pub fn lookup(
+        &self,
+        kind: &str,
+        provider: &str,
+        model: &str,
+        at: UnixSeconds,
+        tier: ServiceTier,
+        input_tokens: u64,
+    ) -> Option<Priced> {
+        self.resolve(kind, provider, model).at(at, tier, input_tokens)
+    }
+
+    /// What a model can do, as far as the catalogue knows; everything unknown for a model it does not list.
+    #[must_use]
+    pub fn capabilities(kind: &str, model: &str) -> Capabilities {
+        catalogue::find(kind, model).map(|row| row.capabilities()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PriceBook;
+    use crate::overrides::PriceOverride;
+    use crate::tier::ServiceTier::{Priority, Standard};
+    use gatehouse_core::money::Rate;
+
+    fn set(model: &str, dollars: &str) -> PriceOverride {
+        PriceOverride::new("mine", model, [("input", dollars), ("output", dollars)]).unwrap()
+    }
+
+    fn input(book: &PriceBook, provider: &str, model: &str) -> Option<Rate> {
+        book.lookup("openai", provider, model, 0, Standard, 1).map(|priced| priced.price.input)
+    }
+
+    #[test]
+    fn the_operators_price_goes_first_and_the_closest_of_them() {
+        let book = PriceBook::new(vec![set("gpt-4o", "3"), set("*", "1"), set("gpt-*", "2")]);
+        assert_eq!(input(&book, "mine", "gpt-4o"), Some(Rate(3_000_000_000)));
+        assert_eq!(input(&book, "mine", "gpt-4o-mini"), Some(Rate(2_000_000_000)));
+        assert_eq!(input(&book, "mine", "other"), Some(Rate(1_000_000_000)));
+        assert_eq!(input(&book, "theirs", "gpt-4o"), Some(Rate(2_500_000_000)));
+        assert_eq!(input(&book, "theirs", "other"), None);
+    }
+
+    #[test]
+    fn the_later_of_two_equal_overrides_holds() {
+        let book = PriceBook::new(vec![set("m", "1"), set("m", "2")]);
+        assert_eq!(input(&book, "mine", "m"), Some(Rate(2_000_000_000)));
+    }
+
+    #[test]
+    fn own_machines_cost_nothing_whatever_the_tier() {
+        let book = PriceBook::new(vec![PriceOverride::self_hosted("llama")]);
+        let prices = book.resolve("vllm", "llama", "llama-3.3-70b");
+        assert_eq!(prices.at(0, Priority, 1).unwrap().price, gatehouse_core::money::Price::default());
+        assert!(!book.resolve("vllm", "other", "llama-3.3-70b").is_priced());
+    }
+}
