@@ -1,0 +1,73 @@
+//! The few operations that the log asks of a file system, as traits, so that tests can make them fail.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Makes and opens segment files.
+pub(crate) trait Disk: Send + Sync {
+    /// A new file; an error when it is there already.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
+    /// An existing file, to be continued.
+    fn resume(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// One segment, open for appending. Shared by those who write and the thread that syncs.
+pub(crate) trait SegmentFile: Send + Sync {
+    /// Appends all of `bytes`, or fails with some part of them appended.
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when everything written before is on the disk.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Cuts the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+}
+
+/// The real one.
+pub(crate) struct RealDisk;
+
+// === impl RealDisk ===
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Arc::new(options.open(path)?))
+    }
+
+    fn resume(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        Ok(Arc::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+impl SegmentFile for File {
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self;
+        Write::write_all(&mut file, bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+}
+
+/// Makes a folder that only its owner may enter, and those above it.
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

@@ -1,0 +1,196 @@
+//! A disk that fails: nothing is said to be safe that is not, and the log goes on by itself.
+
+use super::{Log, Options, Status};
+use crate::disk::{Disk, RealDisk, SegmentFile};
+use crate::error::LogError;
+use crate::leaf::Leaf;
+use crate::reader::{Cursor, read};
+use crate::samples::{admitted, settled};
+use crate::view::View;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which operations fail at the moment.
+#[derive(Default)]
+struct Faults {
+    /// Writes half of what they should, then fails.
+    write: AtomicBool,
+    sync: AtomicBool,
+    cut: AtomicBool,
+    create: AtomicBool,
+}
+
+struct FaultyDisk(Arc<Faults>);
+
+struct FaultyFile(Arc<dyn SegmentFile>, Arc<Faults>);
+
+fn check(fault: &AtomicBool) -> io::Result<()> {
+    if fault.load(Ordering::SeqCst) { Err(io::Error::other("injected")) } else { Ok(()) }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        check(&self.0.create)?;
+        Ok(Arc::new(FaultyFile(RealDisk.create(path)?, self.0.clone())))
+    }
+
+    fn resume(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        Ok(Arc::new(FaultyFile(RealDisk.resume(path)?, self.0.clone())))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+}
+
+impl SegmentFile for FaultyFile {
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = check(&self.1.write) {
+            self.0.write_all(&bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        self.0.write_all(bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        check(&self.1.sync)?;
+        self.0.sync_data()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        check(&self.1.cut)?;
+        self.0.set_len(len)
+    }
+}
+
+fn faulty(dir: &Path) -> (Log, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let log = Log::open_on(&Options::new(dir), Arc::new(FaultyDisk(faults.clone()))).unwrap();
+    (log, faults)
+}
+
+/// Waits until the log has written its next leaf by itself, which is the gap's.
+async fn recovered(log: &Log, next_seq: u64) {
+    let mut progress = log.shared().progress.subscribe();
+    progress.wait_for(|progress| progress.next() > next_seq).await.unwrap();
+    while log.status() != Status::Healthy {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn leaves(log: &Log) -> Vec<(u64, String, String)> {
+    let entries = read(log.dir(), Cursor::default(), usize::MAX).unwrap().entries;
+    let leaf = |entry: &crate::Entry| {
+        let view = View::parse(&entry.leaf).unwrap();
+        (view.seq, view.kind.to_string(), String::from_utf8_lossy(&entry.leaf).into_owned())
+    };
+    entries.iter().map(leaf).collect()
+}
+
+fn kinds(log: &Log) -> Vec<(u64, String)> {
+    leaves(log).into_iter().map(|(seq, kind, _)| (seq, kind)).collect()
+}
+
+fn expected(kinds: &[&str]) -> Vec<(u64, String)> {
+    (0..).zip(kinds.iter().map(|kind| (*kind).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_calls_and_keeps_the_ends_of_those_in_flight() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    let mut permit = log.permit().unwrap();
+    let first = permit.admitted(&admitted(1)).unwrap();
+    faults.write.store(true, Ordering::SeqCst);
+    assert!(matches!(permit.settle(&settled(1)), Err(LogError::Kept { .. })));
+    assert!(matches!(log.status(), Status::Failed { .. }));
+    let refused = log.permit().err().unwrap();
+    assert_eq!(refused.code().as_str(), "audit_unavailable");
+    assert_eq!(log.stats().leaves_kept, 1);
+    // What was whole before is synced all the same.
+    log.durable(first).await.unwrap();
+    faults.write.store(false, Ordering::SeqCst);
+    recovered(&log, 2).await;
+    let mut permit = log.permit().unwrap();
+    permit.admitted(&admitted(2)).unwrap();
+    let last = permit.settle(&settled(2)).unwrap();
+    log.durable(last).await.unwrap();
+    let all =
+        ["log.opened", "call.admitted", "gap.declared", "call.settled", "call.admitted", "call.settled"];
+    assert_eq!(kinds(&log), expected(&all));
+    let found = leaves(&log);
+    assert!(found[2].2.contains(r#""calls_refused":1,"reason":"cannot write: injected""#), "{}", found[2].2);
+    // The text of a kept leaf is gone, its digest is not.
+    assert!(
+        found[3].2.contains("2cf24dba")
+            && !found[3].2.contains(
+                r#""sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","stored""#
+            )
+    );
+    assert_eq!((log.stats().leaves_kept, log.stats().failures), (0, 1));
+}
+
+#[tokio::test]
+async fn half_a_group_that_cannot_be_cut_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    faults.write.store(true, Ordering::SeqCst);
+    faults.cut.store(true, Ordering::SeqCst);
+    assert!(log.append(Leaf::Admitted(&admitted(1))).is_err());
+    faults.write.store(false, Ordering::SeqCst);
+    recovered(&log, 1).await;
+    assert_eq!(kinds(&log), expected(&["log.opened", "gap.declared"]));
+    assert_eq!(read(log.dir(), Cursor::default(), 9).unwrap().damage.len(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_told_to_those_who_wait_and_declared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    let safe = log.append(Leaf::Admitted(&admitted(1))).unwrap();
+    log.durable(safe).await.unwrap();
+    faults.sync.store(true, Ordering::SeqCst);
+    let lost = log.append(Leaf::Admitted(&admitted(2))).unwrap();
+    assert!(matches!(log.durable(lost).await, Err(LogError::Lost { seq: 2 })));
+    assert!(matches!(log.append(Leaf::Admitted(&admitted(3))), Err(LogError::Unavailable { .. })));
+    faults.sync.store(false, Ordering::SeqCst);
+    recovered(&log, 3).await;
+    // It stays lost, although a later leaf is safe.
+    assert!(log.durable(safe).await.is_ok() && log.durable(lost).await.is_err());
+    let found = leaves(&log);
+    assert!(
+        found[3].2.contains(r#""lost_first":2,"lost_last":2,"reason":"cannot sync: injected""#),
+        "{}",
+        found[3].2
+    );
+    let next = log.append(Leaf::Admitted(&admitted(4))).unwrap();
+    assert_eq!(next.seq, 4);
+    log.durable(next).await.unwrap();
+}
+
+#[test]
+fn a_segment_that_failed_is_not_continued_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    faults.create.store(true, Ordering::SeqCst);
+    faults.write.store(true, Ordering::SeqCst);
+    assert!(log.append(Leaf::Admitted(&admitted(1))).is_err());
+    drop(log);
+    let log = Log::open(&Options::new(dir.path())).unwrap();
+    assert_eq!(kinds(&log), expected(&["log.opened", "gap.declared", "log.opened"]));
+    assert_eq!(crate::segment::list_segments(log.dir()).unwrap(), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_closed_while_it_failed_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    faults.sync.store(true, Ordering::SeqCst);
+    let ticket = log.append(Leaf::Admitted(&admitted(1))).unwrap();
+    let mut progress = log.shared().progress.subscribe();
+    drop(log);
+    let end = progress.wait_for(|progress| progress.verdict(ticket.seq).is_some()).await.unwrap();
+    assert!(end.verdict(ticket.seq).unwrap().is_err());
+}

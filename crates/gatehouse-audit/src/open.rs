@@ -1,0 +1,145 @@
+//! Taking over a log: the lock, the repair of its end, the first leaf.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Disk, create_dir};
+use crate::error::LogError;
+use crate::event::{Event, EventKind};
+use crate::leaf::{Leaf, now};
+use crate::log::Options;
+use crate::reader::shard_dir;
+use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
+use crate::writer::{RETRY_PAUSE_MIN, Segment, Writer, create_segment, failed_marker};
+
+/// The file whose lock says who writes.
+const LOCK_FILE: &str = "lock";
+
+/// What the last segment holds.
+struct Tail {
+    next_seq: u64,
+    /// Where to go on writing; none when the segment must not be continued.
+    segment: Option<Segment>,
+    torn_bytes: u64,
+    failed: bool,
+}
+
+/// A log that may be written.
+pub(crate) struct Opened {
+    /// Holds the lock as long as it is open.
+    pub(crate) lock: File,
+    pub(crate) writer: Writer,
+    /// Everything below is on the disk.
+    pub(crate) durable_seq: u64,
+}
+
+/// Opens the end of a log.
+pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, LogError> {
+    check_shard(&options.shard)?;
+    let dir = shard_dir(&options.data_dir, &options.shard);
+    create_dir(&dir).map_err(LogError::io("create", &dir))?;
+    let lock = lock(&dir)?;
+    let tail = find_tail(&dir, &options.shard, &*disk)?;
+    let is_new = tail.segment.is_none();
+    let mut writer = Writer {
+        disk,
+        shard: options.shard.as_str().into(),
+        segment_bytes_max: options.segment_bytes_max,
+        next_seq: tail.next_seq,
+        segment: tail.segment,
+        ended: Vec::new(),
+        dir_changed: is_new,
+        dirty: false,
+        failure: None,
+        pause: RETRY_PAUSE_MIN,
+        kept: Vec::new(),
+        buffer: Vec::new(),
+        dir,
+    };
+    if is_new {
+        let first = create_segment(&*writer.disk, &writer.dir, &writer.shard, writer.next_seq);
+        writer.install(first.map_err(LogError::io("create a segment in", &writer.dir))?);
+    }
+    if tail.failed {
+        let gap = Event::new(EventKind::GapDeclared, now())
+            .field("reason", "the last segment was sealed after an error");
+        writer.append(Leaf::Event(&gap), &[])?;
+    }
+    let opened = Event::new(EventKind::LogOpened, now()).field("torn_bytes", tail.torn_bytes);
+    writer.append(Leaf::Event(&opened), &[])?;
+    Ok(Opened { lock, writer, durable_seq: tail.next_seq })
+}
+
+fn check_shard(name: &str) -> Result<(), LogError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if name.is_empty() || name.len() > SHARD_BYTES_MAX || name.starts_with('.') || !name.bytes().all(fits) {
+        return Err(LogError::BadShard { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+fn lock(dir: &Path) -> Result<File, LogError> {
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(LogError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LogError::Locked { path }),
+        Err(TryLockError::Error(error)) => Err(LogError::io("lock", path)(error)),
+    }
+}
+
+fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError> {
+    let segments = list_segments(dir).map_err(LogError::io("list", dir))?;
+    let Some(first_seq) = segments.last().copied() else {
+        return Ok(Tail { next_seq: 0, segment: None, torn_bytes: 0, failed: false });
+    };
+    let path = segment_path(dir, first_seq);
+    let failed = failed_marker(dir, first_seq).exists();
+    let opened = SegmentReader::open(dir, first_seq).map_err(LogError::io("open", &path))?;
+    let Some(mut reader) = opened else {
+        return begun_or_damaged(&path, first_seq, header(shard, first_seq).len(), failed);
+    };
+    let mut next_seq = first_seq;
+    while reader.next_group(Contents::Skip).map_err(LogError::io("read", &path))?.is_some() {
+        next_seq += 1;
+    }
+    let (offset, torn_bytes) = (reader.offset(), reader.left());
+    if failed {
+        return Ok(Tail { next_seq, segment: None, torn_bytes, failed });
+    }
+    let file = disk.resume(&path).map_err(LogError::io("open", &path))?;
+    if torn_bytes > 0 {
+        tracing::warn!(segment = first_seq, offset, torn_bytes, "repairing the torn end of the audit log");
+        keep_aside(&path, offset).map_err(LogError::io("keep the torn end of", &path))?;
+        file.set_len(offset).map_err(LogError::io("repair", &path))?;
+    }
+    // What was read came from memory, perhaps: from here on it counts as durable.
+    file.sync_data().map_err(LogError::io("sync", &path))?;
+    Ok(Tail { next_seq, segment: Some(Segment { file, first_seq, offset }), torn_bytes, failed })
+}
+
+/// A segment without a whole header: either its first write never ended, or it is not one of ours.
+fn begun_or_damaged(
+    path: &Path,
+    first_seq: u64,
+    header_bytes: usize,
+    failed: bool,
+) -> Result<Tail, LogError> {
+    let bytes = std::fs::metadata(path).map_err(LogError::io("open", path))?.len();
+    if bytes >= u64::try_from(header_bytes).unwrap_or(u64::MAX) {
+        return Err(LogError::Damaged { path: path.to_owned(), what: "its header does not read" });
+    }
+    Ok(Tail { next_seq: first_seq, segment: None, torn_bytes: bytes, failed })
+}
+
+/// Copies what is about to be cut: should it be more than a torn write, somebody may want to look at it.
+fn keep_aside(path: &Path, offset: u64) -> io::Result<()> {
+    let mut from = File::open(path)?;
+    from.seek(SeekFrom::Start(offset))?;
+    let mut to = File::create(path.with_extension(format!("torn-{offset}")))?;
+    io::copy(&mut from, &mut to)?;
+    to.sync_all()
+}

@@ -1,0 +1,96 @@
+//! How far the log is on the disk, and which leaves may never get there.
+
+use std::ops::Range;
+
+use crate::error::LogError;
+
+/// How many ranges of lost leaves are kept apart. Beyond it the two oldest become one: a waiter may then
+/// be told "lost" of a leaf that is safe, never the other way round.
+const LOST_RANGES_MAX: usize = 64;
+
+/// What waiters look at. Every sequence number below `next` has its verdict.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    next: u64,
+    lost: Vec<Range<u64>>,
+    closed: bool,
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// Everything below `next` is on the disk.
+    pub(crate) fn new(next: u64) -> Self {
+        Self { next, lost: Vec::new(), closed: false }
+    }
+
+    /// The first sequence number without a verdict.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Everything below `next` is on the disk, unless it was declared lost before.
+    pub(crate) fn advance(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+
+    /// What has no verdict yet and is below `next` may not have reached the disk. Gives that range.
+    pub(crate) fn lose(&mut self, next: u64) -> Range<u64> {
+        let range = self.next..next.max(self.next);
+        if !range.is_empty() {
+            self.lost.push(range.clone());
+            self.next = next;
+        }
+        if self.lost.len() > LOST_RANGES_MAX {
+            let oldest = self.lost.remove(0);
+            if let Some(second) = self.lost.first_mut() {
+                second.start = oldest.start;
+            }
+        }
+        range
+    }
+
+    /// There will be no further verdicts.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// What is known of one leaf: nothing yet, safe, or not.
+    pub(crate) fn verdict(&self, seq: u64) -> Option<Result<(), LogError>> {
+        if seq >= self.next {
+            return self.closed.then_some(Err(LogError::Closed));
+        }
+        let lost = self.lost.iter().any(|range| range.contains(&seq));
+        Some(if lost { Err(LogError::Lost { seq }) } else { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOST_RANGES_MAX, Progress};
+
+    #[test]
+    fn what_was_lost_stays_lost() {
+        let mut progress = Progress::new(1);
+        progress.advance(4);
+        assert_eq!(progress.lose(6), 4..6);
+        progress.advance(8);
+        let safe: Vec<_> = (1..9).map(|seq| progress.verdict(seq).map(|v| v.is_ok())).collect();
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(safe, [yes, yes, yes, no, no, yes, yes, None]);
+        progress.close();
+        assert!(progress.verdict(8).unwrap().is_err());
+    }
+
+    #[test]
+    fn many_losses_are_merged_to_the_safe_side() {
+        let mut progress = Progress::new(0);
+        let rounds = u64::try_from(LOST_RANGES_MAX).unwrap() * 3;
+        for round in 0..rounds {
+            progress.advance(round * 2 + 1);
+            progress.lose(round * 2 + 2);
+        }
+        assert!(progress.lost.len() <= LOST_RANGES_MAX);
+        assert!((0..rounds).all(|n| progress.verdict(n * 2 + 1).unwrap().is_err()));
+    }
+}

@@ -1,0 +1,258 @@
+//! The file format: a header, then frames, each with its length and a checksum.
+//!
+//! ```text
+//! header  magic 8 · version u32 · first seq u64 · shard length u8 · shard · crc32 u32
+//! frame   payload length u32 · kind u8 · crc32 u32 of kind and payload · payload
+//! ```
+//! All numbers are little-endian. A *group* is a leaf preceded by the content frames that it commits to:
+//! it is written by one call of `write`, and a reader takes it whole or not at all. The checksum finds
+//! torn tails and bad sectors; against an attacker stands the Merkle tree over the leaf bytes, not this.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Opens every segment.
+const MAGIC: &[u8; 8] = b"GATEHSEG";
+/// The version of the file format.
+const FORMAT_VERSION: u32 = 1;
+/// The longest name of a shard.
+pub const SHARD_BYTES_MAX: usize = 64;
+/// Bytes of a frame before its payload.
+pub(crate) const FRAME_HEADER_BYTES: usize = 9;
+/// The longest payload that a reader accepts: a larger length is damage, not something to allocate.
+const FRAME_BYTES_MAX: u64 = 80 * 1024 * 1024;
+/// How many content frames a reader accepts before a leaf.
+const GROUP_FRAMES_MAX: usize = 16;
+/// How much is read at once.
+const READ_BUFFER_BYTES: usize = 128 * 1024;
+const EXTENSION: &str = "seg";
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    /// The canonical bytes of a leaf.
+    Leaf,
+    /// A text that the next leaf commits to.
+    Content,
+}
+
+/// Whether a reader wants the texts beside the leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Leaves only.
+    Skip,
+    /// Leaves and the texts stored with them.
+    Keep,
+}
+
+/// A leaf and the texts stored with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) contents: Vec<Vec<u8>>,
+}
+
+/// Reads the groups of one segment file, from the front to the first byte that is no whole frame.
+pub(crate) struct SegmentReader {
+    input: BufReader<File>,
+    /// Where the next group starts.
+    offset: u64,
+    /// The size of the file when it was last looked at.
+    len: u64,
+}
+
+/// The path of the segment that starts at `first_seq`.
+pub(crate) fn segment_path(dir: &Path, first_seq: u64) -> PathBuf {
+    dir.join(format!("{first_seq:020}.{EXTENSION}"))
+}
+
+/// The first sequence numbers of the segments in `dir`, in order. A folder that is not there has none.
+pub(crate) fn list_segments(dir: &Path) -> io::Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        if path.extension().is_some_and(|extension| extension == EXTENSION)
+            && let Some(first) = stem.and_then(|stem| stem.parse().ok())
+        {
+            found.push(first);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The bytes that open a segment.
+pub(crate) fn header(shard: &str, first_seq: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(header_bytes(shard.len()));
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    out.extend_from_slice(&first_seq.to_le_bytes());
+    out.push(u8::try_from(shard.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(shard.as_bytes());
+    let checksum = crc32fast::hash(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+/// Appends one frame, whose payload `write` puts at the end of the buffer.
+pub(crate) fn push_frame(out: &mut Vec<u8>, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
+    write(out);
+    let Some((head, payload)) = out.get_mut(start..).and_then(|f| f.split_at_mut_checked(FRAME_HEADER_BYTES))
+    else {
+        return;
+    };
+    // Payloads are limited far below four gigabytes before they come here.
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let checksum = checksum(kind.byte(), payload).to_le_bytes();
+    let filled = length.into_iter().chain([kind.byte()]).chain(checksum);
+    head.iter_mut().zip(filled).for_each(|(to, from)| *to = from);
+}
+
+fn checksum(kind: u8, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[kind]);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+fn header_bytes(shard_bytes: usize) -> usize {
+    MAGIC.len() + 4 + 8 + 1 + shard_bytes + 4
+}
+
+// === impl FrameKind ===
+
+impl FrameKind {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Leaf => 1,
+            Self::Content => 2,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Leaf),
+            2 => Some(Self::Content),
+            _ => None,
+        }
+    }
+}
+
+// === impl SegmentReader ===
+
+impl SegmentReader {
+    /// Opens a segment and reads its header. `None` when the header is not whole yet or not one of ours.
+    pub(crate) fn open(dir: &Path, first_seq: u64) -> io::Result<Option<Self>> {
+        let file = File::open(segment_path(dir, first_seq))?;
+        let len = file.metadata()?.len();
+        let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, file);
+        let mut fixed = [0; 8 + 4 + 8 + 1];
+        if !fill(&mut input, &mut fixed)? {
+            return Ok(None);
+        }
+        let shard_bytes = usize::from(fixed.last().copied().unwrap_or_default());
+        let mut rest = vec![0; shard_bytes + 4];
+        if !fill(&mut input, &mut rest)? {
+            return Ok(None);
+        }
+        let shard = rest.get(..shard_bytes).and_then(|shard| std::str::from_utf8(shard).ok());
+        let found = [fixed.as_slice(), rest.as_slice()].concat();
+        if shard.is_none_or(|shard| header(shard, first_seq) != found) {
+            return Ok(None);
+        }
+        let offset = u64::try_from(found.len()).unwrap_or_default();
+        Ok(Some(Self { input, offset, len }))
+    }
+
+    /// Goes on at a place that [`Self::offset`] gave before.
+    pub(crate) fn seek(&mut self, offset: u64) -> io::Result<()> {
+        // Zero stands for "the first group", before anybody knew how long the header is.
+        if offset > self.offset {
+            self.input.seek(SeekFrom::Start(offset))?;
+            self.offset = offset;
+        }
+        Ok(())
+    }
+
+    /// Where the next group starts; after the end, the first byte that is not part of a whole group.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes behind the last whole group.
+    pub(crate) fn left(&self) -> u64 {
+        self.len.saturating_sub(self.offset)
+    }
+
+    /// Whether the file has grown since; then reading may go on.
+    pub(crate) fn refresh(&mut self) -> io::Result<bool> {
+        let len = self.input.get_ref().metadata()?.len();
+        let grown = len > self.len;
+        self.len = len;
+        if grown {
+            // Drops what was buffered: it may end in the middle of a frame.
+            self.input.seek(SeekFrom::Start(self.offset))?;
+        }
+        Ok(grown)
+    }
+
+    /// The next whole group, or `None` where there is none (yet).
+    pub(crate) fn next_group(&mut self, wanted: Contents) -> io::Result<Option<Group>> {
+        let mut group = Group::default();
+        let mut at = self.offset;
+        for _ in 0..GROUP_FRAMES_MAX {
+            let Some((kind, payload)) = self.next_frame(at)? else { break };
+            at += u64::try_from(FRAME_HEADER_BYTES + payload.len()).unwrap_or_default();
+            match kind {
+                FrameKind::Leaf => {
+                    self.offset = at;
+                    group.leaf = payload;
+                    return Ok(Some(group));
+                }
+                FrameKind::Content if wanted == Contents::Keep => group.contents.push(payload),
+                FrameKind::Content => {}
+            }
+        }
+        // Whoever asks again, after the file has grown, starts at the group's first frame.
+        self.input.seek(SeekFrom::Start(self.offset))?;
+        Ok(None)
+    }
+
+    fn next_frame(&mut self, at: u64) -> io::Result<Option<(FrameKind, Vec<u8>)>> {
+        let mut head = [0; FRAME_HEADER_BYTES];
+        if !fill(&mut self.input, &mut head)? {
+            return Ok(None);
+        }
+        let [l0, l1, l2, l3, kind, c0, c1, c2, c3] = head;
+        let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
+        let end = at.saturating_add(9).saturating_add(length);
+        let (Some(known), true) = (FrameKind::from_byte(kind), length <= FRAME_BYTES_MAX && end <= self.len)
+        else {
+            return Ok(None);
+        };
+        let mut payload = vec![0; usize::try_from(length).unwrap_or_default()];
+        if !fill(&mut self.input, &mut payload)? {
+            return Ok(None);
+        }
+        let intact = checksum(kind, &payload) == u32::from_le_bytes([c0, c1, c2, c3]);
+        Ok(intact.then_some((known, payload)))
+    }
+}
+
+/// Reads exactly as much as fits; `false` when the file ends before.
+fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match input.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

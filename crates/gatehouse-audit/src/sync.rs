@@ -1,0 +1,160 @@
+//! The thread that makes the log durable, and that gets it going again after an error.
+//!
+//! Group commit: while one `fdatasync` runs, further leaves are written; the next one covers them all.
+//! It runs at once when somebody waits, else a moment after the first leaf, so that even those who do not
+//! wait lose no more than that moment to a power cut. A segment whose sync failed is never synced again:
+//! the kernel may have dropped its pages and would report success.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::disk::SegmentFile;
+use crate::error::LogError;
+use crate::event::{Event, EventKind};
+use crate::leaf::{Leaf, Stamp, now, render};
+use crate::log::{Shared, State};
+use crate::segment::{FrameKind, push_frame, segment_path};
+use crate::writer::{Failure, Segment, Writer, create_segment};
+
+/// One group commit.
+struct Job {
+    files: Vec<Arc<dyn SegmentFile>>,
+    dir_changed: bool,
+    /// Everything below is in `files`, or durable already.
+    next_seq: u64,
+}
+
+/// Works until the log is closed.
+pub(crate) fn run(shared: &Shared) {
+    let mut state = shared.lock();
+    loop {
+        state = wait_for_work(shared, state);
+        if state.writer.dirty {
+            state.urgent = false;
+            let job = take_job(&mut state.writer);
+            drop(state);
+            let synced = job.run(shared);
+            state = shared.lock();
+            finish(shared, &mut state.writer, &job, synced);
+        } else if state.closing {
+            break;
+        } else if let Some(failure) = state.writer.failure.clone() {
+            let next_seq = state.writer.next_seq;
+            drop(state);
+            let opened = open_after(shared, &failure, next_seq);
+            state = shared.lock();
+            resume(shared, &mut state.writer, opened);
+        }
+    }
+    drop(state);
+    shared.progress.send_modify(crate::progress::Progress::close);
+}
+
+/// Sleeps until there is something to sync, or a failed log should be tried again, or the log closes.
+fn wait_for_work<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    let mut flush_at = None;
+    loop {
+        let now = Instant::now();
+        let until = if state.closing || (state.writer.dirty && state.urgent) {
+            return state;
+        } else if state.writer.dirty {
+            Some(*flush_at.get_or_insert(now + shared.flush_after))
+        } else {
+            state.writer.failure.as_ref().map(|failure| failure.retry_at)
+        };
+        state = match until {
+            Some(until) if until <= now => return state,
+            Some(until) => {
+                let woken = shared.wake.wait_timeout(state, until - now);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+        };
+    }
+}
+
+fn take_job(writer: &mut Writer) -> Job {
+    let mut files = std::mem::take(&mut writer.ended);
+    files.extend(writer.segment.as_ref().map(|segment| segment.file.clone()));
+    writer.dirty = false;
+    Job { files, dir_changed: std::mem::take(&mut writer.dir_changed), next_seq: writer.next_seq }
+}
+
+fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()>) {
+    shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
+    match synced {
+        Ok(()) => {
+            shared.progress.send_modify(|progress| progress.advance(job.next_seq));
+            if writer.failure.is_none() {
+                writer.forget_pause();
+            }
+        }
+        Err(error) => {
+            let mut lost = 0..0;
+            shared.progress.send_modify(|progress| lost = progress.lose(writer.next_seq));
+            writer.fail(format!("cannot sync: {error}").into(), lost);
+            // Nothing in these may be trusted, so nothing is left to be synced.
+            writer.ended.clear();
+            writer.dirty = false;
+            shared.note_failure();
+        }
+    }
+}
+
+/// Opens a segment whose first leaf says what happened, and sees that both are on the disk.
+fn open_after(shared: &Shared, failure: &Failure, next_seq: u64) -> io::Result<Segment> {
+    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, next_seq)?;
+    let mut gap = Event::new(EventKind::GapDeclared, now()).field("reason", failure.reason.to_string());
+    if !failure.lost.is_empty() {
+        gap = gap.field("lost_first", failure.lost.start).field("lost_last", failure.lost.end - 1);
+    }
+    let refused = shared.counters.refused.swap(0, Ordering::Relaxed);
+    gap = gap.field("calls_refused", refused);
+    let mut bytes = Vec::new();
+    let stamp = Stamp { shard: &shared.shard, seq: next_seq };
+    push_frame(&mut bytes, FrameKind::Leaf, |out| render(out, Leaf::Event(&gap), stamp, &[]));
+    let safe = segment.file.write_all(&bytes);
+    let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
+    if let Err(error) = safe {
+        let _ = std::fs::remove_file(segment_path(&shared.dir, next_seq));
+        shared.counters.refused.fetch_add(refused, Ordering::Relaxed);
+        return Err(error);
+    }
+    segment.offset += u64::try_from(bytes.len()).unwrap_or_default();
+    Ok(segment)
+}
+
+/// Lets leaves in again, those first that were kept.
+fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
+    let segment = match opened {
+        Ok(segment) => segment,
+        Err(error) => return writer.fail(format!("cannot start a new segment: {error}").into(), 0..0),
+    };
+    tracing::info!(segment = segment.first_seq, "audit log works again");
+    writer.segment = Some(segment);
+    writer.next_seq += 1;
+    writer.failure = None;
+    shared.failed.store(false, Ordering::Release);
+    shared.progress.send_modify(|progress| progress.advance(writer.next_seq));
+    let mut kept = std::mem::take(&mut writer.kept).into_iter();
+    while let Some(settled) = kept.next() {
+        let digests = crate::leaf::digests(Leaf::Settled(&settled));
+        if let Err(LogError::Unavailable { .. }) = writer.append(Leaf::Settled(&settled), &digests) {
+            writer.kept = std::iter::once(settled).chain(kept).collect();
+            shared.note_failure();
+            return;
+        }
+    }
+}
+
+// === impl Job ===
+
+impl Job {
+    fn run(&self, shared: &Shared) -> io::Result<()> {
+        // Older segments and the names first: durable means that everything before is durable too.
+        self.files.iter().try_for_each(|file| file.sync_data())?;
+        if self.dir_changed { shared.disk.sync_dir(&shared.dir) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,298 @@
+//! A leaf as a reader sees it: the same groups and names as `leaf`, borrowed from the leaf's own bytes.
+//!
+//! Readers take what they know and skip the rest, so that a newer leaf can be read by an older reader.
+//! What a leaf leaves out reads as empty, zero or false. Nothing is ever hashed again from a view: proofs
+//! are over the stored bytes.
+
+use gatehouse_core::record::UnixMicros;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+
+use crate::leaf::KIND_ADMITTED;
+use crate::reader::Entry;
+use crate::time::parse_rfc3339;
+
+macro_rules! views {
+    ($( $(#[doc = $doc:literal])+ $name:ident { $( $(#[doc = $field_doc:literal])+ $field:ident: $type:ty, )* } )*) => { $(
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, Default, Deserialize)]
+        pub struct $name<'a> {
+            $( $(#[doc = $field_doc])+ #[serde(borrow, default)] pub $field: $type, )*
+        }
+    )* };
+}
+
+/// A leaf of any kind.
+#[derive(Clone, Debug, Deserialize)]
+pub struct View<'a> {
+    /// The version of the envelope.
+    pub v: u32,
+    /// The kind: `call.admitted`, `call.settled`, `log.opened` …
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+    /// The call, for leaves about calls.
+    #[serde(borrow, default)]
+    pub id: Cow<'a, str>,
+    /// When, RFC 3339. See [`View::at`].
+    #[serde(borrow)]
+    pub ts: Cow<'a, str>,
+    /// Whose log.
+    #[serde(borrow)]
+    pub shard: Cow<'a, str>,
+    /// The number in its shard.
+    pub seq: u64,
+    /// Who.
+    #[serde(borrow, default)]
+    pub actor: Actor<'a>,
+    /// On whose account.
+    #[serde(borrow, default)]
+    pub org: Org<'a>,
+    /// What it belongs to.
+    #[serde(borrow, default)]
+    pub corr: Corr<'a>,
+    /// The labels: a JSON object of texts, as it stands in the leaf.
+    #[serde(borrow, default)]
+    pub tags: Option<&'a RawValue>,
+    /// The operation.
+    #[serde(borrow, default)]
+    pub op: Cow<'a, str>,
+    /// The dialect of the caller.
+    #[serde(borrow, default)]
+    pub surface: Cow<'a, str>,
+    /// Whether a stream was asked for.
+    #[serde(default)]
+    pub stream: bool,
+    /// Which model.
+    #[serde(borrow, default)]
+    pub model: Model<'a>,
+    /// What was planned.
+    #[serde(borrow, default)]
+    pub route: Route<'a>,
+    /// Tokens.
+    #[serde(borrow, default)]
+    pub usage: UsageView<'a>,
+    /// Money.
+    #[serde(borrow, default)]
+    pub cost: CostView<'a>,
+    /// Durations.
+    #[serde(default)]
+    pub timing: TimingView,
+    /// The end.
+    #[serde(borrow, default)]
+    pub result: ResultView<'a>,
+}
+
+/// Durations in microseconds.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TimingView {
+    /// From accept to the first attempt.
+    pub queue_us: u64,
+    /// From accept to the first byte of the answer; zero when none came.
+    pub ttft_us: u64,
+    /// From accept to the end.
+    pub total_us: u64,
+}
+
+views! {
+    /// Who did it.
+    Actor {
+        /// The public part of the credential.
+        credential: Cow<'a, str>,
+    }
+    /// On whose account.
+    Org {
+        /// The organisation.
+        org: Cow<'a, str>,
+        /// The team.
+        team: Cow<'a, str>,
+        /// The application.
+        app: Cow<'a, str>,
+        /// The use case.
+        use_case: Cow<'a, str>,
+        /// The end user.
+        user: Cow<'a, str>,
+    }
+    /// What a call belongs to.
+    Corr {
+        /// The agent run or conversation.
+        run_id: Cow<'a, str>,
+        /// The step of the run.
+        step: Cow<'a, str>,
+        /// The trace.
+        trace_id: Cow<'a, str>,
+    }
+    /// Which model.
+    Model {
+        /// As the caller named it.
+        requested: Cow<'a, str>,
+        /// The provider that served.
+        provider: Cow<'a, str>,
+        /// The model at the provider.
+        served: Cow<'a, str>,
+    }
+    /// What was planned.
+    Route {
+        /// The targets to be tried, in order.
+        plan: Vec<Cow<'a, str>>,
+        /// The rule or reason.
+        rule: Cow<'a, str>,
+    }
+}
+
+/// Tokens, by the leaf's names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UsageView<'a> {
+    /// All of the prompt.
+    #[serde(rename = "in")]
+    pub input: u64,
+    /// Of the prompt: read from the provider's cache.
+    pub in_cached: u64,
+    /// All of the answer.
+    pub out: u64,
+    /// Of the answer: reasoning.
+    pub reasoning: u64,
+    /// Who counted.
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+}
+
+/// Money, by the leaf's names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CostView<'a> {
+    /// What it cost; absent when no price is known.
+    pub nano: Option<u64>,
+    /// What was reserved, on an admitted leaf.
+    pub reserved_nano: u64,
+    /// How the cost was found.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+}
+
+/// The end of a call.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ResultView<'a> {
+    /// The HTTP status; zero when the caller got none.
+    pub status: u16,
+    /// The stable error code.
+    #[serde(borrow)]
+    pub error: Cow<'a, str>,
+    /// Why the model stopped.
+    #[serde(borrow)]
+    pub finish: Cow<'a, str>,
+}
+
+/// A body that a leaf tells of, with its text where that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// `request` or `answer`.
+    pub role: String,
+    /// Its size on the wire.
+    pub bytes: u64,
+    /// The digest that the leaf commits to, in hexadecimal digits; empty when none was kept.
+    pub sha256: String,
+    /// The text, when it was kept and asked for.
+    pub text: Option<String>,
+    /// Whether the text is the one that the leaf commits to.
+    pub intact: bool,
+}
+
+#[derive(Deserialize)]
+struct Payloads<'a> {
+    #[serde(borrow, default)]
+    payload: Vec<PayloadView<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PayloadView<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    bytes: u64,
+    #[serde(borrow)]
+    sha256: Cow<'a, str>,
+    stored: bool,
+}
+
+/// What a leaf is to its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The first of two.
+    Admitted,
+    /// The last.
+    Ending,
+    /// Not about a call.
+    Other,
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    /// Reads a leaf.
+    ///
+    /// # Errors
+    /// When the bytes are not a leaf: the text says where and what was expected.
+    pub fn parse(leaf: &'a [u8]) -> Result<Self, serde_json::Error> {
+        match std::str::from_utf8(leaf) {
+            // Checked once as a whole, which is faster than text by text.
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(leaf),
+        }
+    }
+
+    /// When the leaf happened; zero when the text is not a moment.
+    #[must_use]
+    pub fn at(&self) -> UnixMicros {
+        parse_rfc3339(&self.ts).unwrap_or_default()
+    }
+
+    /// When the call was accepted.
+    #[must_use]
+    pub fn accepted_at(&self) -> UnixMicros {
+        self.at().saturating_sub(self.timing.total_us)
+    }
+
+    /// What the leaf is to its call.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        match self.kind.as_ref() {
+            KIND_ADMITTED => Part::Admitted,
+            "call.settled" | "call.denied" | "call.failed" | "stream.aborted" => Part::Ending,
+            _ => Part::Other,
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// The bodies that the leaf tells of, each with its text and whether that is still the same.
+    ///
+    /// # Errors
+    /// When the leaf does not parse.
+    pub fn payloads(&self) -> Result<Vec<Kept>, serde_json::Error> {
+        let leaf: Payloads<'_> = serde_json::from_slice(&self.leaf)?;
+        let mut contents = self.contents.iter();
+        let kept = |payload: PayloadView<'_>| {
+            let content = if payload.stored { contents.next() } else { None };
+            let digest = content.map(|content| hex(&Sha256::digest(content)));
+            Kept {
+                role: payload.role.into_owned(),
+                bytes: payload.bytes,
+                intact: digest.is_some_and(|digest| digest == payload.sha256),
+                sha256: payload.sha256.into_owned(),
+                text: content.map(|content| String::from_utf8_lossy(content).into_owned()),
+            }
+        };
+        Ok(leaf.payload.into_iter().map(kept).collect())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,194 @@
+//! The end of the log where leaves are added: everything that happens under the log's one lock.
+//!
+//! A leaf gets its number, is rendered, framed and handed to the kernel by one `write`, so that the death
+//! of the process afterwards loses nothing. The first error seals the segment: it is never written again,
+//! and the log has failed until the thread in `sync` has opened another segment.
+
+use gatehouse_core::record::Settled;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::disk::{Disk, SegmentFile};
+use crate::error::LogError;
+use crate::leaf::{Leaf, Stamp, contents, render};
+use crate::reader::Cursor;
+use crate::segment::{FrameKind, header, push_frame, segment_path};
+
+/// A buffer that a large content has grown beyond this is given back.
+const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+/// The first pause before a failed log tries a new segment.
+pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest pause.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A leaf that is in the log: its number, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The number of the leaf in its shard.
+    pub seq: u64,
+    /// Where the leaf, with its contents, stands.
+    pub at: Cursor,
+}
+
+/// What the lock guards.
+pub(crate) struct Writer {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) shard: Arc<str>,
+    pub(crate) segment_bytes_max: u64,
+    pub(crate) next_seq: u64,
+    /// Where leaves go; none while the log has failed.
+    pub(crate) segment: Option<Segment>,
+    /// Ended segments that hold leaves which nobody has synced yet.
+    pub(crate) ended: Vec<Arc<dyn SegmentFile>>,
+    /// Whether a new segment's name may not be on the disk yet.
+    pub(crate) dir_changed: bool,
+    /// Whether there is anything to sync.
+    pub(crate) dirty: bool,
+    pub(crate) failure: Option<Failure>,
+    /// How long to wait before the next attempt; grows while attempts fail.
+    pub(crate) pause: Duration,
+    /// Ends of calls that met a failed log. Bounded by the permits: one for each call in flight.
+    pub(crate) kept: Vec<Settled>,
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// The segment that is written.
+pub(crate) struct Segment {
+    pub(crate) file: Arc<dyn SegmentFile>,
+    pub(crate) first_seq: u64,
+    /// Where the next group goes.
+    pub(crate) offset: u64,
+}
+
+/// Why and since when the log cannot be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: Arc<str>,
+    pub(crate) retry_at: Instant,
+    /// Leaves that may not have reached the disk.
+    pub(crate) lost: Range<u64>,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Adds a leaf. An error leaves the log failed, and the number unused.
+    pub(crate) fn append(
+        &mut self,
+        leaf: Leaf<'_>,
+        digests: &[Option<[u8; 32]>],
+    ) -> Result<Ticket, LogError> {
+        if let Some(failure) = &self.failure {
+            return Err(LogError::Unavailable { reason: failure.reason.clone() });
+        }
+        if self.segment.as_ref().is_none_or(|segment| segment.offset >= self.segment_bytes_max) {
+            self.rotate().map_err(|error| self.failed_to("start a new segment", &error))?;
+        }
+        self.buffer.clear();
+        for content in contents(leaf) {
+            push_frame(&mut self.buffer, FrameKind::Content, |out| out.extend_from_slice(content.as_bytes()));
+        }
+        let stamp = Stamp { shard: &self.shard, seq: self.next_seq };
+        push_frame(&mut self.buffer, FrameKind::Leaf, |out| render(out, leaf, stamp, digests));
+        let written = self.write_buffer();
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        let at = written.map_err(|error| self.failed_to("write", &error))?;
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.dirty = true;
+        Ok(Ticket { seq, at })
+    }
+
+    fn write_buffer(&mut self) -> io::Result<Cursor> {
+        let Some(segment) = &mut self.segment else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(error) = segment.file.write_all(&self.buffer) {
+            // Takes half a group away again. Where even that fails, readers stop at its checksum.
+            let _ = segment.file.set_len(segment.offset);
+            return Err(error);
+        }
+        let at = Cursor { segment: segment.first_seq, offset: segment.offset };
+        segment.offset += u64::try_from(self.buffer.len()).unwrap_or_default();
+        Ok(at)
+    }
+
+    /// Ends the segment and starts the next one.
+    fn rotate(&mut self) -> io::Result<()> {
+        let next = create_segment(&*self.disk, &self.dir, &self.shard, self.next_seq)?;
+        self.install(next);
+        Ok(())
+    }
+
+    /// Makes `next` the segment that is written.
+    pub(crate) fn install(&mut self, next: Segment) {
+        if let Some(ended) = self.segment.replace(next) {
+            self.ended.push(ended.file);
+        }
+        self.dir_changed = true;
+        self.dirty = true;
+    }
+
+    fn failed_to(&mut self, what: &str, error: &io::Error) -> LogError {
+        let reason: Arc<str> = format!("cannot {what}: {error}").into();
+        self.fail(reason.clone(), 0..0);
+        LogError::Unavailable { reason }
+    }
+
+    /// Seals the segment. What it holds is still synced once; nothing is ever added to it.
+    pub(crate) fn fail(&mut self, reason: Arc<str>, lost: Range<u64>) {
+        tracing::error!(%reason, lost = lost.end - lost.start, "audit log failed");
+        if let Some(sealed) = self.segment.take() {
+            // Survives a restart: whatever the page cache shows then, this segment is not continued.
+            let marker = failed_marker(&self.dir, sealed.first_seq);
+            if let Err(error) = std::fs::write(&marker, reason.as_bytes()) {
+                tracing::warn!(%error, "cannot mark a failed segment");
+            }
+            self.ended.push(sealed.file);
+            self.dirty = true;
+        }
+        let before = self.failure.take().map_or(0..0, |failure| failure.lost);
+        let lost = match (before.is_empty(), lost.is_empty()) {
+            (true, _) => lost,
+            (false, true) => before,
+            (false, false) => before.start..lost.end,
+        };
+        self.failure = Some(Failure { reason, retry_at: Instant::now() + self.pause, lost });
+        self.pause = (self.pause * 2).min(RETRY_PAUSE_MAX);
+    }
+
+    /// The log works: should it fail, the next attempt comes soon.
+    pub(crate) fn forget_pause(&mut self) {
+        self.pause = RETRY_PAUSE_MIN;
+    }
+}
+
+/// Makes a segment file with its header.
+pub(crate) fn create_segment(
+    disk: &dyn Disk,
+    dir: &std::path::Path,
+    shard: &str,
+    first_seq: u64,
+) -> io::Result<Segment> {
+    let path = segment_path(dir, first_seq);
+    // A file of this name holds no leaf, or the number would have been used: a start that failed.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let _ = std::fs::remove_file(failed_marker(dir, first_seq));
+    let file = disk.create(&path)?;
+    let header = header(shard, first_seq);
+    if let Err(error) = file.write_all(&header) {
+        let _ = std::fs::remove_file(&path);
+        return Err(error);
+    }
+    Ok(Segment { file, first_seq, offset: u64::try_from(header.len()).unwrap_or_default() })
+}
+
+/// The file that says that a segment must not be continued.
+pub(crate) fn failed_marker(dir: &std::path::Path, first_seq: u64) -> PathBuf {
+    segment_path(dir, first_seq).with_extension("failed")
+}

@@ -1,0 +1,50 @@
+//! What can go wrong with the store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("the database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The file system said no.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database was written by a newer version of the program.
+    #[error("{path} has schema {found}, this program knows {known}: it was written by a newer version")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: usize,
+        /// The newest schema that is known.
+        known: usize,
+    },
+    /// A key of this id is there already.
+    #[error("there is a key {key_id} already")]
+    Duplicate {
+        /// The public part of the key.
+        key_id: String,
+    },
+    /// The audit log could not be read.
+    #[error(transparent)]
+    Log(#[from] gatehouse_audit::ReadError),
+    /// A JSON text in the database or a leaf in the log does not read.
+    #[error("{what} does not read: {source}")]
+    Json {
+        /// Which.
+        what: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}

@@ -1,0 +1,28 @@
+//! Where it is kept: two SQLite files in the data folder.
+//!
+//! [`Store`] is `gatehouse.db`: caller keys and settings, which exist nowhere else. [`Index`] is
+//! `index.db`: what the audit log says, in a shape that can be asked; a [`Projector`] builds it, and it
+//! may be deleted at any time. They are two files so that deleting the one cannot touch the other, and so
+//! that a busy projector never makes a new key wait.
+//!
+//! Everything here blocks on the disk: a server calls it on threads that may block. Several processes may
+//! have both files open at once. All values in SQL are bound parameters.
+
+mod database;
+mod error;
+mod filter;
+mod index;
+mod keys;
+mod projector;
+mod query;
+mod store;
+mod usage;
+
+pub use error::StoreError;
+pub use filter::Filter;
+pub use index::{INDEX_FILE, Index};
+pub use keys::{KeyBudget, KeyHash, KeyRecord};
+pub use projector::{BATCH_LEAVES_MAX, Projector};
+pub use query::{After, CallRow, PAGE_ROWS_MAX, Page, Shown};
+pub use store::{STORE_FILE, Store};
+pub use usage::{DIMENSIONS_MAX, Dimension, USAGE_ROWS_MAX, UsageRow};

@@ -1,0 +1,295 @@
+//! Reads the audit log into the index, a batch in one transaction together with its cursor.
+//!
+//! So the index is always exactly the log up to the cursor, after any crash, and a second process that
+//! catches up at the same time only takes turns. First leaves are held in memory while their call may
+//! still end in the same batch, so that a call which is over costs one row and no more.
+
+use gatehouse_audit::{Cursor, Entry, Part, View, read, shard_dir, shards};
+use gatehouse_core::call::CallId;
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::database::{signed, unsigned};
+use crate::error::StoreError;
+use crate::index::open_index;
+
+/// How many leaves go into one transaction.
+pub const BATCH_LEAVES_MAX: usize = 2000;
+/// Microseconds of an hour.
+pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
+
+/// Keeps the index up with the log.
+pub struct Projector {
+    connection: Connection,
+    data: PathBuf,
+    shards: HashMap<String, Shard>,
+}
+
+/// What the database says of one shard, remembered.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Shard {
+    cursor: Cursor,
+    /// Where the first leaves of the calls in `open_calls` stand.
+    open: HashMap<Id, Cursor>,
+}
+
+type Id = [u8; 16];
+
+/// One batch on its way into the database.
+struct Filling<'t> {
+    shard: &'t str,
+    insert: Statement<'t>,
+    delete_open: Statement<'t>,
+    /// First leaves of this batch: their place in it.
+    fresh: HashMap<Id, usize>,
+    /// Key and hour to nanodollars.
+    spent: HashMap<(String, u64), u64>,
+}
+
+// === impl Projector ===
+
+impl Projector {
+    /// Opens the index in this data folder for writing, and makes it when it is not there.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or was written by a newer version.
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: open_index(data)?, data: data.to_owned(), shards: HashMap::new() })
+    }
+
+    /// Takes in all that the log holds by now. Gives the number of leaves read.
+    ///
+    /// # Errors
+    /// When the log cannot be read or the database not written; a later call goes on where this stopped.
+    pub fn catch_up(&mut self) -> Result<u64, StoreError> {
+        let mut total = 0;
+        for shard in shards(&self.data)? {
+            loop {
+                let taken = self.take_batch(&shard).inspect_err(|_| {
+                    // What is remembered may be ahead of what was committed.
+                    self.shards.remove(&shard);
+                })?;
+                total += u64::try_from(taken).unwrap_or_default();
+                if taken == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    fn take_batch(&mut self, name: &str) -> Result<usize, StoreError> {
+        if !self.shards.contains_key(name) {
+            self.shards.insert(name.to_owned(), Shard::load(&self.connection, name)?);
+        }
+        let Some(shard) = self.shards.get_mut(name) else { return Ok(0) };
+        let batch = read(&shard_dir(&self.data, name), shard.cursor, BATCH_LEAVES_MAX)?;
+        if batch.entries.is_empty() {
+            return Ok(0);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if load_cursor(&transaction, name)? != shard.cursor {
+            // Another process was faster: begin from where it stopped.
+            *shard = Shard::load(&transaction, name)?;
+            return Ok(batch.entries.len());
+        }
+        fill(&transaction, name, &batch.entries, shard)?;
+        shard.cursor = batch.next;
+        store_cursor(&transaction, name, batch.next)?;
+        transaction.commit()?;
+        Ok(batch.entries.len())
+    }
+}
+
+fn fill(
+    transaction: &Transaction<'_>,
+    name: &str,
+    entries: &[Entry],
+    shard: &mut Shard,
+) -> Result<(), StoreError> {
+    let mut filling = Filling {
+        shard: name,
+        insert: transaction.prepare(INSERT_CALL)?,
+        delete_open: transaction.prepare("DELETE FROM open_calls WHERE call = ?")?,
+        fresh: HashMap::new(),
+        spent: HashMap::new(),
+    };
+    for (place, entry) in entries.iter().enumerate() {
+        // One leaf that does not read must not keep all later ones out.
+        let Ok(view) = View::parse(&entry.leaf) else {
+            tracing::warn!(shard = name, ?entry.at, "a record of the audit log does not read");
+            continue;
+        };
+        let Some(call) = CallId::parse(&view.id) else { continue };
+        let id = *call.as_bytes();
+        match view.part() {
+            Part::Admitted => {
+                filling.fresh.insert(id, place);
+            }
+            Part::Ending => {
+                let fresh =
+                    filling.fresh.remove(&id).and_then(|place| entries.get(place)).map(|entry| entry.at);
+                let admitted = match fresh {
+                    Some(at) => Some(at),
+                    None => filling.close(&id, shard)?,
+                };
+                filling.insert_call(&id, &view, entry.at, admitted)?;
+            }
+            Part::Other => {}
+        }
+    }
+    let Filling { fresh, spent, .. } = filling;
+    insert_open(transaction, name, &fresh, entries, shard)?;
+    add_spent(transaction, spent)
+}
+
+// === impl Filling ===
+
+const INSERT_CALL: &str = "INSERT INTO calls (at, call, ending, status, error, key, org, team, app, use_case, \
+    user, run, model, provider, served, operation, surface, stream, input_tokens, cached_tokens, \
+    output_tokens, reasoning_tokens, usage_source, cost_nanos, cost_status, total_us, ttft_us, tags, shard, \
+    segment, position, admitted_segment, admitted_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+impl Filling<'_> {
+    /// A call of an earlier batch has ended. Gives the place of its first leaf.
+    fn close(&mut self, id: &Id, shard: &mut Shard) -> Result<Option<Cursor>, StoreError> {
+        let Some(at) = shard.open.remove(id) else { return Ok(None) };
+        self.delete_open.execute([id])?;
+        Ok(Some(at))
+    }
+
+    /// Adds the row of a call. A second end of the same call, which should not be, changes nothing.
+    fn insert_call(
+        &mut self,
+        id: &Id,
+        view: &View<'_>,
+        at: Cursor,
+        admitted: Option<Cursor>,
+    ) -> Result<(), StoreError> {
+        let accepted_at = view.accepted_at();
+        let inserted = self.insert.execute(params![
+            signed(accepted_at),
+            id,
+            ending(&view.kind),
+            view.result.status,
+            view.result.error.as_ref(),
+            view.actor.credential.as_ref(),
+            view.org.org.as_ref(),
+            view.org.team.as_ref(),
+            view.org.app.as_ref(),
+            view.org.use_case.as_ref(),
+            view.org.user.as_ref(),
+            view.corr.run_id.as_ref(),
+            view.model.requested.as_ref(),
+            view.model.provider.as_ref(),
+            view.model.served.as_ref(),
+            view.op.as_ref(),
+            view.surface.as_ref(),
+            view.stream,
+            signed(view.usage.input),
+            signed(view.usage.in_cached),
+            signed(view.usage.out),
+            signed(view.usage.reasoning),
+            view.usage.source.as_ref(),
+            view.cost.nano.map(signed),
+            view.cost.status.as_ref(),
+            signed(view.timing.total_us),
+            signed(view.timing.ttft_us),
+            view.tags.map(serde_json::value::RawValue::get),
+            self.shard,
+            signed(at.segment),
+            signed(at.offset),
+            admitted.map(|at| signed(at.segment)),
+            admitted.map(|at| signed(at.offset)),
+        ])?;
+        let nanos = view.cost.nano.unwrap_or_default();
+        if inserted == 1 && nanos > 0 && !view.actor.credential.is_empty() {
+            let bucket = (view.actor.credential.to_string(), accepted_at / HOUR_MICROS);
+            let sum = self.spent.entry(bucket).or_default();
+            *sum = sum.saturating_add(nanos);
+        }
+        Ok(())
+    }
+}
+
+/// `settled`, `denied`, `failed` or `aborted`.
+fn ending(kind: &str) -> &str {
+    kind.rsplit('.').next().unwrap_or(kind)
+}
+
+fn insert_open(
+    transaction: &Transaction<'_>,
+    name: &str,
+    fresh: &HashMap<Id, usize>,
+    entries: &[Entry],
+    shard: &mut Shard,
+) -> Result<(), StoreError> {
+    // An admitted leaf behind the end of its call is no open call.
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO open_calls (call, shard, at, key, reserved_nanos, segment, position) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM calls WHERE call = ?1) \
+         ON CONFLICT DO NOTHING",
+    )?;
+    for (id, place) in fresh {
+        let Some(entry) = entries.get(*place) else { continue };
+        let Ok(view) = View::parse(&entry.leaf) else { continue };
+        insert.execute(params![
+            id,
+            name,
+            signed(view.at()),
+            view.actor.credential.as_ref(),
+            signed(view.cost.reserved_nano),
+            signed(entry.at.segment),
+            signed(entry.at.offset),
+        ])?;
+        shard.open.insert(*id, entry.at);
+    }
+    Ok(())
+}
+
+fn add_spent(transaction: &Transaction<'_>, spent: HashMap<(String, u64), u64>) -> Result<(), StoreError> {
+    let mut add = transaction.prepare_cached(
+        "INSERT INTO spent (key, hour, nanos) VALUES (?, ?, ?) \
+         ON CONFLICT (key, hour) DO UPDATE SET nanos = nanos + excluded.nanos",
+    )?;
+    for ((key, hour), nanos) in spent {
+        add.execute(params![key, signed(hour), signed(nanos)])?;
+    }
+    Ok(())
+}
+
+// === impl Shard ===
+
+impl Shard {
+    fn load(connection: &Connection, name: &str) -> Result<Self, StoreError> {
+        let mut select =
+            connection.prepare_cached("SELECT call, segment, position FROM open_calls WHERE shard = ?")?;
+        let open = select.query_map([name], |row| Ok((row.get(0)?, cursor(row.get(1)?, row.get(2)?))))?;
+        Ok(Self { cursor: load_cursor(connection, name)?, open: open.collect::<Result<_, _>>()? })
+    }
+}
+
+fn load_cursor(connection: &Connection, name: &str) -> Result<Cursor, StoreError> {
+    let mut select = connection.prepare_cached("SELECT segment, position FROM cursors WHERE shard = ?")?;
+    let found = select.query_row([name], |row| Ok(cursor(row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+fn store_cursor(connection: &Connection, name: &str, at: Cursor) -> Result<(), StoreError> {
+    let mut update = connection.prepare_cached(
+        "INSERT INTO cursors (shard, segment, position) VALUES (?, ?, ?) \
+         ON CONFLICT (shard) DO UPDATE SET segment = excluded.segment, position = excluded.position",
+    )?;
+    update.execute(params![name, signed(at.segment), signed(at.offset)])?;
+    Ok(())
+}
+
+pub(crate) fn cursor(segment: i64, position: i64) -> Cursor {
+    Cursor { segment: unsigned(segment), offset: unsigned(position) }
+}
+
+#[cfg(test)]
+#[path = "projector_tests.rs"]
+mod tests;

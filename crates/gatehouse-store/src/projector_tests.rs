@@ -1,0 +1,370 @@
+//! The index is the log, in another shape.
+
+use super::{HOUR_MICROS, Projector};
+use crate::filter::Filter;
+use crate::index::{INDEX_FILE, Index};
+use crate::query::CallRow;
+use crate::usage::{Dimension, UsageRow};
+use gatehouse_audit::{Leaf, Log, Options};
+use gatehouse_core::call::{CallId, Operation, Scope};
+use gatehouse_core::content::Dialect;
+use gatehouse_core::money::Nanodollars;
+use gatehouse_core::record::{Admitted, Cost, CostStatus, Ending, Payload, PayloadRole, Settled, Timing};
+use gatehouse_core::usage::{Usage, UsageSource};
+use std::path::Path;
+
+/// 2026-11-22T19:30:00Z
+const AT: u64 = 1_795_375_800_000_000;
+const SECOND: u64 = 1_000_000;
+
+/// A UUIDv7 made when the call was accepted.
+fn call_at(at: u64, number: u64) -> CallId {
+    let random = 0x7000_8000_0000_0000_0000 + u128::from(number);
+    CallId::new(uuid::Uuid::from_u128((u128::from(at / 1000) << 80) + random))
+}
+
+fn call(number: u64) -> CallId {
+    call_at(AT + number * SECOND, number)
+}
+
+/// Teams take turns, keys in pairs; every fourth call fails, every fifth has no price.
+fn settled(number: u64) -> Settled {
+    let priced = number % 5 != 4;
+    Settled {
+        call: call(number),
+        at: AT + number * SECOND,
+        outcome: if number % 4 == 3 { Ending::Failed } else { Ending::Settled },
+        error: (number % 4 == 3).then_some("upstream_timeout"),
+        status: if number % 4 == 3 { 504 } else { 200 },
+        key: Some(if number % 4 < 2 { "ghk_a".into() } else { "ghk_b".into() }),
+        scope: Scope {
+            org: "acme".into(),
+            team: if number.is_multiple_of(2) { "support".into() } else { "sales".into() },
+            user: "o'hara".into(),
+            tags: vec![
+                ("$.a[0]'".into(), "odd".into()),
+                ("env".into(), if number < 3 { "test" } else { "prod" }.into()),
+            ],
+            ..Scope::default()
+        },
+        operation: Some(Operation::Chat),
+        surface: Some(Dialect::OpenAiChat),
+        stream: true,
+        model: Some("smart".into()),
+        target: Some("openai/gpt-5.2".into()),
+        route: None,
+        attempts: vec![],
+        guards: vec![],
+        dropped: vec![],
+        finish: None,
+        usage: Usage {
+            input_tokens: 100,
+            cached_read_tokens: 60,
+            output_tokens: 10,
+            reasoning_tokens: 4,
+            ..Usage::default()
+        },
+        usage_source: UsageSource::Provider,
+        cost: Cost {
+            amount: Nanodollars(1000),
+            status: if priced { CostStatus::Exact } else { CostStatus::Unpriced },
+            price: None,
+        },
+        timing: Timing { queue_micros: 1, first_byte_micros: 20, total_micros: 300 },
+        config: "".into(),
+        payload: vec![Payload {
+            role: PayloadRole::Request,
+            bytes: 4,
+            sha256: None,
+            text: Some("text".to_owned()),
+        }],
+        trace: None,
+    }
+}
+
+fn admitted(number: u64) -> Admitted {
+    let end = settled(number);
+    Admitted {
+        call: end.call,
+        at: end.at,
+        key: end.key.unwrap(),
+        scope: end.scope,
+        operation: Operation::Chat,
+        surface: Dialect::OpenAiChat,
+        model: "smart".into(),
+        reserved: Nanodollars(7000),
+        plan: vec!["openai/gpt-5.2".into()],
+    }
+}
+
+fn log(dir: &Path) -> Log {
+    Log::open(&Options { segment_bytes_max: 20_000, ..Options::new(dir) }).unwrap()
+}
+
+fn write(log: &Log, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        log.append(Leaf::Admitted(&admitted(number))).unwrap();
+        log.append(Leaf::Settled(&settled(number))).unwrap();
+    }
+}
+
+fn index(dir: &Path) -> Index {
+    Projector::open(dir).unwrap().catch_up().unwrap();
+    Index::open(dir).unwrap()
+}
+
+fn all(index: &Index) -> Vec<CallRow> {
+    index.calls(&Filter::default(), None, 1000).unwrap().rows
+}
+
+fn by(index: &Index, words: &[&str], filter: &Filter) -> Vec<UsageRow> {
+    let dimensions: Vec<_> = words.iter().map(|word| Dimension::parse(word).unwrap()).collect();
+    assert_eq!(dimensions.iter().map(Dimension::name).collect::<Vec<_>>(), words);
+    index.usage(&dimensions, filter).unwrap()
+}
+
+#[test]
+fn a_deleted_index_is_built_again_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let mut projector = Projector::open(dir.path()).unwrap();
+    // In pieces, some of which end between the two leaves of a call.
+    for number in 0..30 {
+        log.append(Leaf::Admitted(&admitted(number))).unwrap();
+        if number % 3 == 0 {
+            projector.catch_up().unwrap();
+        }
+        log.append(Leaf::Settled(&settled(number))).unwrap();
+    }
+    log.append(Leaf::Admitted(&admitted(30))).unwrap();
+    projector.catch_up().unwrap();
+    assert_eq!(projector.catch_up().unwrap(), 0);
+    let dump = |dir: &Path| {
+        let index = Index::open(dir).unwrap();
+        let connection = index.connection();
+        let mut dump = String::new();
+        for table in ["cursors", "calls", "open_calls", "spent"] {
+            let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let columns = select.column_count();
+            let mut rows = select.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                for column in 0..columns {
+                    dump.push_str(&format!("{:?} ", row.get_ref(column).unwrap()));
+                }
+                dump.push('\n');
+            }
+        }
+        dump
+    };
+    let before = dump(dir.path());
+    assert_eq!(before.lines().count(), 1 + 30 + 1 + 2);
+    drop(projector);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(format!("{INDEX_FILE}{suffix}")));
+    }
+    Projector::open(dir.path()).unwrap().catch_up().unwrap();
+    assert_eq!(dump(dir.path()), before);
+}
+
+#[test]
+fn two_projectors_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let (mut one, mut two) = (Projector::open(dir.path()).unwrap(), Projector::open(dir.path()).unwrap());
+    for number in 0..10 {
+        log.append(Leaf::Admitted(&admitted(number))).unwrap();
+        one.catch_up().unwrap();
+        log.append(Leaf::Settled(&settled(number))).unwrap();
+        two.catch_up().unwrap();
+    }
+    one.catch_up().unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    assert_eq!((all(&index).len(), index.unfinished().unwrap().len()), (10, 0));
+    assert_eq!(index.spent("ghk_a", 0).unwrap().0 + index.spent("ghk_b", 0).unwrap().0, 8000);
+}
+
+#[test]
+fn pages_go_from_new_to_old_without_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    write(&log, 0..25);
+    let index = index(dir.path());
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = index.calls(&Filter::default(), after.as_ref(), 10).unwrap();
+        seen.extend(page.rows.into_iter().map(|row| row.call));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..25).rev().map(|number| call(number).to_string()).collect::<Vec<_>>());
+    let row = all(&index).pop().unwrap();
+    assert_eq!((row.at, row.ending.as_str(), row.status, row.stream), (AT, "settled", 200, true));
+    assert_eq!(
+        (row.team.as_str(), row.provider.as_str(), row.served.as_str()),
+        ("support", "openai", "gpt-5.2")
+    );
+    assert_eq!(
+        (row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens),
+        (100, 60, 10, 4)
+    );
+    assert_eq!((row.cost, row.total_us, row.ttft_us), (Some(Nanodollars(1000)), 300, 20));
+}
+
+#[test]
+fn filters_mean_what_they_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    write(&log, 0..20);
+    let index = index(dir.path());
+    let count = |filter: Filter| index.calls(&filter, None, 1000).unwrap().rows.len();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(count(Filter { team: text("support"), ..Filter::default() }), 10);
+    assert_eq!(count(Filter { team: text("support"), ending: text("failed"), ..Filter::default() }), 0);
+    assert_eq!(count(Filter { status: Some(504), ..Filter::default() }), 5);
+    assert_eq!(count(Filter { error: text("upstream_timeout"), ..Filter::default() }), 5);
+    assert_eq!(count(Filter { user: text("o'hara"), ..Filter::default() }), 20);
+    assert_eq!(count(Filter { user: text("' OR '1'='1"), ..Filter::default() }), 0);
+    for model in ["smart", "gpt-5.2"] {
+        assert_eq!(count(Filter { model: text(model), ..Filter::default() }), 20);
+    }
+    let (since, until) = (Some(AT + 5 * SECOND), Some(AT + 9 * SECOND));
+    assert_eq!(count(Filter { since, until, key: text("ghk_a"), ..Filter::default() }), 2);
+}
+
+#[test]
+fn sums_add_up_and_unknown_prices_are_counted_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    write(&log, 0..20);
+    let index = index(dir.path());
+    let everything = Filter::default();
+    let total = by(&index, &[], &everything);
+    let expected = UsageRow {
+        by: vec![],
+        calls: 20,
+        errors: 5,
+        input_tokens: 2000,
+        cached_tokens: 1200,
+        output_tokens: 200,
+        reasoning_tokens: 80,
+        cost: Nanodollars(16_000),
+        unpriced_calls: 4,
+        estimated_calls: 0,
+    };
+    assert_eq!(total, [expected]);
+    let dimensions = [
+        "org",
+        "team",
+        "app",
+        "use_case",
+        "user",
+        "key",
+        "model",
+        "provider",
+        "target",
+        "operation",
+        "day",
+        "hour",
+        "tag:env",
+    ];
+    for word in dimensions {
+        let rows = by(&index, &[word], &everything);
+        assert_eq!(rows.iter().map(|row| row.calls).sum::<u64>(), 20, "{word}");
+        assert_eq!(rows.iter().map(|row| row.cost.0).sum::<u64>(), 16_000, "{word}");
+    }
+    let first = |words: &[&str]| by(&index, words, &everything).remove(0).by;
+    assert_eq!(first(&["day", "hour", "target"]), ["2026-11-22", "2026-11-22T19", "openai/gpt-5.2"]);
+    assert_eq!(first(&["tag:$.a[0]'", "tag:none"]), ["odd", ""]);
+    let tags = by(&index, &["team", "tag:env"], &everything);
+    assert_eq!(tags.len(), 4);
+    assert!(by(&index, &[], &Filter { team: Some("nobody".to_owned()), ..Filter::default() }).is_empty());
+    assert_eq!(Dimension::parse("tag:"), None);
+    assert_eq!(Dimension::parse("colour"), None);
+}
+
+#[test]
+fn a_call_is_shown_with_both_leaves_and_its_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    write(&log, 0..3);
+    log.append(Leaf::Admitted(&admitted(3))).unwrap();
+    log.append(Leaf::Settled(&settled(4))).unwrap();
+    let index = index(dir.path());
+    let shown = index.show(call(1)).unwrap().unwrap();
+    let id = call(1).to_string();
+    assert!(shown.leaf.unwrap().contains(&id) && shown.admitted.unwrap().contains("call.admitted"));
+    assert_eq!((shown.payloads[0].text.as_deref(), shown.payloads[0].intact), (Some("text"), true));
+    let open = index.show(call(3)).unwrap().unwrap();
+    assert!(open.leaf.is_none() && open.admitted.is_some());
+    let denied = index.show(call(4)).unwrap().unwrap();
+    assert!(denied.leaf.is_some() && denied.admitted.is_none());
+    assert_eq!(index.show(call(99)).unwrap(), None);
+}
+
+#[test]
+fn what_is_spent_is_exact_from_any_moment_and_holds_reservations() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let mut projector = Projector::open(dir.path()).unwrap();
+    for number in 0..40 {
+        let mut end = settled(number);
+        end.at = AT + number * HOUR_MICROS / 7;
+        end.call = call_at(end.at, number);
+        (end.key, end.cost.status) = (Some("k".into()), CostStatus::Exact);
+        log.append(Leaf::Settled(&end)).unwrap();
+    }
+    let mut first = admitted(77);
+    (first.key, first.at) = ("k".into(), AT + 100 * HOUR_MICROS);
+    first.call = call_at(first.at, 77);
+    log.append(Leaf::Admitted(&first)).unwrap();
+    projector.catch_up().unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    for number in 0..40 {
+        let since = AT + number * HOUR_MICROS / 7;
+        assert_eq!(index.spent("k", since).unwrap(), Nanodollars((40 - number) * 1000 + 7000), "{number}");
+    }
+    assert_eq!(index.spent("k", AT + 101 * HOUR_MICROS).unwrap(), Nanodollars::ZERO);
+    assert_eq!(index.spent("other", 0).unwrap(), Nanodollars::ZERO);
+    // The gateway ends it at its next start; the reservation becomes its cost.
+    let open = index.unfinished().unwrap();
+    assert_eq!(open.len(), 1);
+    log.append(Leaf::Settled(&open[0].settlement(first.at + 9, "".into()))).unwrap();
+    projector.catch_up().unwrap();
+    assert!(index.unfinished().unwrap().is_empty());
+    assert_eq!(index.spent("k", first.at).unwrap(), first.reserved);
+}
+
+/// The time that this thread has been on a processor, where the system tells.
+fn cpu() -> std::time::Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    std::time::Duration::from_nanos(nanos.unwrap_or_default())
+}
+
+/// `cargo test --release -p gatehouse-store -- --ignored --nocapture cost_of_projecting`
+#[test]
+#[ignore = "prints a figure"]
+fn cost_of_projecting() {
+    const CALLS: u64 = 100_000;
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(&Options::new(dir.path())).unwrap();
+    let started = cpu();
+    for number in 0..CALLS {
+        log.append(Leaf::Admitted(&admitted(number))).unwrap();
+        let mut end = settled(number);
+        end.payload.clear();
+        log.append(Leaf::Settled(&end)).unwrap();
+    }
+    println!("append: {:?} for both leaves of a call", (cpu() - started) / u32::try_from(CALLS).unwrap());
+    drop(log);
+    let started = cpu();
+    drop(Log::open(&Options::new(dir.path())).unwrap());
+    println!("open: {:?}", (cpu() - started));
+    let started = cpu();
+    Projector::open(dir.path()).unwrap().catch_up().unwrap();
+    println!("project: {:?} a call", (cpu() - started) / u32::try_from(CALLS).unwrap());
+    let bytes = std::fs::metadata(dir.path().join(INDEX_FILE)).unwrap().len();
+    println!("index: {} bytes a call", bytes / CALLS);
+}
