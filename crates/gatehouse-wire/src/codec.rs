@@ -1,7 +1,7 @@
 //! What every chat dialect can do. A dialect is symmetrical: the same module reads and writes it, towards
 //! callers and towards providers.
 
-use crate::chat::{ChatEvent, ChatRequest, ChatResponse};
+use crate::chat::{ChatEvent, ChatRequest, ChatResponse, Origin};
 use crate::json::Doc;
 use crate::sse::Frame;
 use gatehouse_core::content::{Edit, Span};
@@ -67,7 +67,8 @@ pub struct Target<'a> {
 /// is a value of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Members of the request that it refuses and that may be left out without changing the meaning.
+    /// Members of the request, or of its messages, that it refuses and that may be left out without
+    /// changing the meaning.
     pub drop: &'static [&'static str],
     /// Members of the request that it cannot honour: refused by name.
     pub refuse: &'static [&'static str],
@@ -89,6 +90,37 @@ pub struct Quirks {
     pub reasoning_effort: bool,
     /// Wants `reasoning_content` of earlier answers back (DeepSeek in tool loops).
     pub reasoning_back: bool,
+    /// How it is told to think, when `reasoning_effort` is true.
+    pub reasoning_as: ReasoningAs,
+    /// Whose seals it takes back: [`Origin::OpenRouter`] as `reasoning_details`, [`Origin::Gemini`] as
+    /// `extra_content`. Those of others are left out.
+    pub seals: Option<Origin>,
+    /// How it is shown what to cache.
+    pub cache_marks: CacheMarks,
+    /// Takes `tool_choice: {type: allowed_tools}`; else the list of tools is cut to the allowed ones.
+    pub allowed_tools: bool,
+}
+
+/// How a server of OpenAI's family is told to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasoningAs {
+    /// `reasoning_effort: "low"` (OpenAI)
+    Effort,
+    /// `reasoning: {effort | max_tokens}` (OpenRouter)
+    Object,
+    /// `thinking: {type: enabled | disabled}` (DeepSeek, Z.ai, Moonshot)
+    Thinking,
+}
+
+/// How a server of OpenAI's family is shown what to cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheMarks {
+    /// Not at all.
+    Drop,
+    /// `prompt_cache_breakpoint` on a content part (OpenAI).
+    Breakpoint,
+    /// `cache_control` on a content part (OpenRouter).
+    CacheControl,
 }
 
 /// What the limit of the answer is called.
@@ -245,9 +277,19 @@ impl Quirks {
         seed: "seed",
         reasoning_effort: true,
         reasoning_back: false,
+        reasoning_as: ReasoningAs::Effort,
+        seals: None,
+        cache_marks: CacheMarks::Breakpoint,
+        allowed_tools: true,
     };
 
     /// The usual server of the OpenAI-compatible family: older names, no `developer`.
-    pub const COMPATIBLE: Self =
-        Self { max_tokens: MaxTokens::Tokens, developer_role: false, reasoning_effort: true, ..Self::NONE };
+    pub const COMPATIBLE: Self = Self {
+        max_tokens: MaxTokens::Tokens,
+        developer_role: false,
+        reasoning_effort: true,
+        cache_marks: CacheMarks::Drop,
+        allowed_tools: false,
+        ..Self::NONE
+    };
 }

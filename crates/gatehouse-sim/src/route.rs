@@ -1,0 +1,185 @@
+//! From method and path to what is asked.
+
+use http::{HeaderMap, Method};
+
+use crate::dialect::Dialect;
+use crate::gemini::Streaming;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `GET` or `HEAD /`: is anyone there?
+    Root,
+    /// The control API.
+    Control,
+    /// OpenAI's chat.
+    Chat,
+    /// OpenAI's old completions.
+    Completions,
+    /// OpenAI's embeddings.
+    Embeddings,
+    /// OpenAI's Responses.
+    Responses,
+    /// A stored response.
+    StoredResponse(String),
+    /// Anthropic's messages.
+    Messages,
+    /// Anthropic's token count.
+    CountTokens,
+    /// A call on a Gemini model.
+    Gemini {
+        /// `v1` or `v1beta`.
+        version: String,
+        /// The model.
+        model: String,
+        /// What is asked of it.
+        verb: Verb,
+    },
+    /// A list of models, or one of them, in the dialect's shape.
+    Models(Dialect, Option<String>),
+    /// Nothing is there, or not with this method.
+    Nothing(Dialect, u16),
+}
+
+/// What is asked of a Gemini model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Content, at once or streamed.
+    Generate(Streaming),
+    /// A token count.
+    CountTokens,
+    /// One embedding.
+    Embed,
+    /// Several.
+    BatchEmbed,
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Reads it. OpenAI's paths may have anything before them, as the bases of compatible providers do.
+    pub(crate) fn of(method: &Method, path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
+        if path == "/_sim" || path.starts_with("/_sim/") {
+            return Self::Control;
+        }
+        if path == "/" {
+            return Self::Root;
+        }
+        let dialect = dialect_of(path, query, headers);
+        match *method {
+            Method::POST => Self::post(path, query),
+            Method::GET => Self::get(path, dialect),
+            Method::DELETE => stored(path),
+            _ => None,
+        }
+        .unwrap_or_else(|| {
+            let known = Self::post(path, query).is_some() || Self::get(path, dialect).is_some();
+            Self::Nothing(dialect, if known { 405 } else { 404 })
+        })
+    }
+
+    fn post(path: &str, query: Option<&str>) -> Option<Self> {
+        if let Some(call) = gemini(path, query) {
+            return Some(call);
+        }
+        let endings = [
+            ("/chat/completions", Self::Chat),
+            ("/completions", Self::Completions),
+            ("/embeddings", Self::Embeddings),
+            ("/responses", Self::Responses),
+            ("/messages", Self::Messages),
+            ("/messages/count_tokens", Self::CountTokens),
+        ];
+        endings.into_iter().find(|(ending, _)| path.ends_with(ending)).map(|(_, route)| route)
+    }
+
+    fn get(path: &str, dialect: Dialect) -> Option<Self> {
+        if path.ends_with("/models") {
+            return Some(Self::Models(dialect, None));
+        }
+        // A model's name may itself have slashes.
+        if let Some((_, model)) = path.split_once("/models/") {
+            return Some(Self::Models(dialect, Some(model.to_owned())));
+        }
+        stored(path)
+    }
+
+    /// Whose errors and headers it gets.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Gemini { .. } => Dialect::Gemini,
+            Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
+            _ => Dialect::OpenAi,
+        }
+    }
+}
+
+fn stored(path: &str) -> Option<Route> {
+    let (_, id) = path.split_once("/responses/")?;
+    Some(Route::StoredResponse(id.to_owned()))
+}
+
+/// `/{version}/models/{model}:{verb}`, also behind Vertex's longer paths.
+fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
+    let (before, call) = path.split_once("/models/")?;
+    let (model, verb) = call.rsplit_once(':')?;
+    let sse = query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+    let verb = match verb {
+        "generateContent" => Verb::Generate(Streaming::No),
+        "streamGenerateContent" if sse => Verb::Generate(Streaming::Events),
+        "streamGenerateContent" => Verb::Generate(Streaming::Array),
+        "countTokens" => Verb::CountTokens,
+        "embedContent" => Verb::Embed,
+        "batchEmbedContents" => Verb::BatchEmbed,
+        _ => return None,
+    };
+    let version = before.trim_start_matches('/').split('/').next().unwrap_or_default();
+    Some(Route::Gemini { version: version.to_owned(), model: model.to_owned(), verb })
+}
+
+/// Who is meant where several families share a path.
+fn dialect_of(path: &str, query: Option<&str>, headers: &HeaderMap) -> Dialect {
+    let gemini_key = headers.contains_key("x-goog-api-key")
+        || query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("key=")));
+    if headers.contains_key("anthropic-version") || path.contains("/messages") {
+        Dialect::Anthropic
+    } else if path.starts_with("/v1beta") || gemini_key {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenAi
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(method: &Method, path: &str, query: Option<&str>) -> Route {
+        Route::of(method, path, query, &HeaderMap::new())
+    }
+
+    #[test]
+    fn paths_are_read() {
+        assert_eq!(route(&Method::POST, "/v1/chat/completions", None), Route::Chat);
+        assert_eq!(route(&Method::POST, "/openai/v1/chat/completions", None), Route::Chat);
+        assert_eq!(route(&Method::POST, "/v1/completions", None), Route::Completions);
+        assert_eq!(route(&Method::POST, "/v1/messages", Some("beta=true")), Route::Messages);
+        assert_eq!(route(&Method::POST, "/v1/messages/count_tokens", None), Route::CountTokens);
+        assert_eq!(route(&Method::GET, "/v1/messages", None), Route::Nothing(Dialect::Anthropic, 405));
+        assert_eq!(route(&Method::POST, "/v1/nothing", None), Route::Nothing(Dialect::OpenAi, 404));
+        assert_eq!(route(&Method::GET, "/v1beta/models", None), Route::Models(Dialect::Gemini, None));
+        let model = Some("meta/llama".to_owned());
+        assert_eq!(route(&Method::GET, "/v1/models/meta/llama", None), Route::Models(Dialect::OpenAi, model));
+    }
+
+    #[test]
+    fn gemini_calls_name_their_model() {
+        let sse =
+            route(&Method::POST, "/v1beta/models/gemini-3:streamGenerateContent", Some("key=x&alt=sse"));
+        let verb = Verb::Generate(Streaming::Events);
+        assert_eq!(sse, Route::Gemini { version: "v1beta".to_owned(), model: "gemini-3".to_owned(), verb });
+        let array = route(&Method::POST, "/v1/models/m:streamGenerateContent", None);
+        assert!(matches!(array, Route::Gemini { verb: Verb::Generate(Streaming::Array), .. }));
+    }
+}

@@ -1,0 +1,218 @@
+//! A request that stays Anthropic's, made fit for its target by edits of its bytes.
+
+use super::content::{Sealed, read_seal, text_of};
+use crate::chat::{Origin, Seal};
+use crate::codec::{Rewrite, Target, View};
+use crate::json::{Doc, Node, escaped};
+use bytes::Bytes;
+use gatehouse_core::content::Edit;
+use gatehouse_core::error::Error;
+use std::ops::Range;
+
+/// How every envelope of [`crate::seal`] begins: its mark in base64. Bodies without it need no search.
+const ENVELOPE: &[u8] = b"Z2F0ZWhvdXNlLXNlYWwt";
+
+/// Edits for `target`: the model's name, what its quirks demand, and out with seals that Anthropic did not
+/// make. (A conversation that another provider began comes here with those in envelopes.)
+pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+    let mut rewrite = Rewrite::default();
+    let root = doc.root();
+    if let Some((model, range)) = &view.model
+        && model != target.model
+    {
+        let name = [b"\"".as_slice(), &escaped(target.model), b"\""].concat();
+        rewrite.edits.push(Edit { range: range.clone(), with: Bytes::from(name) });
+    }
+    let mut doomed: Vec<&str> = Vec::new();
+    for name in target.quirks.refuse {
+        if root.opt(name).is_some() {
+            return Err(Error::unsupported(*name, format!("{name}: the serving provider does not take it")));
+        }
+    }
+    doomed.extend(target.quirks.drop.iter().filter(|name| root.get(name).is_some()));
+    if memchr::memmem::find(doc.bytes(), ENVELOPE).is_some() && drop_foreign_seals(doc, &mut rewrite) {
+        doomed.push("thinking");
+    }
+    if !doomed.is_empty() {
+        let members = member_ranges(doc, root);
+        let gone: Vec<bool> = members.iter().map(|(name, _)| doomed.contains(&name.as_str())).collect();
+        let ranges: Vec<Range<usize>> = members.iter().map(|(_, range)| range.clone()).collect();
+        rewrite.edits.extend(removals(&ranges, &gone));
+        rewrite.dropped.extend(doomed.iter().map(|name| (*name).to_owned()));
+    }
+    rewrite.edits.sort_by_key(|edit| edit.range.start);
+    Ok(rewrite)
+}
+
+/// Cuts out blocks whose seal another provider made. Says whether `thinking` must go too: with a token
+/// budget, Anthropic demands that the turn whose tools are being answered begins with a thought of its own.
+fn drop_foreign_seals(doc: &Doc, rewrite: &mut Rewrite) -> bool {
+    let Some(messages) = doc.root().opt("messages") else { return false };
+    let mut last_assistant_lost = false;
+    let mut emptied = Vec::new();
+    for message in messages.items() {
+        let blocks: Vec<Node<'_>> =
+            message.opt("content").map(|all| all.items().collect()).unwrap_or_default();
+        let foreign: Vec<Option<Seal>> = blocks.iter().map(|block| foreign_seal(*block)).collect();
+        let gone: Vec<bool> = foreign.iter().map(Option::is_some).collect();
+        if text_of(message, "role") == "assistant" {
+            last_assistant_lost = gone.contains(&true);
+        }
+        for seal in foreign.iter().flatten() {
+            let name = format!("thinking signature of {}", maker(seal.origin));
+            if !rewrite.dropped.contains(&name) {
+                rewrite.dropped.push(name);
+            }
+        }
+        let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
+        emptied.push(is_empty);
+        if !is_empty {
+            let ranges: Vec<Range<usize>> = blocks.iter().map(Node::range).collect();
+            rewrite.edits.extend(removals(&ranges, &gone));
+        }
+    }
+    let ranges: Vec<Range<usize>> = messages.items().map(|message| message.range()).collect();
+    rewrite.edits.extend(removals(&ranges, &emptied));
+    let thinking = doc.root().opt("thinking").map(|thinking| text_of(thinking, "type"));
+    last_assistant_lost && thinking.is_some_and(|kind| kind == "enabled")
+}
+
+fn foreign_seal(block: Node<'_>) -> Option<Seal> {
+    let sealed = match text_of(block, "type").as_str() {
+        "thinking" => text_of(block, "signature"),
+        "redacted_thinking" => text_of(block, "data"),
+        _ => return None,
+    };
+    match read_seal(&sealed) {
+        Sealed::Text(seal)
+        | Sealed::NoText(seal)
+        | Sealed::Call(_, seal)
+        | Sealed::Thought(_, Some(seal)) => (seal.origin != Origin::Anthropic).then_some(seal),
+        Sealed::Thought(_, None) => None,
+    }
+}
+
+/// The name of who made a seal, for `x-gatehouse-dropped`.
+pub(super) fn maker(origin: Origin) -> &'static str {
+    match origin {
+        Origin::OpenAi => "openai",
+        Origin::Anthropic => "anthropic",
+        Origin::Gemini => "gemini",
+        Origin::OpenRouter => "openrouter",
+    }
+}
+
+/// The members of an object: names, and where each stands from its key to the end of its value.
+fn member_ranges(doc: &Doc, object: Node<'_>) -> Vec<(String, Range<usize>)> {
+    let mut end = object.range().start + 1;
+    let mut all: Vec<(String, Range<usize>)> = Vec::new();
+    for (name, value) in object.members() {
+        let gap = doc.slice(end..value.range().start);
+        // The first comma is the one between members: a key with a comma in it stands behind that.
+        let comma = if all.is_empty() { 0 } else { gap.find(',').map_or(0, |at| at + 1) };
+        let rest = gap.get(comma..).unwrap_or_default();
+        let start = end + comma + (rest.len() - rest.trim_start().len());
+        end = value.range().end;
+        all.push((name.into_owned(), start..end));
+    }
+    all
+}
+
+/// Edits that remove elements of a list together with the commas that would be left over.
+fn removals(elements: &[Range<usize>], gone: &[bool]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut last_kept_end: Option<usize> = None;
+    let mut run_start: Option<usize> = None;
+    for (element, gone) in elements.iter().zip(gone) {
+        match (gone, run_start) {
+            (true, None) => run_start = Some(element.start),
+            (true, Some(_)) => {}
+            (false, None) => last_kept_end = Some(element.end),
+            (false, Some(start)) => {
+                edits.push(cut(start..element.start));
+                (run_start, last_kept_end) = (None, Some(element.end));
+            }
+        }
+    }
+    if let (Some(start), Some(last)) = (run_start, elements.last()) {
+        edits.push(cut(last_kept_end.unwrap_or(start)..last.end));
+    }
+    edits
+}
+
+fn cut(range: Range<usize>) -> Edit {
+    Edit { range, with: Bytes::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::removals;
+    use crate::anthropic::Messages;
+    use crate::chat::{Origin, Seal};
+    use crate::codec::{Codec, Quirks, Rewrite, Target};
+    use crate::json::{Doc, Strictness};
+    use crate::seal::wrap;
+    use bytes::Bytes;
+    use gatehouse_core::content::splice;
+    use gatehouse_core::deployment::Capabilities;
+    use proptest::prelude::*;
+
+    fn rewritten(body: &str, quirks: &Quirks) -> (String, Rewrite) {
+        let doc = Doc::parse(Bytes::copy_from_slice(body.as_bytes()), Strictness::Caller).unwrap();
+        let view = Messages.view(&doc).unwrap();
+        let target = Target { model: "new \"m\"", capabilities: Capabilities::default(), quirks };
+        let rewrite = Messages.rewrite(&doc, &view, &target).unwrap();
+        let bytes = splice(doc.bytes(), &rewrite.edits);
+        (String::from_utf8(bytes.to_vec()).unwrap(), rewrite)
+    }
+
+    #[test]
+    fn only_the_name_changes_and_what_quirks_demand() {
+        let body = "{ \"a,b\" : 1 ,\n \"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"x\"}] , \"speed\":\"fast\"}";
+        let (plain, rewrite) = rewritten(body, &Quirks::NONE);
+        assert_eq!(plain, body.replace("\"m\"", r#""new \"m\"""#));
+        assert!(rewrite.dropped.is_empty());
+        let quirks = Quirks { drop: &["speed", "a,b"], ..Quirks::NONE };
+        let (cut, rewrite) = rewritten(body, &quirks);
+        assert_eq!(
+            cut,
+            "{ \"model\":\"new \\\"m\\\"\", \"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+        );
+        assert_eq!(rewrite.dropped, ["speed", "a,b"]);
+    }
+
+    #[test]
+    fn seals_of_others_never_reach_anthropic() {
+        let seal = Seal { origin: Origin::Gemini, value: "g".to_owned() };
+        let foreign = format!(r#"{{"type":"thinking","thinking":"","signature":"{}"}}"#, wrap(&seal, "t1"));
+        let body = format!(
+            r#"{{"model":"m","thinking":{{"type":"enabled","budget_tokens":1024}},"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":[{foreign}]}},{{"role":"assistant","content":[{foreign}, {{"type":"tool_use","id":"t1","name":"f","input":{{}}}}]}}]}}"#
+        );
+        let (cut, rewrite) = rewritten(&body, &Quirks::NONE);
+        assert_eq!(
+            cut,
+            r#"{"model":"new \"m\"","messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"f","input":{}}]}]}"#
+        );
+        assert_eq!(rewrite.dropped, ["thinking signature of gemini", "thinking"]);
+    }
+
+    #[test]
+    fn the_mark_of_envelopes_is_known() {
+        let seal = Seal { origin: Origin::OpenAi, value: String::new() };
+        assert!(wrap(&seal, "").as_bytes().starts_with(super::ENVELOPE));
+    }
+
+    proptest! {
+        /// Whatever is removed, a list stays a list of what is left.
+        #[test]
+        fn lists_stay_lists(gone in proptest::collection::vec(any::<bool>(), 1..8)) {
+            let text = format!("[{}]", (0..gone.len()).map(|n| n.to_string()).collect::<Vec<_>>().join(" , "));
+            let doc = Doc::parse(Bytes::from(text), Strictness::Caller).unwrap();
+            let ranges: Vec<_> = doc.root().items().map(|item| item.range()).collect();
+            let cut = splice(doc.bytes(), &removals(&ranges, &gone));
+            let left: Vec<usize> = serde_json::from_slice(&cut).unwrap();
+            let expected: Vec<usize> = (0..gone.len()).filter(|at| !gone[*at]).collect();
+            prop_assert_eq!(left, expected);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Both dialects, and from one to the other.
+
+use super::{
+    EmbedAnswer, EmbedCodec, EmbedInput, EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings, Vector,
+};
+use crate::codec::{Quirks, Target};
+use crate::json::{Doc, Strictness};
+use bytes::Bytes;
+use gatehouse_core::content::{Place, splice};
+use gatehouse_core::deployment::Capabilities;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::usage::Usage;
+use proptest::prelude::*;
+
+fn doc(text: &str) -> Doc {
+    Doc::parse(Bytes::copy_from_slice(text.as_bytes()), Strictness::Caller).unwrap()
+}
+
+fn target(model: &str) -> Target<'_> {
+    Target { model, capabilities: Capabilities::default(), quirks: &Quirks::NONE }
+}
+
+fn from_openai(text: &str) -> Result<EmbedRequest, Error> {
+    OpenAiEmbeddings.decode_request(&doc(text))
+}
+
+fn to_gemini(text: &str) -> (String, bool, Vec<String>) {
+    let encoded = GeminiEmbeddings.encode_request(&from_openai(text).unwrap(), &target("g")).unwrap();
+    (String::from_utf8(encoded.body).unwrap(), encoded.batch, encoded.dropped)
+}
+
+#[test]
+fn one_text_and_several_take_their_forms() {
+    let one = to_gemini(r#"{"model":"m","input":"hé","dimensions":8,"user":"u","input_type":"query"}"#);
+    let expected = r#"{"model":"models/g","content":{"parts":[{"text":"hé"}]},"outputDimensionality":8}"#;
+    assert_eq!(one, (expected.to_owned(), false, vec!["user".to_owned(), "input_type".to_owned()]));
+    let (body, batch, _) = to_gemini(r#"{"model":"m","input":["a","b"]}"#);
+    let [a, b] = ["a", "b"]
+        .map(|text| format!(r#"{{"model":"models/g","content":{{"parts":[{{"text":"{text}"}}]}}}}"#));
+    assert_eq!((body, batch), (format!(r#"{{"requests":[{a},{b}]}}"#), true));
+}
+
+#[test]
+fn token_ids_are_for_openai_alone() {
+    for (text, inputs) in [
+        (r#"{"model":"m","input":[1,2]}"#, vec![EmbedInput::Tokens(vec![1, 2])]),
+        (
+            r#"{"model":"m","input":[[1],[2]]}"#,
+            vec![EmbedInput::Tokens(vec![1]), EmbedInput::Tokens(vec![2])],
+        ),
+    ] {
+        let request = from_openai(text).unwrap();
+        assert_eq!(request.inputs, inputs);
+        let refused = GeminiEmbeddings.encode_request(&request, &target("g")).unwrap_err();
+        assert_eq!((refused.code, refused.param.as_deref()), (Code::UnsupportedParameter, Some("input")));
+        let own = OpenAiEmbeddings.encode_request(&request, &target("m")).unwrap();
+        assert_eq!(String::from_utf8(own.body).unwrap(), text);
+    }
+}
+
+#[test]
+fn what_is_malformed_is_refused_by_path() {
+    for (text, param) in [
+        (r#"{"input":"x"}"#, "model"),
+        (r#"{"model":"m"}"#, "input"),
+        (r#"{"model":"m","input":[]}"#, "input"),
+        (r#"{"model":"m","input":["a",1]}"#, "input"),
+        (r#"{"model":"m","input":[null]}"#, "input[0]"),
+        (r#"{"model":"m","input":[["a"]]}"#, "input[0][0]"),
+        (r#"{"model":"m","Input":"a","input":"b"}"#, "Input"),
+        (r#"{"model":"m","input":"a","dimensions":"8"}"#, "dimensions"),
+    ] {
+        let parsed = Doc::parse(Bytes::copy_from_slice(text.as_bytes()), Strictness::Caller);
+        let error = parsed.and_then(|doc| OpenAiEmbeddings.decode_request(&doc)).unwrap_err();
+        assert_eq!(error.code, Code::InvalidRequest, "{text}");
+        assert_eq!(error.param.unwrap_or_else(|| param.to_owned()), param, "{text}");
+    }
+    for text in [
+        r#"{}"#,
+        r#"{"requests":[]}"#,
+        r#"{"requests":[{}]}"#,
+        r#"{"content":{"parts":[{"text":1}]}}"#,
+        r#"{"requests":[{"content":{}}],"content":{}}"#,
+        r#"{"content":{},"task_type":"a","taskType":"b"}"#,
+    ] {
+        assert_eq!(GeminiEmbeddings.view(&doc(text)).unwrap_err().code, Code::InvalidRequest, "{text}");
+    }
+}
+
+#[test]
+fn a_gemini_caller_is_read_and_seen() {
+    let text = r#"{"requests":[
+        {"model":"models/a","content":{"parts":[{"text":"x"},{"text":"y"}]},"taskType":"T","title":"one","output_dimensionality":8},
+        {"model":"models/a","content":{"parts":{"text":"z"}},"task_type":"T","outputDimensionality":8,"autoTruncate":true}]}"#;
+    let doc = doc(text);
+    let view = GeminiEmbeddings.view(&doc).unwrap();
+    let texts: Vec<_> = view.spans.iter().map(|span| (span.place, doc.slice(span.range.clone()))).collect();
+    assert_eq!(texts, ["x", "y", "one", "z"].map(|text| (Place::Input, text)));
+    let request = GeminiEmbeddings.decode_request(&doc).unwrap();
+    let inputs = ["x\ny", "z"].map(|text| EmbedInput::Text(text.to_owned()));
+    assert_eq!((request.inputs.as_slice(), request.dimensions), (&inputs[..], Some(8)));
+    let encoded = OpenAiEmbeddings.encode_request(&request, &target("m")).unwrap();
+    let body = String::from_utf8(encoded.body).unwrap();
+    assert_eq!(body, r#"{"model":"m","input":["x\ny","z"],"dimensions":8}"#);
+    assert_eq!(encoded.dropped, ["taskType", "title", "requests[1].autoTruncate"]);
+
+    let rewrite = GeminiEmbeddings.rewrite(&doc, &view, &target("b")).unwrap();
+    let edited = splice(doc.bytes(), &rewrite.edits);
+    assert_eq!(edited, Bytes::from(text.replace("models/a", "models/b")));
+    let quirks = Quirks { drop: &["taskType"], ..Quirks::NONE };
+    let dropping = Target { quirks: &quirks, ..target("b") };
+    let rewrite = GeminiEmbeddings.rewrite(&doc, &view, &dropping).unwrap();
+    let edited: serde_json::Value = serde_json::from_slice(&splice(doc.bytes(), &rewrite.edits)).unwrap();
+    assert_eq!((edited["requests"][0].get("taskType"), edited["requests"][1].get("task_type")), (None, None));
+    assert_eq!(rewrite.dropped, ["taskType"]);
+}
+
+#[test]
+fn only_the_model_is_edited() {
+    let text = r#"{ "input": "x", "model": "a", "user": "u" }"#;
+    let doc = doc(text);
+    let view = OpenAiEmbeddings.view(&doc).unwrap();
+    let same = OpenAiEmbeddings.rewrite(&doc, &view, &target("a")).unwrap();
+    assert!(same.edits.is_empty());
+    let quirks = Quirks { drop: &["user"], ..Quirks::NONE };
+    let other = Target { quirks: &quirks, ..target("b\"") };
+    let rewrite = OpenAiEmbeddings.rewrite(&doc, &view, &other).unwrap();
+    let edited = splice(doc.bytes(), &rewrite.edits);
+    assert_eq!(edited, Bytes::from_static(br#"{ "input": "x", "model": "b\"" }"#));
+    assert_eq!(rewrite.dropped, ["user"]);
+}
+
+#[test]
+fn vectors_come_in_the_form_that_was_asked() {
+    let gemini = Bytes::from_static(br#"{"embeddings":[{"values":[1.0, -2]},{"values":[0.5,3e-9]}]}"#);
+    let answer = GeminiEmbeddings.decode_answer(&gemini).unwrap();
+    assert_eq!(answer.usage, None);
+    let asked = |text: &str| from_openai(text).unwrap();
+    let floats = OpenAiEmbeddings.encode_answer(&answer, &asked(r#"{"model":"m","input":["a","b"]}"#), "m");
+    assert_eq!(
+        String::from_utf8(floats.unwrap()).unwrap(),
+        concat!(
+            r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0, -2]},"#,
+            r#"{"object":"embedding","index":1,"embedding":[0.5,3e-9]}],"model":"m","#,
+            r#""usage":{"prompt_tokens":0,"total_tokens":0}}"#
+        )
+    );
+    let packed = asked(r#"{"model":"m","input":["a","b"],"encoding_format":"base64"}"#);
+    assert_eq!(packed.encoding, Encoding::Base64);
+    let packed = OpenAiEmbeddings.encode_answer(&answer, &packed, "m").unwrap();
+    assert!(String::from_utf8(packed).unwrap().contains(r#""embedding":"AACAPwAAAMA=""#));
+    let one = OpenAiEmbeddings.encode_answer(&answer, &asked(r#"{"model":"m","input":"a"}"#), "m");
+    assert_eq!(one.unwrap_err().code, Code::UpstreamBadResponse);
+}
+
+#[test]
+fn openai_answers_are_read_in_order_and_written_for_gemini() {
+    let body = Bytes::from_static(
+        br#"{"data":[{"index":1,"embedding":"AACAPw=="},{"index":0,"embedding":[2]}],"model":"m",
+            "usage":{"total_tokens":7}}"#,
+    );
+    let answer = OpenAiEmbeddings.decode_answer(&body).unwrap();
+    let usage = Some(Usage { input_tokens: 7, ..Usage::default() });
+    let vectors = vec![Vector::Numbers("[2]".to_owned()), Vector::Base64("AACAPw==".to_owned())];
+    assert_eq!(answer, EmbedAnswer { model: "m".to_owned(), vectors, usage });
+    assert_eq!(OpenAiEmbeddings.summary(&body).usage, usage);
+    let part = |text: &str| EmbedInput::Text(text.to_owned());
+    let request = EmbedRequest { inputs: vec![part("a"), part("b")], batch: true, ..Default::default() };
+    let written = GeminiEmbeddings.encode_answer(&answer, &request, "m").unwrap();
+    assert_eq!(
+        String::from_utf8(written).unwrap(),
+        r#"{"embeddings":[{"values":[2]},{"values":[1.0]}],"usageMetadata":{"promptTokenCount":7}}"#
+    );
+}
+
+#[test]
+fn errors_and_nothing_are_no_answers() {
+    let codecs: [&dyn EmbedCodec; 2] = [&OpenAiEmbeddings, &GeminiEmbeddings];
+    for codec in codecs {
+        let limited = Bytes::from_static(
+            br#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED"}}"#,
+        );
+        assert_eq!(codec.decode_answer(&limited).unwrap_err().code, Code::UpstreamRateLimited);
+        assert!(codec.summary(&limited).error.is_some());
+        for nothing in ["{}", "x", r#"{"data":[{}],"embeddings":[{}]}"#] {
+            let error = codec.decode_answer(&Bytes::from_static(nothing.as_bytes())).unwrap_err();
+            assert_eq!(error.code, Code::UpstreamBadResponse);
+        }
+    }
+}
+
+#[test]
+fn a_large_batch_is_read_though_it_holds_more_numbers_than_a_document_may() {
+    let vector = format!("[{}0.5]", "0.25,".repeat(1_023));
+    let vectors = vec![format!(r#"{{"embedding":{vector}}}"#); 1_024].join(",");
+    let body = Bytes::from(format!(r#"{{"data":[{vectors}],"usage":{{"prompt_tokens":9}}}}"#));
+    assert!(Doc::parse(body.clone(), Strictness::Provider).is_err());
+    assert_eq!(OpenAiEmbeddings.decode_answer(&body).unwrap().vectors.len(), 1_024);
+}
+
+proptest! {
+    #[test]
+    fn requests_come_back(texts in proptest::collection::vec(any::<String>(), 1..4), batch: bool, dimensions in proptest::option::of(1u64..99)) {
+        let batch = batch || texts.len() > 1;
+        let inputs = texts.into_iter().map(EmbedInput::Text).collect();
+        let request = EmbedRequest { model: "m".to_owned(), inputs, batch, dimensions, ..Default::default() };
+        let openai = OpenAiEmbeddings.encode_request(&request, &target("m")).unwrap();
+        let text = String::from_utf8(openai.body).unwrap();
+        prop_assert_eq!(&from_openai(&text).unwrap(), &request);
+        let gemini = GeminiEmbeddings.encode_request(&request, &target("m")).unwrap();
+        let text = String::from_utf8(gemini.body).unwrap();
+        let back = GeminiEmbeddings.decode_request(&doc(&text)).unwrap();
+        prop_assert_eq!(back, EmbedRequest { model: String::new(), ..request });
+    }
+}

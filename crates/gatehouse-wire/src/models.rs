@@ -1,0 +1,215 @@
+//! Lists of models, as each family's SDK reads them.
+//!
+//! One page holds them all: no list of a gateway is so long that clients would want it in pieces.
+
+use crate::json::Out;
+use gatehouse_core::content::Family;
+
+/// A model as a caller may see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelEntry {
+    /// The name to call it by.
+    pub id: String,
+    /// When it came out, in Unix seconds; 0 where nobody knows.
+    pub created: u64,
+    /// Who serves it.
+    pub owned_by: String,
+    /// Its name for people; the id where it has none.
+    pub display_name: Option<String>,
+    /// Tokens of prompt and answer together.
+    pub context_tokens: Option<u64>,
+    /// The longest answer in tokens.
+    pub output_tokens: Option<u64>,
+    /// What it is called for.
+    pub purpose: Purpose,
+}
+
+/// What a model is called for; Gemini lists the methods of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Conversations.
+    #[default]
+    Chat,
+    /// Embeddings.
+    Embeddings,
+}
+
+/// The body of a list of models.
+#[must_use]
+pub fn list(family: Family, entries: &[ModelEntry]) -> Vec<u8> {
+    let mut out = Out::new();
+    out.object(|out| match family {
+        Family::OpenAi => {
+            out.field("object", "list").array_field("data", |out| each(out, entries, openai));
+        }
+        Family::Anthropic => {
+            out.array_field("data", |out| each(out, entries, anthropic))
+                .field("has_more", false)
+                .field("first_id", entries.first().map(|entry| &entry.id))
+                .field("last_id", entries.last().map(|entry| &entry.id));
+        }
+        Family::Gemini => {
+            out.array_field("models", |out| each(out, entries, gemini));
+        }
+    });
+    out.into_bytes()
+}
+
+/// The body of one model.
+#[must_use]
+pub fn single(family: Family, entry: &ModelEntry) -> Vec<u8> {
+    let mut out = Out::new();
+    match family {
+        Family::OpenAi => openai(&mut out, entry),
+        Family::Anthropic => anthropic(&mut out, entry),
+        Family::Gemini => gemini(&mut out, entry),
+    }
+    out.into_bytes()
+}
+
+fn each(out: &mut Out, entries: &[ModelEntry], write: fn(&mut Out, &ModelEntry)) {
+    entries.iter().for_each(|entry| write(out, entry));
+}
+
+fn openai(out: &mut Out, entry: &ModelEntry) {
+    out.object(|out| {
+        out.field("id", &entry.id)
+            .field("object", "model")
+            .field("created", entry.created)
+            .field("owned_by", &entry.owned_by);
+    });
+}
+
+fn anthropic(out: &mut Out, entry: &ModelEntry) {
+    out.object(|out| {
+        out.field("type", "model")
+            .field("id", &entry.id)
+            .field("display_name", entry.shown_name())
+            .field("created_at", rfc3339(entry.created))
+            .field_opt("max_input_tokens", entry.context_tokens)
+            .field_opt("max_tokens", entry.output_tokens);
+    });
+}
+
+fn gemini(out: &mut Out, entry: &ModelEntry) {
+    let methods: &[&str] = match entry.purpose {
+        Purpose::Chat => &["generateContent", "countTokens"],
+        Purpose::Embeddings => &["embedContent", "batchEmbedContents"],
+    };
+    out.object(|out| {
+        out.field("name", format!("models/{}", entry.id))
+            .field("displayName", entry.shown_name())
+            .field_opt("inputTokenLimit", entry.context_tokens)
+            .field_opt("outputTokenLimit", entry.output_tokens)
+            .array_field("supportedGenerationMethods", |out| {
+                methods.iter().for_each(|method| {
+                    out.item(method);
+                });
+            });
+    });
+}
+
+/// Unix seconds as RFC 3339 in UTC; the calendar as Hinnant counts it, with years that begin in March.
+fn rfc3339(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
+}
+
+// === impl ModelEntry ===
+
+impl ModelEntry {
+    fn shown_name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ModelEntry, Purpose, list, rfc3339, single};
+    use gatehouse_core::content::Family;
+    use serde_json::{Value, json};
+
+    fn two() -> [ModelEntry; 2] {
+        let smart = ModelEntry {
+            id: "team/smart \"1\"".to_owned(),
+            created: 1_709_164_800,
+            owned_by: "openai".to_owned(),
+            display_name: Some("Smart".to_owned()),
+            context_tokens: Some(200_000),
+            output_tokens: Some(64_000),
+            purpose: Purpose::Chat,
+        };
+        let vectors = ModelEntry {
+            id: "vec".to_owned(),
+            owned_by: "gemini".to_owned(),
+            purpose: Purpose::Embeddings,
+            ..ModelEntry::default()
+        };
+        [smart, vectors]
+    }
+
+    fn read(bytes: &[u8]) -> Value {
+        serde_json::from_slice(bytes).unwrap()
+    }
+
+    #[test]
+    fn each_family_reads_its_own_list() {
+        let openai = read(&list(Family::OpenAi, &two()));
+        assert_eq!(openai["object"], "list");
+        assert_eq!(
+            openai["data"][1],
+            json!({"id": "vec", "object": "model", "created": 0, "owned_by": "gemini"})
+        );
+
+        let anthropic = read(&list(Family::Anthropic, &two()));
+        assert_eq!(anthropic["first_id"], "team/smart \"1\"");
+        assert_eq!(anthropic["last_id"], "vec");
+        assert_eq!(anthropic["has_more"], false);
+        assert_eq!(
+            anthropic["data"][0],
+            json!({"type": "model", "id": "team/smart \"1\"", "display_name": "Smart",
+                   "created_at": "2024-02-29T00:00:00Z", "max_input_tokens": 200_000, "max_tokens": 64_000})
+        );
+
+        let gemini = read(&list(Family::Gemini, &two()));
+        assert_eq!(gemini["models"][0]["name"], "models/team/smart \"1\"");
+        assert_eq!(gemini["models"][0]["inputTokenLimit"], 200_000);
+        assert_eq!(gemini["models"][1]["displayName"], "vec");
+        assert_eq!(gemini["models"][1]["supportedGenerationMethods"][0], "embedContent");
+    }
+
+    #[test]
+    fn a_single_model_is_an_item_of_the_list_and_a_list_may_be_empty() {
+        for (family, items) in
+            [(Family::OpenAi, "data"), (Family::Anthropic, "data"), (Family::Gemini, "models")]
+        {
+            let both = two();
+            assert_eq!(read(&single(family, &both[0])), read(&list(family, &both))[items][0]);
+            assert_eq!(read(&list(family, &[]))[items], json!([]));
+        }
+        assert!(read(&list(Family::Anthropic, &[]))["first_id"].is_null());
+    }
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        for (seconds, date) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (784_111_777, "1994-11-06T08:49:37Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_798_761_599, "2026-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), date);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The laws of the dialect, over answers and requests of every shape.
