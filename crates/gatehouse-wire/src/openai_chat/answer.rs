@@ -101,7 +101,7 @@ pub(super) fn bad(what: &str) -> Error {
 }
 
 /// The choice of index 0, or the first.
-pub(super) fn first_choice(root: Node<'_>) -> Option<Node<'_>> {
+fn first_choice(root: Node<'_>) -> Option<Node<'_>> {
     let choices = root.opt("choices")?;
     let is_first = |choice: &Node<'_>| choice.opt("index").is_none_or(|index| index.u64() == Some(0));
     choices.items().find(is_first).or_else(|| choices.items().next())

@@ -106,10 +106,10 @@ fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
         None => {}
     }
     for block in blocks {
-        if let Block::Opaque(own) = block {
-            if own.origin == Dialect::OpenAiChat {
-                out.field(&own.path, Raw(&own.value.0));
-            }
+        if let Block::Opaque(own) = block
+            && own.origin == Dialect::OpenAiChat
+        {
+            out.field(&own.path, Raw(&own.value.0));
         }
     }
 }

@@ -126,7 +126,7 @@ impl Messages<'_, '_> {
             .find_map(|part| if let Part::Text { text, .. } = part { Some(text) } else { None })
         {
             Some(first) if result.is_error && !first.starts_with("Error") => {
-                *first = format!("Error: {first}")
+                *first = format!("Error: {first}");
             }
             None if result.is_error => texts.push(Part::text("Error")),
             None if !media.is_empty() && !has_text => texts.push(Part::text(MEDIA_FOLLOW)),
@@ -228,7 +228,7 @@ impl Messages<'_, '_> {
                     let value = own.value.0.as_str();
                     match own.path.rsplit_once('.') {
                         Some((_, member)) if member.starts_with("tool_calls[") => {
-                            answer.own_calls.push(value)
+                            answer.own_calls.push(value);
                         }
                         Some((_, member)) if !member.ends_with(']') => answer.members.push((member, value)),
                         _ => answer.texts.push(Part::Opaque(own.clone())),

@@ -43,13 +43,13 @@ pub(super) fn content<'r>(
     }
     let is_marked =
         |cache: &Option<CacheMark>| cache.is_some() && body.target.quirks.cache_marks != CacheMarks::Drop;
-    if let ([Part::Text { text, cache }], true) = (said.as_slice(), first.is_empty()) {
-        if !is_marked(cache) {
-            if cache.is_some() {
-                body.drop("cache marks");
-            }
-            return Ok(Content { body: Said::Text(text), members });
+    if let ([Part::Text { text, cache }], true) = (said.as_slice(), first.is_empty())
+        && !is_marked(cache)
+    {
+        if cache.is_some() {
+            body.drop("cache marks");
         }
+        return Ok(Content { body: Said::Text(text), members });
     }
     if said.is_empty() && first.is_empty() {
         return Ok(Content { body: Said::Text(""), members });

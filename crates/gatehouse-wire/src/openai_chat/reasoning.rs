@@ -183,7 +183,7 @@ mod tests {
                         0 => return Block::text(text),
                         1 => Thought { text, seal: seal(Origin::Anthropic), ..Thought::default() },
                         2 => Thought { seal: seal(Origin::Gemini), redacted: true, ..Thought::default() },
-                        _ => Thought { text, seal: seal(Origin::OpenAi), id: Some(value), ..Thought::default() },
+                        _ => Thought { text, seal: seal(Origin::OpenAi), id: Some(value), redacted: false },
                     })
                 })
                 .collect();
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(there_and_back(&[Block::Thought(plain.clone())]), [Block::Thought(plain)]);
         let raw = r#"{"reasoning":"ab","reasoning_details":[
             {"type":"reasoning.summary","summary":"ab","format":"openai-responses-v1","index":0},
-            {"data":"secret","type":"reasoning.encrypted","id":"rs_1","format":"openai-responses-v1","index":0}]}"#;
+            {"data":"s","type":"reasoning.encrypted","id":"r","format":"openai-responses-v1","index":0}]}"#;
         let doc = Doc::parse(Bytes::from_static(raw.as_bytes()), Strictness::Provider).unwrap();
         let blocks: Vec<Block> =
             read(doc.root()).into_iter().map(|placed| Block::Thought(placed.thought)).collect();

@@ -46,7 +46,9 @@ impl Body<'_> {
                 MaxTokens::CompletionTokens => "max_completion_tokens",
                 MaxTokens::Tokens => "max_tokens",
             };
-            self.put(name, limit)?;
+            // More than the model can write would be refused, and limits nothing.
+            let most = self.target.capabilities.output_tokens.unwrap_or(limit);
+            self.put(name, limit.min(most))?;
         }
         if !request.stop.is_empty() && self.may("stop")? {
             self.out.array_field("stop", |out| {

@@ -72,7 +72,9 @@ impl Rewriter<'_> {
                 _ => {}
             }
         }
-        self.edits.extend(remove(self.doc, root, |name| unwanted.iter().any(|one| one == name)));
+        if !unwanted.is_empty() {
+            self.edits.extend(remove(self.doc, root, |name| unwanted.iter().any(|one| one == name)));
+        }
         if stream && quirks.stream_options && root.get("stream_options").is_none() {
             self.edits.push(append(root, false, ASK_FOR_USAGE));
         }
@@ -277,7 +279,8 @@ mod tests {
 
     #[test]
     fn seals_stay_with_their_makers() {
-        let body = r#"{"model":"a","messages":[{"role":"assistant","content":"x","reasoning_details":[{"data":"s"}]}]}"#;
+        let body = r#"{"model":"a","messages":[
+            {"role":"assistant","content":"x","reasoning_details":[{"data":"s"}]}]}"#;
         let openrouter = Quirks { seals: Some(Origin::OpenRouter), ..Quirks::COMPATIBLE };
         assert!(run(body, &openrouter).unwrap().1.is_empty());
         assert_eq!(run(body, &Quirks::NONE).unwrap().1, ["messages[0].reasoning_details"]);

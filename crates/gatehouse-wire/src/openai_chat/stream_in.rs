@@ -3,7 +3,7 @@
 //! One block of words or thoughts is open at a time and ends where another begins; calls stay open until
 //! the model stops, as their pieces may be mixed. The stop reason is told last, when the usage is known.
 
-use super::answer::{bad, first_choice, own_member};
+use super::answer::{bad, own_member};
 use super::calls::Calls;
 use super::details::{self, Detail};
 use super::finish::Ending;
@@ -47,6 +47,17 @@ enum Kind {
     Refusal,
 }
 
+/// What a chunk holds, found in one walk.
+#[derive(Default)]
+struct Parts<'a> {
+    choice: Option<Node<'a>>,
+    delta: Option<Node<'a>>,
+    /// Whether usage may be in it.
+    may_count: bool,
+    /// Whether it may be an error.
+    may_fail: bool,
+}
+
 // === impl StreamDecoder for Decoder ===
 
 impl StreamDecoder for Decoder {
@@ -76,20 +87,57 @@ impl StreamDecoder for Decoder {
     }
 }
 
+// === impl Parts ===
+
+impl<'a> Parts<'a> {
+    fn of(root: Node<'a>) -> Self {
+        let mut parts = Self::default();
+        let mut has_choices = false;
+        for (name, value) in root.members().filter(|(_, value)| !value.is_null()) {
+            match name.as_ref() {
+                "choices" => {
+                    has_choices = true;
+                    parts.choose(value);
+                }
+                "usage" | "x_groq" => parts.may_count = true,
+                "error" => parts.may_fail = true,
+                _ => {}
+            }
+        }
+        parts.may_fail |= !has_choices;
+        parts
+    }
+
+    /// The choice of index 0. Others, of a request for several, are not translated.
+    fn choose(&mut self, choices: Node<'a>) {
+        for choice in choices.items() {
+            let (mut delta, mut message, mut is_first) = (None, None, true);
+            for (name, value) in choice.members().filter(|(_, value)| !value.is_null()) {
+                match name.as_ref() {
+                    "index" => is_first = value.u64() == Some(0),
+                    "delta" => delta = Some(value),
+                    "message" => message = Some(value),
+                    "usage" => self.may_count = true,
+                    _ => {}
+                }
+            }
+            if is_first && self.choice.is_none() {
+                (self.choice, self.delta) = (Some(choice), delta.or(message));
+            }
+        }
+    }
+}
+
 // === impl Decoder ===
 
 impl Decoder {
     fn chunk(&mut self, doc: &Doc, is_error: bool, out: &mut Vec<ChatEvent>) {
         let root = doc.root();
-        let choice = first_choice(root).filter(|choice| {
-            // Other choices of a request for several are not translated.
-            choice.opt("index").is_none_or(|index| index.u64() == Some(0))
-        });
-        self.start(root, choice.is_some(), out);
-        let failed = is_error || root.opt("error").is_some() || root.opt("choices").is_none();
-        let error = if failed { from_stream(Family::OpenAi, doc) } else { None };
-        if let Some(choice) = choice.filter(|_| error.is_none()) {
-            if let Some(delta) = choice.opt("delta").or_else(|| choice.opt("message")) {
+        let parts = Parts::of(root);
+        self.start(root, parts.choice.is_some(), out);
+        let error = if parts.may_fail || is_error { from_stream(Family::OpenAi, doc) } else { None };
+        if let Some(choice) = parts.choice.filter(|_| error.is_none()) {
+            if let Some(delta) = parts.delta {
                 self.delta(delta, out);
             }
             if let Some(ending) = Ending::read(choice) {
@@ -98,7 +146,8 @@ impl Decoder {
                 self.calls.close(&self.id, &mut self.next, out);
             }
         }
-        if let Some(usage) = usage::find(root).filter(|usage| self.usage != Some(*usage)) {
+        let found = if parts.may_count { usage::find(root) } else { None };
+        if let Some(usage) = found.filter(|usage| self.usage != Some(*usage)) {
             self.usage = Some(usage);
             out.push(ChatEvent::Usage(usage));
         }
@@ -124,6 +173,16 @@ impl Decoder {
     }
 
     fn delta(&mut self, delta: Node<'_>, out: &mut Vec<ChatEvent>) {
+        // Nearly every delta is one piece of text and nothing else.
+        let is_plain = |name: &str, value: Node<'_>| {
+            value.is_null() || name == "role" || (name == "content" && value.is_str())
+        };
+        if delta.members().all(|(name, value)| is_plain(&name, value)) {
+            if let Some(text) = delta.opt("content") {
+                self.say(Kind::Text, text, out);
+            }
+            return;
+        }
         self.reasoning(delta, out);
         match delta.opt("content") {
             Some(content) if content.is_str() => self.say(Kind::Text, content, out),

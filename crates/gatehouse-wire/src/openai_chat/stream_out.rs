@@ -26,8 +26,8 @@ pub(super) struct Encoder {
     /// How many thoughts began, and how many are in `thinking_blocks`.
     thoughts: u32,
     listed: u32,
-    /// The seal of the text: told once, at the end, as clients put repeated texts together.
-    signature: Option<Seal>,
+    /// Whether a seal of text was told: once only, as clients put repeated texts together.
+    is_signed: bool,
     usage: Option<Usage>,
     is_finished: bool,
     is_over: bool,
@@ -35,7 +35,8 @@ pub(super) struct Encoder {
 
 #[derive(Debug)]
 enum Kind {
-    Text,
+    /// Text and its seal.
+    Text(Option<Seal>),
     Refusal,
     /// A thought with what it has said, as a sealed one is repeated whole, and its place among thoughts.
     Thought(Thought, u32),
@@ -89,7 +90,7 @@ impl Encoder {
             calls: 0,
             thoughts: 0,
             listed: 0,
-            signature: None,
+            is_signed: false,
             usage: None,
             is_finished: false,
             is_over: false,
@@ -98,10 +99,7 @@ impl Encoder {
 
     fn begin(&mut self, index: u32, block: &Block, out: &mut Vec<u8>) {
         let kind = match block {
-            Block::Text { seal, .. } => {
-                self.signature = seal.clone().or(self.signature.take());
-                Kind::Text
-            }
+            Block::Text { seal, .. } => Kind::Text(seal.clone()),
             Block::Refusal(_) => Kind::Refusal,
             Block::Thought(thought) => {
                 let nth = self.thoughts;
@@ -157,7 +155,7 @@ impl Encoder {
         }
         let is_legacy = self.is_legacy;
         let name = match self.kind(index) {
-            Some(Kind::Text) => "content",
+            Some(Kind::Text(_)) => "content",
             Some(Kind::Refusal) => "refusal",
             Some(Kind::Thought(thought, _)) => {
                 thought.text.push_str(text);
@@ -187,7 +185,7 @@ impl Encoder {
 
     fn seal(&mut self, index: u32, seal: &Seal, out: &mut Vec<u8>) {
         match self.kind(index) {
-            Some(Kind::Text) => self.signature = Some(seal.clone()),
+            Some(Kind::Text(own)) => *own = Some(seal.clone()),
             Some(Kind::Thought(thought, _)) => thought.seal = Some(seal.clone()),
             Some(Kind::Call(nth)) => {
                 let nth = *nth;
@@ -197,10 +195,17 @@ impl Encoder {
         }
     }
 
-    /// A sealed thought is told whole at its end, with its seal.
+    /// Seals are told at the end of what they seal: of text alone, of a thought with all of it.
     fn close(&mut self, index: u32, out: &mut Vec<u8>) {
         let Some(at) = self.open.iter().rposition(|(own, _)| *own == index) else { return };
-        let (_, Kind::Thought(thought, nth)) = self.open.swap_remove(at) else { return };
+        let (thought, nth) = match self.open.swap_remove(at) {
+            (_, Kind::Thought(thought, nth)) => (thought, nth),
+            (_, Kind::Text(Some(seal))) if !self.is_signed => {
+                self.is_signed = true;
+                return self.delta(out, |out| write_signature(out, &seal));
+            }
+            _ => return,
+        };
         if in_blocks(&thought) {
             let listed = self.listed;
             self.listed += 1;
@@ -220,9 +225,6 @@ impl Encoder {
     fn finish(&mut self, finish: Finish, native: Option<&str>, out: &mut Vec<u8>) {
         if self.is_finished {
             return;
-        }
-        if let Some(seal) = self.signature.take() {
-            self.delta(out, |out| write_signature(out, &seal));
         }
         self.is_finished = true;
         let word = finish_word(finish, self.is_legacy);

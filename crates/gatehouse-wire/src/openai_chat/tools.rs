@@ -143,7 +143,8 @@ mod tests {
             (r#"{"type":"function","function":{"name":"f"}}"#, ToolChoice::Named("f".to_owned())),
             (r#"{"name":"f"}"#, ToolChoice::Named("f".to_owned())),
             (
-                r#"{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}"#,
+                r#"{"type":"allowed_tools","allowed_tools":{"mode":"required",
+                    "tools":[{"type":"function","function":{"name":"f"}}]}}"#,
                 ToolChoice::Allowed { names: vec!["f".to_owned()], required: true },
             ),
         ] {
@@ -174,9 +175,8 @@ mod tests {
         assert_eq!(format(doc(r#"{"type":"json_object"}"#).root()), Ok(Some(Format::JsonObject)));
         let schema =
             doc(r#"{"type":"json_schema","json_schema":{"name":"a","schema":{"x":1.0},"strict":true}}"#);
-        assert!(
-            matches!(format(schema.root()), Ok(Some(Format::JsonSchema { schema, .. })) if schema.0 == r#"{"x":1.0}"#)
-        );
+        assert!(matches!(format(schema.root()), Ok(Some(Format::JsonSchema { schema, .. }))
+                if schema.0 == r#"{"x":1.0}"#));
         assert_eq!(format(doc(r#"{"type":"grammar","value":"x"}"#).root()), Ok(None));
     }
 }

@@ -170,6 +170,11 @@ pub(super) fn write_reasoning(body: &mut Body<'_>, reasoning: Option<&Reasoning>
         return Ok(());
     }
     match quirks.reasoning_as {
+        // `none` is a word that only models which think, and not all of them, take.
+        ReasoningAs::Effort if effort == Effort::None && body.target.capabilities.reasoning != Some(true) => {
+            body.drop("reasoning_effort");
+            Ok(())
+        }
         ReasoningAs::Effort => {
             let word = if quirks.developer_role { effort } else { common(effort) };
             body.put("reasoning_effort", word.as_str())

@@ -147,7 +147,11 @@ mod tests {
     proptest! {
         /// What is written is what is read.
         #[test]
-        fn there_and_back(parts in proptest::array::uniform5(0u64..1000), out in 0u64..1000, more in 0u64..99) {
+        fn there_and_back(
+            parts in proptest::array::uniform5(0u64..1000),
+            out in 0u64..1000,
+            more in 0u64..99,
+        ) {
             let [cached, short, long, audio, image] = parts;
             let usage = Usage {
                 input_tokens: parts.iter().sum::<u64>() + more,

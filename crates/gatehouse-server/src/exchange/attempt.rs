@@ -1,0 +1,183 @@
+//! One attempt at one target: credential, address, head of the answer, and what a failure means.
+
+use super::prepare::Prepared;
+use crate::clock;
+use crate::stage::{Call, normalise::left};
+use crate::target::{Provider, Target};
+use crate::telemetry::trace_context;
+use crate::trail::Trail;
+use bytes::{Bytes, BytesMut};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::record::Attempt;
+use gatehouse_providers::{Action, Outgoing};
+use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
+use gatehouse_wire::error::classify;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The most of a provider's error answer that is read.
+const ERROR_BYTES_MAX: usize = 64 << 10;
+/// How long it may take.
+const ERROR_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// An attempt under way.
+pub struct Sent {
+    target: Arc<Target>,
+    credential: Option<usize>,
+    started: Instant,
+}
+
+/// The head of a good answer.
+pub struct Head {
+    /// The provider's headers.
+    pub headers: HeaderMap,
+    /// The body, not read yet.
+    pub body: Incoming,
+}
+
+// === impl Sent ===
+
+impl Sent {
+    /// Sends the request and reads the head of the answer.
+    ///
+    /// # Errors
+    /// What came of the attempt, which is then in the trail.
+    pub async fn send(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<(Self, Head), Error> {
+        let provider = &target.provider;
+        let credential = provider.rotation.pick(clock::steady_millis());
+        let request = addressed(call, target, prepared, credential)?;
+        let sent = Self { target: Arc::clone(target), credential, started: Instant::now() };
+        let total = left(call.deadline).min(provider.timeouts.total);
+        let limit = match prepared.action {
+            Action::Stream => provider.timeouts.first_token.min(total),
+            Action::Generate | Action::CountTokens | Action::EmbedMany => total,
+        };
+        if limit.is_zero() {
+            return Err(Error::new(Code::UpstreamTimeout, "the time for this call is over"));
+        }
+        trail.attempting(target);
+        match provider.upstream.send(request, limit).await {
+            Ok(response) if response.status().is_success() => {
+                let (parts, body) = response.into_parts();
+                Ok((sent, Head { headers: parts.headers, body }))
+            }
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let headers = response.headers().clone();
+                let error = refused(response, prepared).await;
+                trail.meter.refused();
+                Err(sent.failed(Some(status), &headers, error, trail))
+            }
+            Err(error) => {
+                if error.code == Code::UpstreamUnreachable {
+                    trail.meter.refused();
+                }
+                Err(sent.failed(None, &HeaderMap::new(), error, trail))
+            }
+        }
+    }
+
+    /// The answer is good as far as it has come: this target serves.
+    pub fn succeeded(&self, headers: &HeaderMap, dropped: &[String], trail: &mut Trail) {
+        trail.attempted(self.attempt(Some(200), headers, None));
+        trail.served(&self.target, dropped);
+    }
+
+    /// The attempt failed: notes it, and lets the credential rest if it was at fault.
+    pub fn failed(&self, status: Option<u16>, headers: &HeaderMap, error: Error, trail: &mut Trail) -> Error {
+        let rest = match error.code {
+            Code::UpstreamAuthFailed | Code::UpstreamQuotaExceeded => Some(REFUSED_REST),
+            Code::UpstreamRateLimited => Some(error.retry_after.unwrap_or(LIMITED_REST)),
+            _ => None,
+        };
+        if let (Some(rest), Some(credential)) = (rest, self.credential) {
+            self.target.provider.rotation.rest(credential, clock::steady_millis(), rest);
+        }
+        trail.attempted(self.attempt(status, headers, Some(error.code.as_str())));
+        tracing::debug!(target = %self.target.name, %error, "attempt failed");
+        error
+    }
+
+    /// Whether another credential may do better at once.
+    #[must_use]
+    pub fn rotates(provider: &Provider, error: &Error) -> bool {
+        let at_fault = matches!(
+            error.code,
+            Code::UpstreamAuthFailed | Code::UpstreamQuotaExceeded | Code::UpstreamRateLimited
+        );
+        at_fault && provider.rotation.has_other(usize::MAX, clock::steady_millis())
+    }
+
+    fn attempt(&self, status: Option<u16>, headers: &HeaderMap, error: Option<&'static str>) -> Attempt {
+        let id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+        Attempt {
+            target: Arc::clone(&self.target.name),
+            status,
+            error,
+            upstream_id: id.map(Into::into),
+            micros: clock::micros_since(self.started),
+        }
+    }
+}
+
+fn addressed(
+    call: &Call,
+    target: &Target,
+    prepared: &Prepared,
+    credential: Option<usize>,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let provider = &target.provider;
+    let same_family = prepared.dialect.family() == call.front.dialect.family();
+    let none = HeaderMap::new();
+    let addressed = provider.kind.address(&Outgoing {
+        dialect: prepared.dialect,
+        action: prepared.action,
+        model: &target.deployment.model,
+        base_url: &provider.base_url,
+        credential: credential.and_then(|at| provider.credentials.get(at)),
+        caller: if same_family { &call.headers } else { &none },
+    })?;
+    let mut request = Request::new(Full::new(prepared.body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = addressed.uri;
+    *request.headers_mut() = addressed.headers;
+    let accept = if prepared.action == Action::Stream { "text/event-stream" } else { "application/json" };
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
+    let mut span = [0; 8];
+    // Without chance the span is zero, and the header is left out below as if there were no trace.
+    let _ = getrandom::fill(&mut span);
+    if let Some(trace) = trace_context::onward(&call.headers, span) {
+        request.headers_mut().insert("traceparent", trace);
+    }
+    Ok(request)
+}
+
+/// Reads an error answer as far as is sensible and names it.
+async fn refused(response: Response<Incoming>, prepared: &Prepared) -> Error {
+    let status = response.status().as_u16();
+    let (parts, mut body) = response.into_parts();
+    let mut read = BytesMut::new();
+    let collect = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Some(piece) = frame.data_ref() {
+                let room = ERROR_BYTES_MAX.saturating_sub(read.len());
+                read.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+            }
+            if read.len() >= ERROR_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // What came until then says enough.
+    let _ = tokio::time::timeout(ERROR_TIME_MAX, collect).await;
+    let find = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    classify(prepared.dialect.family(), status, &find, &read)
+}

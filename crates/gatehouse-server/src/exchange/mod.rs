@@ -1,0 +1,31 @@
+//! One exchange with one provider: [`prepare`] writes the request for it, [`attempt`] sends it, [`source`]
+//! reads what comes, [`whole`] and [`relay`] pass it on in one piece or as it comes.
+
+pub mod attempt;
+pub mod count;
+pub mod embed;
+pub mod listing;
+pub mod prepare;
+pub mod relay;
+pub mod source;
+pub mod whole;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+/// An answer in one piece, in the caller's dialect.
+#[derive(Debug)]
+pub struct Whole {
+    /// The provider's headers that are passed on.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What came of a call.
+pub enum Answered {
+    /// An answer in one piece.
+    Whole(Whole),
+    /// A stream whose first content has come.
+    Stream(Box<relay::Opened>),
+}

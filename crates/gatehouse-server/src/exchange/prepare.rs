@@ -1,0 +1,106 @@
+//! Writing a request for one target: by a few edits where it speaks the caller's dialect, by translation
+//! where it does not.
+
+use crate::clock;
+use crate::dialects;
+use crate::stage::Call;
+use crate::target::Target;
+use bytes::Bytes;
+use gatehouse_core::content::{Dialect, splice};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_providers::Action;
+use gatehouse_wire::chat::ChatRequest;
+use gatehouse_wire::codec::ReplyContext;
+use std::sync::{Arc, OnceLock};
+
+/// A request, ready to be addressed.
+pub struct Prepared {
+    /// The wire format of body and answer.
+    pub dialect: Dialect,
+    /// Which of the dialect's calls.
+    pub action: Action,
+    /// The body.
+    pub body: Bytes,
+    /// What was left out, by path.
+    pub dropped: Vec<String>,
+    /// How to write the answer for the caller; `None` when the bytes pass as they are.
+    pub translation: Option<Arc<ReplyContext>>,
+    /// Whether the usage of the stream was asked for by us alone, and is hidden again.
+    pub hide_usage: bool,
+}
+
+/// A call's request in canonical form, read when the first target needs it.
+#[derive(Default)]
+pub struct Decoded(OnceLock<Result<Arc<ChatRequest>, Error>>);
+
+// === impl Decoded ===
+
+impl Decoded {
+    /// The request.
+    ///
+    /// # Errors
+    /// `invalid_request` naming what cannot be read.
+    pub fn request(&self, call: &Call) -> Result<Arc<ChatRequest>, Error> {
+        let read = || {
+            let mut request = dialects::codec(call.front.dialect)?.decode_request(&call.doc)?;
+            request.model.clone_from(&call.model);
+            request.stream = call.stream;
+            Ok(Arc::new(request))
+        };
+        self.0.get_or_init(read).clone()
+    }
+}
+
+/// Writes the request of a conversation for a target.
+///
+/// # Errors
+/// `unsupported_parameter` for what the target cannot honour.
+pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<Prepared, Error> {
+    let front = call.front.dialect;
+    let dialect = target.provider.kind.dialect(front).ok_or_else(|| no_such_operation(target))?;
+    let action = if call.stream { Action::Stream } else { Action::Generate };
+    if dialect == front {
+        let rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;
+        return Ok(Prepared {
+            dialect,
+            action,
+            body: splice(call.body(), &rewrite.edits),
+            dropped: rewrite.dropped,
+            translation: None,
+            hide_usage: call.stream && !call.view.wants_usage,
+        });
+    }
+    let request = decoded.request(call)?;
+    let encoded = dialects::codec(dialect)?.encode_request(&request, &target.wire())?;
+    Ok(Prepared {
+        dialect,
+        action,
+        body: Bytes::from(encoded.body),
+        dropped: encoded.dropped,
+        translation: Some(Arc::new(context(call, &request))),
+        hide_usage: false,
+    })
+}
+
+/// How answers are written for this call.
+#[must_use]
+pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
+    ReplyContext {
+        model: call.model.clone(),
+        id: fresh_id(),
+        created: clock::unix_seconds(),
+        include_usage: call.view.wants_usage,
+        request: Some(Arc::clone(request)),
+        json_array: call.front.framing == crate::front::Framing::Array,
+    }
+}
+
+/// An id for an answer, in 32 hexadecimal digits.
+fn fresh_id() -> String {
+    clock::call_id().to_string().replace('-', "")
+}
+
+/// What to say of a provider that has nothing of the kind.
+pub fn no_such_operation(target: &Target) -> Error {
+    Error::new(Code::NoCapableTarget, format!("{} does not offer this operation", target.provider.name))
+}

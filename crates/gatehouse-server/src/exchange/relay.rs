@@ -1,0 +1,421 @@
+//! A stream on its way to the caller.
+//!
+//! Pulled by the caller's connection: a slow caller stops the chain, and TCP stops the provider. The last
+//! bytes of a good answer wait until its record is safe. When the caller leaves, the relay is dropped, and
+//! with it the connection to the provider and the trail.
+
+use super::attempt::{Head, Sent};
+use super::prepare::Prepared;
+use super::source::Source;
+use super::whole::read_json;
+use crate::dialects;
+use crate::house::House;
+use crate::stage::{Call, normalise::left, seal};
+use crate::target::Target;
+use crate::trail::Trail;
+use bytes::{Bytes, BytesMut};
+use gatehouse_core::content::{Dialect, Edit, Place, splice};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_guard::window::Window;
+use gatehouse_wire::chat::{self, ChatEvent};
+use gatehouse_wire::codec::StreamEncoder;
+use gatehouse_wire::error::mid_stream;
+use gatehouse_wire::json::escaped;
+use gatehouse_wire::sse::Frame;
+use http::{HeaderMap, header};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long an answer that has begun may wait for its first content before its head goes out: an error in
+/// that time is still answered with its status.
+const LIFECYCLE_WAIT_MAX: Duration = Duration::from_secs(2);
+/// After so long without a byte, a comment keeps the caller's connection alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a provider that has said its last word may take to close.
+const CLOSE_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// A stream whose first content has come.
+pub struct Opened {
+    source: Feed,
+    encoder: Option<Box<dyn StreamEncoder>>,
+    window: Option<Window<Frame>>,
+    hide_usage: bool,
+    front: Dialect,
+    deadline: Instant,
+    idle: Duration,
+    key: Arc<str>,
+    /// Whether comments may be put between frames.
+    comments: Option<&'static [u8]>,
+    /// The provider's headers that are passed on.
+    pub headers: HeaderMap,
+}
+
+/// Where frames come from.
+enum Feed {
+    /// The provider's stream.
+    Live(Box<Source>),
+    /// An answer in one piece, where a provider did not stream.
+    Ready(VecDeque<ChatEvent>),
+}
+
+/// A stream under way.
+pub struct Relay {
+    opened: Opened,
+    trail: Trail,
+    house: Arc<House>,
+    out: BytesMut,
+    state: State,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// More will come.
+    Open,
+    /// The last word was said; the end waits for the record.
+    Ended,
+    /// Everything is out.
+    Done,
+}
+
+// === impl Opened ===
+
+impl Opened {
+    /// Sends the request and waits for the first content.
+    ///
+    /// # Errors
+    /// What came of the attempt: nothing has been passed on yet.
+    pub async fn open(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<Self, Error> {
+        let (sent, head) = Sent::send(call, target, prepared, trail).await?;
+        let Head { headers, body } = head;
+        let codec = dialects::codec(prepared.dialect)?;
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let feed = if kind.starts_with("application/json") {
+            read_json(body, call, trail).await.and_then(|doc| match codec.summary(&doc).error {
+                Some(error) => Err(error),
+                None => codec.decode_answer(&doc).map(|answer| Feed::Ready(chat::events(&answer).into())),
+            })
+        } else {
+            let limit = target.provider.timeouts.first_token.min(left(call.deadline));
+            first_content(Source::new(body, codec.decoder()), limit).await.map(|source| Feed::Live(Box::new(source)))
+        };
+        let source = match feed {
+            Ok(feed) => feed,
+            Err(error) => return Err(sent.failed(Some(200), &headers, error, trail)),
+        };
+        sent.succeeded(&headers, &prepared.dropped, trail);
+        let front = call.front.dialect;
+        let encoder = match (&prepared.translation, &source) {
+            (Some(context), _) => Some(dialects::codec(front)?.encoder(context.as_ref().clone())),
+            (None, Feed::Ready(_)) => {
+                let request = super::prepare::Decoded::default().request(call)?;
+                Some(dialects::codec(front)?.encoder(super::prepare::context(call, &request)))
+            }
+            (None, Feed::Live(_)) if call.front.framing == crate::front::Framing::Array => {
+                // The provider streams events; this caller wants an array.
+                let request = super::prepare::Decoded::default().request(call)?;
+                Some(dialects::codec(front)?.encoder(super::prepare::context(call, &request)))
+            }
+            (None, Feed::Live(_)) => None,
+        };
+        let guarded = call.guards.any_at(&[Place::Output, Place::ToolArguments]);
+        Ok(Self {
+            source,
+            encoder,
+            window: guarded.then(|| Window::new(call.guards.clone())),
+            hide_usage: prepared.hide_usage,
+            front,
+            deadline: call.deadline,
+            idle: target.provider.timeouts.idle,
+            key: Arc::clone(&call.key.caller.key_id),
+            comments: comments(call),
+            headers: seal::passed_on(&headers),
+        })
+    }
+
+    /// The content type of the stream.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        if self.comments.is_none() { "application/json" } else { "text/event-stream; charset=utf-8" }
+    }
+
+    /// Begins to pass it on.
+    #[must_use]
+    pub fn relay(self, trail: Trail, house: Arc<House>) -> Relay {
+        Relay { opened: self, trail, house, out: BytesMut::new(), state: State::Open }
+    }
+}
+
+/// What keeps an idle stream alive, in the caller's dialect.
+fn comments(call: &Call) -> Option<&'static [u8]> {
+    match (call.front.framing, call.front.dialect) {
+        (crate::front::Framing::Array, _) => None,
+        (_, Dialect::AnthropicMessages) => Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+        _ => Some(b": keepalive\n\n"),
+    }
+}
+
+/// Reads until there is content, an end or an error.
+async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Error> {
+    let until = Instant::now() + limit;
+    let mut begun: Option<Instant> = None;
+    loop {
+        let lifecycle = |event: &ChatEvent| matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_));
+        let failed = source.ready().find_map(|event| match event {
+            ChatEvent::Error(error) => Some(error.clone()),
+            _ => None,
+        });
+        // Content before the error is an answer that breaks off, and goes out as one.
+        let content = source.ready().any(|event| !lifecycle(event) && !matches!(event, ChatEvent::Error(_)));
+        match failed {
+            Some(error) if !content => return Err(error),
+            _ if content || source.is_over() => return Ok(source),
+            _ => {}
+        }
+        if source.ready().next().is_some() {
+            begun.get_or_insert_with(Instant::now);
+        }
+        let wait = match begun {
+            Some(begun) => left(begun + LIFECYCLE_WAIT_MAX).min(left(until)),
+            None => left(until),
+        };
+        match source.fill(wait).await {
+            Err(error) if begun.is_some() && error.code == Code::UpstreamTimeout && !left(until).is_zero() => {
+                return Ok(source);
+            }
+            other => other?,
+        }
+    }
+}
+
+// === impl Relay ===
+
+impl Relay {
+    /// The next bytes for the caller; `None` when everything is out.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.state == State::Open {
+                if let Err(error) = self.pass_on_ready() {
+                    return Some(self.fail(&error));
+                }
+            }
+            match self.state {
+                State::Done if self.out.is_empty() => return None,
+                State::Done => return Some(self.give()),
+                State::Ended => return Some(self.end().await),
+                State::Open if !self.out.is_empty() => return Some(self.give()),
+                State::Open => {}
+            }
+            if let Some(alive) = self.wait().await {
+                return Some(alive);
+            }
+        }
+    }
+
+    /// Waits for more; gives what is to be said meanwhile.
+    async fn wait(&mut self) -> Option<Bytes> {
+        if !self.house.keys.load().keys.holds(&self.opened.key) {
+            return Some(self.fail(&Error::new(Code::InvalidApiKey, "this caller key was revoked")));
+        }
+        let Feed::Live(source) = &mut self.opened.source else { return None };
+        let over = left(self.opened.deadline);
+        let limit = self.opened.idle.min(over);
+        let filled = match self.opened.comments {
+            Some(comment) if limit > KEEP_ALIVE => {
+                let mut fill = std::pin::pin!(source.fill(limit));
+                match tokio::time::timeout(KEEP_ALIVE, fill.as_mut()).await {
+                    Ok(filled) => filled,
+                    Err(_) => {
+                        // The stall is counted from here on anew: a comment of ours does not excuse it.
+                        self.opened.idle = self.opened.idle.saturating_sub(KEEP_ALIVE);
+                        return Some(Bytes::from_static(comment));
+                    }
+                }
+            }
+            _ => source.fill(limit).await,
+        };
+        match filled {
+            Ok(()) => None,
+            // What came before the break is passed on first.
+            Err(error) => match self.pass_on_ready() {
+                Ok(()) if self.state == State::Open => Some(self.fail(&error)),
+                Ok(()) => None,
+                Err(guard) => Some(self.fail(&guard)),
+            },
+        }
+    }
+
+    /// Passes on what has come.
+    fn pass_on_ready(&mut self) -> Result<(), Error> {
+        while self.state == State::Open {
+            let (frame, events, over) = match &mut self.opened.source {
+                Feed::Live(source) => {
+                    let Some((frame, events)) = source.take() else {
+                        if source.is_over() {
+                            self.last_words()?;
+                        }
+                        return Ok(());
+                    };
+                    (frame, events, false)
+                }
+                Feed::Ready(events) => {
+                    let all: Vec<ChatEvent> = events.drain(..).collect();
+                    (Frame::of_data(Bytes::new()), all, true)
+                }
+            };
+            self.meter(&events);
+            match &mut self.opened.window {
+                None => self.emit(&frame, &events, false),
+                Some(window) => {
+                    let bytes = frame.raw.len();
+                    let pushed = window.push(frame, bytes, events);
+                    self.pass_window();
+                    pushed?;
+                }
+            }
+            if over {
+                self.last_words()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The provider has said everything: what a window holds back is judged as it is.
+    fn last_words(&mut self) -> Result<(), Error> {
+        if let Some(window) = &mut self.opened.window {
+            window.finish()?;
+        }
+        self.pass_window();
+        if self.state == State::Open {
+            self.state = State::Ended;
+        }
+        Ok(())
+    }
+
+    fn pass_window(&mut self) {
+        while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
+            self.emit(&held.frame, &held.events, held.changed);
+        }
+    }
+
+    /// Counts what goes by.
+    fn meter(&mut self, events: &[ChatEvent]) {
+        for event in events {
+            match event {
+                ChatEvent::Delta { text, .. } => self.trail.meter.text(text),
+                ChatEvent::Usage(usage) => self.trail.meter.reported(*usage),
+                ChatEvent::Finish { finish, .. } => self.trail.finished(finish.as_str()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Writes one frame for the caller.
+    fn emit(&mut self, frame: &Frame, events: &[ChatEvent], changed: bool) {
+        if let Some(encoder) = &mut self.opened.encoder {
+            let mut out = Vec::new();
+            for event in events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. })) {
+                encoder.event(event, &mut out);
+            }
+            self.out.extend_from_slice(&out);
+        } else if !(self.opened.hide_usage && is_usage_alone(events)) {
+            let raw = if changed { edited(frame, events) } else { frame.raw.clone() };
+            self.out.extend_from_slice(&raw);
+        }
+        for event in events {
+            match event {
+                ChatEvent::End => self.state = State::Ended,
+                ChatEvent::Error(error) => {
+                    // It is written already, in the caller's dialect.
+                    self.trail.answer.take_in(&self.out);
+                    if let Some(window) = &mut self.opened.window {
+                        self.trail.judged(window.take_tally());
+                    }
+                    self.trail.fail(200, error);
+                    self.state = State::Done;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives what is written.
+    fn give(&mut self) -> Bytes {
+        let bytes = self.out.split().freeze();
+        self.trail.answer.take_in(&bytes);
+        bytes
+    }
+
+    /// The whole answer is there: its record is made safe, then its end goes out.
+    async fn end(&mut self) -> Bytes {
+        if let Feed::Live(source) = &mut self.opened.source {
+            // A provider that closes in time leaves its connection for the next call.
+            while !source.is_over() && source.fill(CLOSE_WAIT_MAX).await.is_ok() {}
+        }
+        let last = self.give();
+        self.note_window();
+        let ended = self.trail.settle(200);
+        self.state = State::Done;
+        match self.trail.safe(&ended).await {
+            Ok(()) => last,
+            Err(error) => Bytes::from(self.error_bytes(&error)),
+        }
+    }
+
+    /// The stream fails in the middle: an error in the caller's dialect is its last word.
+    fn fail(&mut self, error: &Error) -> Bytes {
+        tracing::debug!(call = %self.trail.id(), %error, "stream failed");
+        let bytes = self.error_bytes(error);
+        self.out.extend_from_slice(&bytes);
+        let last = self.give();
+        self.note_window();
+        self.trail.fail(200, error);
+        self.state = State::Done;
+        last
+    }
+
+    /// What the guardrails saw in the answer goes to the record.
+    fn note_window(&mut self) {
+        if let Some(window) = &mut self.opened.window {
+            let tally = window.take_tally();
+            self.trail.judged(tally);
+        }
+    }
+
+    fn error_bytes(&mut self, error: &Error) -> Vec<u8> {
+        match &mut self.opened.encoder {
+            Some(encoder) => {
+                let mut out = Vec::new();
+                encoder.event(&ChatEvent::Error(error.clone()), &mut out);
+                out
+            }
+            None => mid_stream(self.opened.front, error, &self.trail.id().to_string()),
+        }
+    }
+}
+
+fn is_usage_alone(events: &[ChatEvent]) -> bool {
+    !events.is_empty() && events.iter().all(|event| matches!(event, ChatEvent::Usage(_)))
+}
+
+/// A frame whose texts a guardrail has changed: the changed strings are spliced into its bytes.
+fn edited(frame: &Frame, events: &[ChatEvent]) -> Bytes {
+    let mut edits: Vec<Edit> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. } => {
+                let start = frame.data.start;
+                Some(Edit { range: start + at.start..start + at.end, with: Bytes::from(escaped(text)) })
+            }
+            _ => None,
+        })
+        .collect();
+    edits.sort_by_key(|edit| edit.range.start);
+    splice(&frame.raw, &edits)
+}

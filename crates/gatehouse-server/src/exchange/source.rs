@@ -1,0 +1,97 @@
+//! A provider's stream: bytes in, frames with their meaning out. Pulled, never pushed.
+
+use bytes::Bytes;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::chat::ChatEvent;
+use gatehouse_wire::codec::StreamDecoder;
+use gatehouse_wire::sse::{Frame, Frames};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A provider's stream under way.
+pub struct Source {
+    body: Incoming,
+    frames: Frames,
+    decoder: Box<dyn StreamDecoder>,
+    /// What has come and was not taken yet: at most what one read from the network brought.
+    ready: VecDeque<(Frame, Vec<ChatEvent>)>,
+    over: bool,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// A stream whose head has come.
+    #[must_use]
+    pub fn new(body: Incoming, decoder: Box<dyn StreamDecoder>) -> Self {
+        Self { body, frames: Frames::default(), decoder, ready: VecDeque::new(), over: false }
+    }
+
+    /// The next frame that has come.
+    pub fn take(&mut self) -> Option<(Frame, Vec<ChatEvent>)> {
+        self.ready.pop_front()
+    }
+
+    /// What has come and was not taken yet.
+    pub fn ready(&self) -> impl Iterator<Item = &ChatEvent> {
+        self.ready.iter().flat_map(|(_, events)| events)
+    }
+
+    /// Whether nothing more will come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Waits for more.
+    ///
+    /// # Errors
+    /// `upstream_timeout` when nothing comes within `limit`, `upstream_bad_response` when the stream breaks
+    /// off or cannot be read.
+    pub async fn fill(&mut self, limit: Duration) -> Result<(), Error> {
+        if self.over {
+            return Ok(());
+        }
+        match tokio::time::timeout(limit, self.body.frame()).await {
+            Err(_) => Err(Error::new(Code::UpstreamTimeout, "the provider's stream has stalled")),
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(piece) => self.take_in(&piece),
+                Err(_) => Ok(()),
+            },
+            Ok(Some(Err(error))) => {
+                self.over = true;
+                let message = "the provider's stream broke off";
+                Err(Error::new(Code::UpstreamBadResponse, message).detail(error.to_string()))
+            }
+            Ok(None) => self.end(),
+        }
+    }
+
+    fn take_in(&mut self, piece: &Bytes) -> Result<(), Error> {
+        self.frames.push(piece)?;
+        while let Some(frame) = self.frames.next_frame() {
+            self.decode(frame)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.over = true;
+        if let Some(frame) = self.frames.rest() {
+            self.decode(frame)?;
+        }
+        let mut events = Vec::new();
+        let finished = self.decoder.finish(&mut events);
+        self.ready.push_back((Frame::of_data(Bytes::new()), events));
+        finished
+    }
+
+    fn decode(&mut self, frame: Frame) -> Result<(), Error> {
+        let mut events = Vec::new();
+        let decoded = self.decoder.frame(&frame, &mut events);
+        self.ready.push_back((frame, events));
+        decoded
+    }
+}

@@ -1,0 +1,101 @@
+//! An answer in one piece: read within its limit, judged, written in the caller's dialect.
+
+use super::Whole;
+use super::attempt::{Head, Sent};
+use super::prepare::Prepared;
+use crate::body;
+use crate::dialects;
+use crate::stage::{Call, normalise::left, seal};
+use crate::trail::Trail;
+use bytes::Bytes;
+use gatehouse_core::content::{Place, splice};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::json::{Doc, Strictness};
+use hyper::body::Incoming;
+
+/// Sends the request and reads the whole answer.
+///
+/// # Errors
+/// What came of the attempt, or `guard_blocked` when a guardrail stops the answer.
+pub async fn exchange(
+    call: &Call,
+    target: &std::sync::Arc<crate::target::Target>,
+    prepared: &Prepared,
+    trail: &mut Trail,
+) -> Result<Whole, Error> {
+    let (sent, head) = Sent::send(call, target, prepared, trail).await?;
+    let Head { headers, body } = head;
+    let codec = dialects::codec(prepared.dialect)?;
+    let read = read_json(body, call, trail).await.and_then(|doc| {
+        let summary = codec.summary(&doc);
+        match summary.error {
+            Some(error) => Err(error),
+            None => Ok((doc, summary)),
+        }
+    });
+    let (doc, summary) = match read {
+        Ok(read) => read,
+        Err(error) => return Err(sent.failed(Some(200), &headers, error, trail)),
+    };
+    sent.succeeded(&headers, &prepared.dropped, trail);
+    match summary.usage {
+        Some(usage) => trail.meter.reported(usage),
+        None => codec.answer_spans(&doc).iter().for_each(|span| trail.meter.text(doc.slice(span.range.clone()))),
+    }
+    if let Some(reason) = summary.finish {
+        trail.finished(reason);
+    }
+    let doc = judged(call, codec, doc, trail)?;
+    let body = match &prepared.translation {
+        None => doc.bytes().clone(),
+        Some(context) => {
+            let answer = codec.decode_answer(&doc)?;
+            Bytes::from(dialects::codec(call.front.dialect)?.encode_answer(&answer, context))
+        }
+    };
+    Ok(Whole { headers: seal::passed_on(&headers), body })
+}
+
+/// The answer as its guardrails let it pass.
+fn judged(
+    call: &Call,
+    codec: &dyn gatehouse_wire::codec::Codec,
+    doc: Doc,
+    trail: &mut Trail,
+) -> Result<Doc, Error> {
+    if !call.guards.any_at(&[Place::Output, Place::ToolArguments]) {
+        return Ok(doc);
+    }
+    let judged = call.guards.judge(doc.text(), &codec.answer_spans(&doc));
+    trail.judged(judged.tally);
+    if let Some(error) = judged.stopped {
+        return Err(error);
+    }
+    if judged.edits.is_empty() { Ok(doc) } else { Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider) }
+}
+
+/// Reads a JSON answer within its limits of size and time.
+///
+/// # Errors
+/// `upstream_bad_response`, `upstream_timeout`.
+pub async fn read_json(incoming: Incoming, call: &Call, trail: &Trail) -> Result<Doc, Error> {
+    let raw = read_bytes(incoming, call, trail).await?;
+    Doc::parse(raw, Strictness::Provider).map_err(|error| {
+        Error::new(Code::UpstreamBadResponse, "the provider's answer cannot be read").detail(error.message)
+    })
+}
+
+/// Reads an answer within its limits of size and time.
+///
+/// # Errors
+/// `upstream_bad_response`, `upstream_timeout`.
+pub async fn read_bytes(incoming: Incoming, call: &Call, trail: &Trail) -> Result<Bytes, Error> {
+    let bytes_max = trail.snapshot.limits.answer.0;
+    let bad = |message: String| Error::new(Code::UpstreamBadResponse, message);
+    match tokio::time::timeout(left(call.deadline), body::collect(incoming, bytes_max)).await {
+        Ok(Ok(Some(raw))) => Ok(raw),
+        Ok(Ok(None)) => Err(bad(format!("the provider's answer exceeds {bytes_max} bytes (limits.answer)"))),
+        Ok(Err(error)) => Err(bad("the provider's answer broke off".to_owned()).detail(error.to_string())),
+        Err(_) => Err(Error::new(Code::UpstreamTimeout, "the provider's answer did not come in time")),
+    }
+}

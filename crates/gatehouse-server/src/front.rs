@@ -1,0 +1,201 @@
+//! From a path to what it asks for, and in which dialect errors are answered.
+
+use gatehouse_core::call::Operation;
+use gatehouse_core::content::{Dialect, Family};
+use http::{HeaderMap, Method};
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// The kind of call.
+    pub operation: Operation,
+    /// The wire format of the body and of the answer.
+    pub dialect: Dialect,
+    /// The model, for dialects that have it in the path.
+    pub model: Option<String>,
+    /// How the answer is framed, for dialects that say so in the path.
+    pub framing: Framing,
+    /// The one method that the path takes.
+    pub method: Method,
+    /// Whether several texts are embedded at once (Gemini's `batchEmbedContents`).
+    pub batch: bool,
+}
+
+/// How an answer is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// As the body says.
+    FromBody,
+    /// In one piece.
+    Whole,
+    /// Server-sent events.
+    Events,
+    /// One JSON array, element by element (Gemini without `alt=sse`).
+    Array,
+}
+
+/// What a path asks for; `None` when it is no path of ours.
+#[must_use]
+pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Front> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    openai(path, headers).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
+}
+
+/// In which dialect to answer a request whose path or credential is not understood.
+#[must_use]
+pub fn family(path: &str, headers: &HeaderMap) -> Family {
+    if path.starts_with("/v1beta") || headers.contains_key("x-goog-api-key") || path.contains("/models/") && path.contains(':') {
+        Family::Gemini
+    } else if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
+        Family::Anthropic
+    } else {
+        Family::OpenAi
+    }
+}
+
+fn front(operation: Operation, dialect: Dialect) -> Front {
+    Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false }
+}
+
+fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
+    // SDKs put the version in their base address; some people leave it out, Azure's and Groq's differ.
+    let rest = path.strip_prefix("/openai/v1").or_else(|| path.strip_prefix("/v1")).unwrap_or(path);
+    Some(match rest {
+        "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
+        "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
+        "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
+        "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
+        _ => {
+            let model = rest.strip_prefix("/models")?;
+            if path.starts_with("/models") || model.contains(':') && !model.contains("ft:") && is_gemini_call(model) {
+                return None;
+            }
+            let name = match model.strip_prefix('/') {
+                Some(name) if !name.is_empty() => Some(decoded(name)),
+                Some(_) => return None,
+                None if model.is_empty() => None,
+                None => return None,
+            };
+            let asked = |name: &str| headers.contains_key(name);
+            let dialect = if asked("anthropic-version") {
+                Dialect::AnthropicMessages
+            } else if asked("x-goog-api-key") {
+                Dialect::GeminiGenerate
+            } else {
+                Dialect::OpenAiChat
+            };
+            Front { model: name, method: Method::GET, ..front(Operation::ListModels, dialect) }
+        }
+    })
+}
+
+fn anthropic(path: &str) -> Option<Front> {
+    match path {
+        "/v1/messages" => Some(front(Operation::Chat, Dialect::AnthropicMessages)),
+        "/v1/messages/count_tokens" => Some(front(Operation::CountTokens, Dialect::AnthropicMessages)),
+        _ => None,
+    }
+}
+
+const GEMINI_CALLS: [&str; 5] =
+    ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"];
+
+fn is_gemini_call(model: &str) -> bool {
+    model.rsplit_once(':').is_some_and(|(_, call)| GEMINI_CALLS.contains(&call))
+}
+
+fn gemini(path: &str, query: Option<&str>) -> Option<Front> {
+    let versioned = ["/v1beta/", "/v1beta1/", "/v1/"].iter().find_map(|prefix| path.strip_prefix(prefix))?;
+    // Vertex's long paths end the same way.
+    let rest = match versioned.strip_prefix("projects/") {
+        Some(long) => long.split_once("/publishers/google/")?.1,
+        None => versioned,
+    };
+    let rest = rest.strip_prefix("models")?;
+    if rest.is_empty() {
+        return Some(Front { method: Method::GET, ..front(Operation::ListModels, Dialect::GeminiGenerate) });
+    }
+    let rest = rest.strip_prefix('/')?;
+    let Some((model, call)) = rest.rsplit_once(':').filter(|(_, call)| GEMINI_CALLS.contains(call)) else {
+        let list = front(Operation::ListModels, Dialect::GeminiGenerate);
+        return Some(Front { model: Some(decoded(rest)), method: Method::GET, ..list });
+    };
+    let (operation, dialect) = match call {
+        "countTokens" => (Operation::CountTokens, Dialect::GeminiGenerate),
+        "embedContent" | "batchEmbedContents" => (Operation::Embeddings, Dialect::GeminiEmbed),
+        _ => (Operation::Chat, Dialect::GeminiGenerate),
+    };
+    let events = query.unwrap_or_default().split('&').any(|pair| pair == "alt=sse");
+    let framing = match (call, events) {
+        ("streamGenerateContent", true) => Framing::Events,
+        ("streamGenerateContent", false) => Framing::Array,
+        _ => Framing::Whole,
+    };
+    let batch = call == "batchEmbedContents";
+    Some(Front { model: Some(decoded(model)), framing, batch, ..front(operation, dialect) })
+}
+
+/// Percent-decodes a path segment; what does not decode stays as it is and will be no model's name.
+fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let pair = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Framing, find};
+    use gatehouse_core::call::Operation;
+    use gatehouse_core::content::Dialect;
+    use http::{HeaderMap, HeaderValue};
+
+    fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {
+        find(path, query, &HeaderMap::new()).map(|front| (front.operation, front.dialect, front.model, front.framing))
+    }
+
+    #[test]
+    fn paths_say_what_they_ask_for() {
+        use Dialect::{AnthropicMessages, GeminiEmbed, GeminiGenerate, OpenAiChat, OpenAiResponses};
+        let chat = Some((Operation::Chat, OpenAiChat, None, Framing::FromBody));
+        for path in ["/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions", "/v1/chat/completions/"] {
+            assert_eq!(look(path, None), chat, "{path}");
+        }
+        assert_eq!(look("/v1/responses", None).unwrap().1, OpenAiResponses);
+        assert_eq!(look("/v1/messages/count_tokens", None).unwrap().0, Operation::CountTokens);
+        assert_eq!(look("/v1/messages", Some("beta=true")).unwrap().1, AnthropicMessages);
+        for version in ["v1", "v1beta", "v1beta1"] {
+            let got = look(&format!("/{version}/models/gemini-2.5-pro:streamGenerateContent"), Some("alt=sse"));
+            assert_eq!(got, Some((Operation::Chat, GeminiGenerate, Some("gemini-2.5-pro".to_owned()), Framing::Events)));
+        }
+        let array = look("/v1beta/models/x:streamGenerateContent", Some("key=k"));
+        assert_eq!(array.unwrap().3, Framing::Array);
+        let long = look("/v1/projects/p/locations/eu/publishers/google/models/m:embedContent", None).unwrap();
+        assert_eq!((long.1, long.2.as_deref()), (GeminiEmbed, Some("m")));
+        assert_eq!(look("/v1/models/openai/gpt-5", None).unwrap().2.as_deref(), Some("openai/gpt-5"));
+        assert_eq!(look("/v1/models/claude%2Fx:y", None).unwrap().2.as_deref(), Some("claude/x:y"));
+        assert_eq!(look("/v1/models", None).unwrap().1, OpenAiChat);
+        for nothing in ["/", "/v1", "/v1/unknown", "/v1/chat", "/v1/modelsx", "/v2/chat"] {
+            assert_eq!(look(nothing, None), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_models_follows_the_caller() {
+        let mut headers = HeaderMap::new();
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        assert_eq!(find("/v1/models", None, &headers).unwrap().dialect, Dialect::AnthropicMessages);
+    }
+}

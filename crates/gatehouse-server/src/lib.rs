@@ -1,0 +1,26 @@
+//! The house: the only crate that knows HTTP serving and the runtime.
+//!
+//! [`pipeline`] is the way of a call; [`stage`] has its stages, [`exchange`] what happens between us and a
+//! provider, [`trail`] what is written down. [`house::House`] is what all calls share, [`snapshot`] the
+//! configuration as they use it. [`listen`] brings connections.
+//!
+//! What it does *not* know: where keys and records are stored, the command line.
+
+pub mod admin;
+pub mod body;
+pub mod clock;
+pub mod dialects;
+pub mod exchange;
+pub mod front;
+pub mod house;
+pub mod listen;
+pub mod meter;
+pub mod payload;
+pub mod pipeline;
+pub mod render;
+pub mod snapshot;
+pub mod stage;
+pub mod target;
+pub mod telemetry;
+pub mod trail;
+pub mod upstream;

@@ -1,0 +1,138 @@
+//! Connections: accepting them, limiting them, and letting them end in peace.
+
+use crate::admin;
+use crate::body::Reply;
+use crate::house::House;
+use crate::pipeline;
+use bytes::Bytes;
+use gatehouse_config::file::Limits;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Headers of one request.
+const HEADERS_MAX: usize = 128;
+/// Calls at the same time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// HTTP/2 streams that a client may reset before they are answered: more is an attack.
+const RESETS_MAX: usize = 64;
+/// What waits for a slow client in one HTTP/2 stream.
+const SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
+/// After SIGTERM, calls that come meanwhile are still taken for so long: load balancers need a moment.
+const LAME_DUCK: Duration = Duration::from_millis(200);
+
+/// Which side a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Calls.
+    Calls,
+    /// Administration.
+    Admin,
+}
+
+/// Serves connections until the house drains, then waits for open calls.
+pub async fn listen(house: Arc<House>, listener: TcpListener, side: Side) {
+    let limits = house.snapshot.load().limits.clone();
+    let places = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+    let server = Arc::new(builder(&limits));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = house.drained_to_accept(LAME_DUCK) => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors: others will end and give theirs back.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        // Beyond the limit a connection is closed at once: it costs nothing, and waits nowhere.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let (house, server, watcher) = (Arc::clone(&house), Arc::clone(&server), graceful.watcher());
+        tokio::spawn(async move {
+            house.metrics.open_connections.inc();
+            connection(Arc::clone(&house), &server, watcher, stream, side).await;
+            house.metrics.open_connections.dec();
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain.0, graceful.shutdown()).await.is_err() {
+        tracing::warn!("open calls were ended at the limit of the drain (limits.drain)");
+    }
+}
+
+async fn connection(
+    house: Arc<House>,
+    server: &auto::Builder<TokioExecutor>,
+    watcher: hyper_util::server::graceful::Watcher,
+    stream: TcpStream,
+    side: Side,
+) {
+    // A chunk of a stream is worth its own packet.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let house = Arc::clone(&house);
+        async move { Ok::<_, Infallible>(dispatch(house, request, side).await) }
+    });
+    let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> Response<Reply> {
+    if side == Side::Admin {
+        return admin::serve(&house, &request);
+    }
+    match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => admin::health(&house, request.uri().path()),
+        // Claude Code looks whether anybody is there.
+        (&Method::HEAD | &Method::GET, "/") => plain(StatusCode::OK, "gatehouse\n"),
+        _ => {
+            house.metrics.open_calls.inc();
+            let response = pipeline::serve(Arc::clone(&house), request).await;
+            house.metrics.open_calls.dec();
+            response
+        }
+    }
+}
+
+/// An answer in plain text.
+#[must_use]
+pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(Some(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    response
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let head_bytes = usize::try_from(limits.headers.0).unwrap_or(usize::MAX).max(8192);
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time.0)
+        .max_buf_size(head_bytes)
+        .max_headers(HEADERS_MAX)
+        .half_close(false);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(20));
+    server
+}

@@ -1,0 +1,68 @@
+//! The way of a call, top to bottom. Every stage is a function from one type to the next, so that a stage
+//! cannot be skipped, repeated or put in another order without a compile error.
+//!
+//! `docs/LIFE_OF_A_CALL.md` draws the same stages.
+
+use crate::body::Reply;
+use crate::exchange::{Answered, listing};
+use crate::house::House;
+use crate::render;
+use crate::stage::{accept, answer, attribute, authenticate, fund, guard, normalise, route};
+use crate::trail::Trail;
+use crate::front;
+use gatehouse_core::call::Operation;
+use gatehouse_core::error::{Code, Error};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Serves one request, whatever it is and whatever becomes of it.
+pub async fn serve(house: Arc<House>, request: Request<Incoming>) -> Response<Reply> {
+    let family = front::family(request.uri().path(), request.headers());
+    // No permit, no call: without a place in the book nothing else happens.
+    let mut trail = match Trail::begin(&house) {
+        Ok(trail) => trail,
+        Err(error) => return render::refused(family, &error, &house.stray_id().to_string()),
+    };
+    let way = CatchUnwind(Box::pin(way(&house, request, &mut trail))).await;
+    match way {
+        Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,
+        Ok(Ok(Answered::Stream(opened))) => render::stream(*opened, trail, house),
+        Ok(Err(error)) => render::failed(&error, trail, family).await,
+        // One call's bug ends one call.
+        Err(_) => render::failed(&Error::new(Code::Internal, "the gateway failed"), trail, family).await,
+    }
+}
+
+/// The stages.
+async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Result<Answered, Error> {
+    house.takes_calls()?;
+    let request = accept::accept(request)?;
+    let request = authenticate::authenticate(house, request, trail)?;
+    let call = normalise::normalise(request, trail).await?;
+    let call = attribute::attribute(call, trail)?;
+    if call.front.operation == Operation::ListModels {
+        return listing::answer(&call, trail).map(Answered::Whole);
+    }
+    let call = guard::guard(call, trail)?;
+    let call = route::route(call, trail)?;
+    let call = fund::fund(house, call, trail)?;
+    answer::answer(&call, trail).await
+}
+
+/// A future whose panic is a value.
+struct CatchUnwind<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for CatchUnwind<F> {
+    type Output = std::thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}

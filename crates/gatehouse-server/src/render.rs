@@ -1,0 +1,105 @@
+//! From what came of a call to an HTTP answer. The record is made safe before the end of any answer goes
+//! out.
+
+use crate::body::Reply;
+use crate::exchange::Whole;
+use crate::exchange::relay::Opened;
+use crate::house::House;
+use crate::stage::seal;
+use crate::trail::Trail;
+use bytes::Bytes;
+use gatehouse_core::content::Family;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::error as wire;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::sync::Arc;
+
+/// An answer in one piece.
+pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<Reply> {
+    trail.answer.take_in(&whole.body);
+    let mut headers = whole.headers;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    seal::describe(&mut headers, &trail);
+    let ended = trail.settle(200);
+    seal::price(&mut headers, &ended);
+    if let Err(error) = trail.safe(&ended).await {
+        return refused(family, &error, &trail.id().to_string());
+    }
+    let family = trail.record().surface.map_or(family, |surface| surface.family());
+    seal::request_id(&mut headers, family, &trail.id().to_string());
+    respond(StatusCode::OK, headers, Reply::Whole(Some(whole.body)))
+}
+
+/// A stream.
+pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>) -> Response<Reply> {
+    let mut headers = std::mem::take(&mut opened.headers);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(opened.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies that buffer would turn a stream into a wait.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    seal::describe(&mut headers, &trail);
+    let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
+    seal::request_id(&mut headers, family, &trail.id().to_string());
+    let relay = Box::new(opened.relay(trail, house));
+    let frames = futures_util::stream::unfold(relay, |mut relay| async move {
+        relay.next().await.map(|bytes| (bytes, relay))
+    });
+    respond(StatusCode::OK, headers, Reply::Stream(Box::pin(frames)))
+}
+
+/// An error, recorded.
+pub async fn failed(error: &Error, mut trail: Trail, family: Family) -> Response<Reply> {
+    let family = trail.record().surface.map_or(family, |surface| surface.family());
+    let id = trail.id().to_string();
+    let mut response = refused(family, error, &id);
+    if let Some(detail) = &error.detail {
+        tracing::info!(call = %id, code = error.code.as_str(), detail, "call failed");
+    }
+    seal::describe(response.headers_mut(), &trail);
+    if let Reply::Whole(Some(body)) = response.body() {
+        trail.answer.take_in(body);
+    }
+    let ended = trail.fail(response.status().as_u16(), error);
+    seal::price(response.headers_mut(), &ended);
+    match trail.safe(&ended).await {
+        Ok(()) => response,
+        Err(unsafe_record) => refused(family, &unsafe_record, &id),
+    }
+}
+
+/// An error as HTTP.
+#[must_use]
+pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    seal::put(&mut headers, "x-gatehouse-record", id);
+    seal::request_id(&mut headers, family, id);
+    let status = StatusCode::from_u16(wire::status(family, error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let after = error.retry_after.or(waits.then_some(std::time::Duration::from_secs(1)));
+    if let Some(after) = after {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        seal::put(&mut headers, "retry-after", &seconds.to_string());
+        seal::put(&mut headers, "retry-after-ms", &after.as_millis().to_string());
+    }
+    // SDKs retry by themselves; after our retries and fallbacks, theirs would multiply.
+    let may_help = matches!(error.code, Code::RateLimited | Code::Overloaded | Code::Draining | Code::AuditUnavailable);
+    seal::put(&mut headers, "x-should-retry", if may_help { "true" } else { "false" });
+    if unread_body(error) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    respond(status, headers, Reply::Whole(Some(Bytes::from(wire::render(family, error, id)))))
+}
+
+/// Whether the rest of the body may still be on its way: reading it only to throw it away would be what an
+/// attacker wants.
+fn unread_body(error: &Error) -> bool {
+    matches!(error.code, Code::RequestTooLarge | Code::RequestTimeout | Code::UnsupportedMediaType)
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Reply) -> Response<Reply> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,281 @@
+//! The configuration as the pipeline uses it: compiled once, swapped whole, pinned by each call.
+
+use crate::target::{self, Target};
+use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Unknown};
+use gatehouse_core::call::Caller;
+use gatehouse_core::content::Place;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::verdict::Action;
+use gatehouse_guard::engine::{Guard, Guards, Only};
+use gatehouse_guard::words::Words;
+use gatehouse_ledger::{PriceBook, PriceOverride};
+use gatehouse_route::plan::Candidate;
+use gatehouse_route::retry;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Names of models nobody configured, resolved on first use; bounded, as callers choose the names.
+const RESOLVED_MAX: usize = 10_000;
+
+/// Everything a call needs of the configuration.
+pub struct Snapshot {
+    /// Hex SHA-256 of the document.
+    pub version: Arc<str>,
+    /// What may pass.
+    pub guards: Guards,
+    /// What is kept of what was said.
+    pub content: Content,
+    /// When the end of an answer is released.
+    pub durability: gatehouse_audit::Durability,
+    /// What happens to calls of models without a known price.
+    pub unknown_price: Unknown,
+    /// Limits of size and number.
+    pub limits: file::Limits,
+    /// For the whole call, all attempts together.
+    pub total: Duration,
+    /// Second attempts.
+    pub retry: retry::Policy,
+    /// Teams and what they may use; empty when the configuration names none.
+    teams: HashMap<Arc<str>, Arc<[Arc<str>]>>,
+    /// Names that callers use.
+    models: Vec<(Arc<str>, Arc<Route>)>,
+    by_name: HashMap<Arc<str>, Arc<Route>>,
+    providers: Vec<Arc<target::Provider>>,
+    prices: PriceBook,
+    /// Names of the form `provider/model` and bare names, as they were met.
+    met: Mutex<HashMap<Arc<str>, Arc<Route>>>,
+}
+
+/// A name and who may serve it.
+pub struct Route {
+    /// What `x-gatehouse-route` says.
+    pub reason: Arc<str>,
+    /// The targets, in order of preference.
+    pub targets: Vec<Arc<Target>>,
+    /// The same, as the planner sees them.
+    pub candidates: Vec<Candidate>,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Compiles a configuration that has been checked.
+    ///
+    /// # Errors
+    /// What cannot be honoured, in words for the one who wrote it.
+    pub fn compile(config: &Config, version: &str, sim: Option<&str>) -> Result<Self, String> {
+        let mut providers = Vec::new();
+        for (name, written) in config.providers.iter() {
+            let compiled = target::Provider::compile(name, written, &config.timeouts, sim)
+                .map_err(|error| format!("providers.{name}: {error}"))?;
+            providers.push(Arc::new(compiled));
+        }
+        let prices = PriceBook::new(overrides(config)?);
+        let mut snapshot = Self {
+            version: version.into(),
+            guards: guards(&config.guards)?,
+            content: config.record.content,
+            durability: match config.record.durability {
+                Durability::Async => gatehouse_audit::Durability::Async,
+                Durability::Local => gatehouse_audit::Durability::Local,
+            },
+            unknown_price: config.prices.unknown,
+            limits: config.limits.clone(),
+            total: config.timeouts.total.0,
+            retry: retry::Policy {
+                attempts_max: config.retry.attempts,
+                budget_percent: config.retry.budget_percent,
+                backoff: config.retry.backoff.0,
+                wait_max: config.retry.wait_max.0,
+            },
+            teams: teams(config),
+            models: Vec::new(),
+            by_name: HashMap::new(),
+            providers,
+            prices,
+            met: Mutex::default(),
+        };
+        for (name, model) in config.models.iter() {
+            let route = snapshot.configured(name, model).map_err(|error| format!("models.{name}: {error}"))?;
+            let (name, route): (Arc<str>, _) = (name.into(), Arc::new(route));
+            snapshot.by_name.insert(Arc::clone(&name), Arc::clone(&route));
+            snapshot.models.push((name, route));
+        }
+        Ok(snapshot)
+    }
+
+    fn configured(&self, name: &str, model: &file::Model) -> Result<Route, String> {
+        let mut targets = Vec::new();
+        for written in &model.targets {
+            let target = self.target(written).ok_or_else(|| format!("no provider for the target {written:?}"))?;
+            targets.push(target);
+        }
+        if targets.is_empty() {
+            return Err("give at least one target".to_owned());
+        }
+        Ok(Route::new(&format!("models.{name}: order"), targets))
+    }
+
+    /// The target of `provider/model`.
+    fn target(&self, written: &str) -> Option<Arc<Target>> {
+        let (provider, model) = written.split_once('/')?;
+        let provider = self.providers.iter().find(|one| &*one.name == provider)?;
+        (!model.is_empty()).then(|| Arc::new(Target::new(provider, model, &self.prices)))
+    }
+
+    /// Who may serve this name for this caller.
+    ///
+    /// A configured name counts first, then `provider/model`, then a name that a provider is known to have.
+    ///
+    /// # Errors
+    /// `model_not_found`, the same for what does not exist and for what the key may not use.
+    pub fn route(&self, name: &str, caller: &Caller) -> Result<Arc<Route>, Error> {
+        let unknown = || {
+            Error::new(Code::ModelNotFound, format!("the model {name:?} does not exist or this key may not use it"))
+                .at("model")
+        };
+        let allowed_by_team = match self.teams.get(&caller.bound.team) {
+            Some(models) if !models.is_empty() => models.iter().any(|model| **model == *name),
+            _ => true,
+        };
+        if !caller.may_use(name) || !allowed_by_team {
+            return Err(unknown());
+        }
+        if let Some(route) = self.by_name.get(name) {
+            return Ok(Arc::clone(route));
+        }
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = met.get(name) {
+            return Ok(Arc::clone(route));
+        }
+        let route = Arc::new(self.resolve(name).ok_or_else(unknown)?);
+        if met.len() < RESOLVED_MAX {
+            met.insert(name.into(), Arc::clone(&route));
+        }
+        Ok(route)
+    }
+
+    fn resolve(&self, name: &str) -> Option<Route> {
+        if let Some(target) = self.target(name) {
+            return Some(Route::new("named: provider/model", vec![target]));
+        }
+        let provider = self.providers.iter().find(|provider| provider.surely_has(name))?;
+        let target = Arc::new(Target::new(provider, name, &self.prices));
+        Some(Route::new(&format!("by name: a model of {}", provider.name), vec![target]))
+    }
+
+    /// The names that this caller may use and see in lists: configured ones, then each provider's.
+    #[must_use]
+    pub fn visible(&self, caller: &Caller) -> Vec<(String, Arc<Target>)> {
+        let mut all: Vec<(String, Arc<Target>)> = Vec::new();
+        for (name, route) in &self.models {
+            if let Some(first) = route.targets.first() {
+                all.push((name.to_string(), Arc::clone(first)));
+            }
+        }
+        for provider in &self.providers {
+            for model in provider.listed_models() {
+                let target = Arc::new(Target::new(provider, &model, &self.prices));
+                all.push((format!("{}/{model}", provider.name), target));
+            }
+        }
+        all.retain(|(name, _)| self.route(name, caller).is_ok());
+        all
+    }
+
+    /// The providers, for health and metrics.
+    #[must_use]
+    pub fn providers(&self) -> &[Arc<target::Provider>] {
+        &self.providers
+    }
+
+    /// The configured names with their targets.
+    #[must_use]
+    pub fn models(&self) -> &[(Arc<str>, Arc<Route>)] {
+        &self.models
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    fn new(reason: &str, targets: Vec<Arc<Target>>) -> Self {
+        let candidates = targets.iter().map(|target| target.candidate()).collect();
+        Self { reason: reason.into(), targets, candidates }
+    }
+}
+
+// === from the words of the file ===
+
+fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
+    let mut all = Vec::new();
+    for (name, provider) in config.providers.iter() {
+        for (model, price) in &provider.prices {
+            let given = [
+                ("input", &price.input),
+                ("output", &price.output),
+                ("cached_read", &price.cached_read),
+                ("cache_write", &price.cache_write),
+                ("cache_write_long", &price.cache_write_long),
+                ("reasoning", &price.reasoning),
+            ];
+            let dollars = given.iter().filter_map(|(name, value)| value.as_ref().map(|value| (*name, value.0.as_str())));
+            let price = PriceOverride::new(name, model.as_str(), dollars)
+                .map_err(|error| format!("providers.{name}.prices.{model}: {error}"))?;
+            all.push(price);
+        }
+        if provider.self_hosted && !provider.prices.contains_key("*") {
+            let free = PriceOverride::new(name, "*", [("input", "0"), ("output", "0")])
+                .map_err(|error| format!("providers.{name}: {error}"))?;
+            all.push(free);
+        }
+    }
+    Ok(all)
+}
+
+fn teams(config: &Config) -> HashMap<Arc<str>, Arc<[Arc<str>]>> {
+    let models = |team: &file::Team| team.models.iter().map(|model| model.as_str().into()).collect();
+    config.teams.iter().map(|(name, team)| (name.as_str().into(), models(team))).collect()
+}
+
+fn guards(written: &[file::Guard]) -> Result<Guards, String> {
+    let mut all = Vec::new();
+    for guard in written {
+        let detector = match guard.detect {
+            Detect::Words => Words::new(&guard.words),
+        };
+        let detector = detector.map_err(|error| format!("guards.{}.words: {error}", guard.name))?;
+        let name = |name: &Option<String>| name.as_deref().map(Into::into);
+        all.push(Guard {
+            name: guard.name.as_str().into(),
+            detector: Box::new(detector),
+            at: guard.at.iter().map(|at| place(*at)).collect(),
+            action: match guard.action {
+                Do::Block => Action::Block,
+                Do::Redact => Action::Redact,
+                Do::Flag => Action::Flag,
+                Do::Observe => Action::Observe,
+            },
+            only: Only {
+                org: name(&guard.only.org),
+                team: name(&guard.only.team),
+                app: name(&guard.only.app),
+                use_case: name(&guard.only.use_case),
+            },
+            fail_open: guard.on_failure == OnFailure::Open,
+        });
+    }
+    Ok(Guards::new(all))
+}
+
+fn place(at: At) -> Place {
+    match at {
+        At::System => Place::System,
+        At::Input => Place::Input,
+        At::Output => Place::Output,
+        At::ToolArguments => Place::ToolArguments,
+        At::ToolResult => Place::ToolResult,
+        At::ToolDefinition => Place::ToolDefinition,
+    }
+}

@@ -1,0 +1,20 @@
+//! On whose account? What the key is bound to, filled in by headers and by the members that SDKs have.
+
+use super::Call;
+use crate::telemetry::trace_context;
+use crate::trail::Trail;
+use gatehouse_core::error::Error;
+use gatehouse_identity::scope;
+
+/// Fills in the account, and with it the guardrails that apply.
+///
+/// # Errors
+/// `not_allowed` when the caller names another account than its key's, `invalid_request`.
+pub fn attribute(mut call: Call, trail: &mut Trail) -> Result<Call, Error> {
+    let user = call.view.user.as_deref();
+    call.scope = scope::attribute(&call.key.caller, &call.headers, user, &call.view.metadata)?;
+    call.guards = trail.snapshot.guards.for_scope(&call.scope);
+    trail.scope(&call.scope);
+    trail.trace(trace_context::trace_id(&call.headers));
+    Ok(call)
+}

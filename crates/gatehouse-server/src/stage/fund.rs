@@ -1,0 +1,77 @@
+//! Is there money for it? The likely maximum is reserved before anybody is called.
+
+use super::{Funded, Routed};
+use crate::house::House;
+use crate::target::Target;
+use crate::trail::Trail;
+use gatehouse_config::file::Unknown;
+use gatehouse_core::call::Operation;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::money::Nanodollars;
+use gatehouse_core::usage::Usage;
+use gatehouse_ledger::{Exceeded, Hold, ServiceTier, ceiling};
+
+/// The answer that is reserved for when neither the caller nor the catalogue sets a limit.
+const OUTPUT_TOKENS_DEFAULT: u64 = 8_192;
+
+/// Reserves the cost and writes the call's first leaf.
+///
+/// # Errors
+/// `budget_exceeded`, `price_unknown`, `audit_unavailable`.
+pub fn fund(house: &House, routed: Routed, trail: &mut Trail) -> Result<Funded, Error> {
+    let hold = match routed.call().front.operation {
+        // Counting tokens costs nothing at any provider.
+        Operation::CountTokens | Operation::ListModels => None,
+        _ => reserve(house, &routed, trail)?,
+    };
+    let plan = routed.targets().map(|target| std::sync::Arc::clone(&target.name)).collect();
+    trail.admitted(hold, plan)?;
+    Ok(Funded(routed))
+}
+
+fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<Option<Hold>, Error> {
+    let call = routed.call();
+    let window = house.keys.load().limits.get(&call.key.caller.key_id).cloned();
+    let refuses = trail.snapshot.unknown_price == Unknown::Refuse;
+    if window.is_none() && !refuses {
+        return Ok(None);
+    }
+    let tier = call.view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
+    // The dearest target of the plan: whichever serves, the reservation covers it.
+    let mut most = Nanodollars::ZERO;
+    for target in routed.targets() {
+        let bound = bound(routed, target, trail);
+        let amount = ceiling(&target.prices, &bound, tier, trail.accepted_at()).ok_or_else(|| {
+            let message = format!("no price is known for {}, and this call needs one", target.name);
+            Error::new(Code::PriceUnknown, message)
+        })?;
+        most = most.max(amount);
+    }
+    let Some(window) = window else { return Ok(None) };
+    house.counters.reserve(&[window], most, trail.accepted_at()).map(Some).map_err(|exceeded| {
+        over(&exceeded, most, trail.accepted_at())
+    })
+}
+
+/// The most that the call can use at a target.
+fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
+    let call = routed.call();
+    let limit = call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
+    let output_tokens = if call.front.operation == Operation::Embeddings { 0 } else { limit };
+    Usage { input_tokens: trail.meter.input_bound(), output_tokens, ..Usage::default() }
+}
+
+fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
+    let used = exceeded.used.total();
+    let renews = exceeded.retry_after(now);
+    let when = renews.map_or_else(|| "it does not renew".to_owned(), |after| format!("it renews in {} s", after.as_secs()));
+    let message = format!(
+        "budget {} is used up: {} of {} USD are spent or reserved, this call may cost {}; {when}",
+        exceeded.window.key, used, exceeded.window.limit.amount, wanted
+    );
+    let error = Error::new(Code::BudgetExceeded, message);
+    match renews {
+        Some(after) => error.retry_after(after),
+        None => error,
+    }
+}

@@ -1,0 +1,27 @@
+//! May this pass? Every text of the request, before anybody outside sees it.
+
+use super::{Call, Guarded};
+use crate::dialects;
+use crate::trail::Trail;
+use gatehouse_core::content::splice;
+use gatehouse_core::error::Error;
+use gatehouse_wire::json::{Doc, Strictness};
+
+/// Runs the guardrails over the request and makes their edits.
+///
+/// # Errors
+/// `guard_blocked`, `guard_unavailable`.
+pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
+    let judged = call.guards.judge(call.doc.text(), &call.view.spans);
+    trail.judged(judged.tally);
+    if let Some(error) = judged.stopped {
+        return Err(error);
+    }
+    if !judged.edits.is_empty() {
+        // What was checked is what is sent: the edited bytes are read again, and only they go on.
+        let edited = splice(call.body(), &judged.edits);
+        call.doc = Doc::parse(edited, Strictness::Caller)?;
+        call.view = dialects::view(&call.front, &call.doc)?;
+    }
+    Ok(Guarded(call))
+}

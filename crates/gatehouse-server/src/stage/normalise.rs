@@ -1,0 +1,97 @@
+//! From bytes to one call: the body is read within its limits, parsed once, and looked at as its dialect
+//! says. What is malformed is refused here, in words.
+
+use super::{Accepted, Authenticated, Call};
+use crate::body;
+use crate::dialects;
+use crate::front::Framing;
+use crate::snapshot::Snapshot;
+use crate::trail::Trail;
+use bytes::Bytes;
+use gatehouse_core::call::{Operation, Scope};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_guard::engine::Active;
+use gatehouse_ledger::ServiceTier;
+use gatehouse_wire::json::{Doc, Strictness};
+use http::HeaderMap;
+use hyper::body::{Body as _, Incoming};
+use std::time::{Duration, Instant};
+
+/// What a caller may set in `x-gatehouse-timeout` at most is the configured total; this is the least.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+
+/// Reads and parses the body.
+///
+/// # Errors
+/// `request_too_large`, `request_timeout`, `invalid_request`.
+pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Result<Call, Error> {
+    let Authenticated { accepted, key } = authenticated;
+    let Accepted { front, headers, body: incoming, .. } = accepted;
+    let snapshot = trail.snapshot.clone();
+    let deadline = trail.started() + time_limit(&headers, &snapshot)?;
+    let raw = if front.operation == Operation::ListModels {
+        Bytes::from_static(b"{}")
+    } else {
+        let limits = &snapshot.limits;
+        read(incoming, limits.body.0, limits.body_time.0).await?
+    };
+    if front.operation != Operation::ListModels {
+        trail.request.take_in(&raw);
+    }
+    let doc = Doc::parse(raw, Strictness::Caller)?;
+    let view = dialects::view(&front, &doc)?;
+    let model = match (&front.model, &view.model) {
+        (Some(model), _) => model.clone(),
+        (None, Some((model, _))) => model.clone(),
+        (None, None) => String::new(),
+    };
+    let stream = match front.framing {
+        Framing::FromBody => view.stream,
+        Framing::Whole => false,
+        Framing::Events | Framing::Array => true,
+    };
+    let tier = view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
+    if front.operation != Operation::ListModels {
+        if model.is_empty() {
+            return Err(Error::invalid("model", "model: is required"));
+        }
+        trail.wants(&model, stream, tier);
+        trail.meter.prompt(doc.text(), &view.spans, view.media);
+    }
+    let (scope, guards) = (Scope::default(), Active::default());
+    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards })
+}
+
+/// How long the call may take: what the caller asks for, within what is configured.
+fn time_limit(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Duration, Error> {
+    const NAME: &str = "x-gatehouse-timeout";
+    let Some(asked) = headers.get(NAME) else { return Ok(snapshot.total) };
+    let text = asked.to_str().unwrap_or_default().trim();
+    let plain_seconds = text.parse().ok().map(Duration::from_secs);
+    let asked = plain_seconds
+        .or_else(|| gatehouse_config::unit::Duration::parse(text).map(|duration| duration.0))
+        .filter(|asked| *asked >= TIMEOUT_MIN)
+        .ok_or_else(|| Error::invalid(NAME, format!("{NAME}: write a duration such as 30s or 1500ms")))?;
+    Ok(asked.min(snapshot.total))
+}
+
+/// Collects a body, refusing to buffer more than the limit or to wait longer than the limit.
+async fn read(incoming: Incoming, bytes_max: u64, time_max: Duration) -> Result<Bytes, Error> {
+    let too_large = || {
+        Error::new(Code::RequestTooLarge, format!("the body exceeds the limit of {bytes_max} bytes (limits.body)"))
+    };
+    if incoming.size_hint().lower() > bytes_max {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(time_max, body::collect(incoming, bytes_max)).await {
+        Ok(Ok(Some(raw))) => Ok(raw),
+        Ok(Ok(None)) => Err(too_large()),
+        Ok(Err(error)) => Err(Error::new(Code::InvalidRequest, "the body did not arrive whole").detail(error.to_string())),
+        Err(_) => Err(Error::new(Code::RequestTimeout, "the body did not arrive in time (limits.body_time)")),
+    }
+}
+
+/// The instant at which there is no time left, as a duration from now.
+pub(crate) fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}

@@ -1,0 +1,31 @@
+//! Where does it go? Hard constraints first, then the order of the configuration.
+
+use super::{Guarded, Routed};
+use crate::trail::Trail;
+use gatehouse_core::call::Operation;
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::Error;
+use gatehouse_route::plan::{Wish, plan};
+
+/// Plans the call.
+///
+/// # Errors
+/// `model_not_found`, `no_capable_target`, `context_length_exceeded`.
+pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
+    let call = guarded.call();
+    let route = trail.snapshot.route(&call.model, &call.key.caller)?;
+    trail.routed(&route.reason);
+    let needs = call.view.needs;
+    let wish = Wish {
+        // Whoever can answer a conversation can be asked how long it is: if not by them, by us.
+        front: if call.front.operation == Operation::CountTokens { Dialect::OpenAiChat } else { call.front.dialect },
+        tools: needs.tools,
+        images: needs.images,
+        audio: needs.audio,
+        documents: needs.documents,
+        structured: needs.structured,
+        input_tokens: trail.meter.input_estimate(),
+    };
+    let planned = plan(&wish, &route.candidates)?;
+    Ok(Routed { guarded, route, order: planned.order })
+}

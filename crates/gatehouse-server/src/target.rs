@@ -1,0 +1,184 @@
+//! A provider as configured, and a model at it.
+
+use crate::upstream::Upstream;
+use gatehouse_config::file;
+use gatehouse_core::content::Dialect;
+use gatehouse_core::deployment::{Capabilities, Deployment};
+use gatehouse_ledger::{ModelPrices, PriceBook};
+use gatehouse_providers::{Provider as Kind, kinds};
+use gatehouse_route::plan::Candidate;
+use gatehouse_route::retry;
+use gatehouse_route::rotation::Rotation;
+use gatehouse_wire::codec;
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A provider as configured.
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: &'static dyn Kind,
+    /// Where it is.
+    pub base_url: String,
+    /// Its credentials.
+    pub credentials: Vec<SecretString>,
+    /// Which of them is next.
+    pub rotation: Rotation,
+    /// The retries that it has earned.
+    pub retries: retry::Budget,
+    /// Limits of time.
+    pub timeouts: Timeouts,
+    /// The connections to it.
+    pub upstream: Upstream,
+    region: Arc<str>,
+    models: Vec<String>,
+}
+
+/// Limits of time towards a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// To the first piece of a stream.
+    pub first_token: Duration,
+    /// Between two pieces.
+    pub idle: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
+
+/// A model at a provider.
+pub struct Target {
+    /// What records call it: `provider/model`.
+    pub name: Arc<str>,
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// The model at the provider.
+    pub deployment: Arc<Deployment>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What it costs.
+    pub prices: ModelPrices,
+}
+
+/// Every front that a call may come in by.
+const FRONTS: [Dialect; 7] = [
+    Dialect::OpenAiChat,
+    Dialect::OpenAiResponses,
+    Dialect::OpenAiCompletions,
+    Dialect::OpenAiEmbeddings,
+    Dialect::AnthropicMessages,
+    Dialect::GeminiGenerate,
+    Dialect::GeminiEmbed,
+];
+
+// === impl Provider ===
+
+impl Provider {
+    /// Compiles a provider; `sim` is the address of the simulated one.
+    ///
+    /// # Errors
+    /// What is missing, in words for the one who wrote it.
+    pub fn compile(
+        name: &str,
+        written: &file::Provider,
+        general: &file::Timeouts,
+        sim: Option<&str>,
+    ) -> Result<Self, String> {
+        let kind = kinds::find(&written.api).ok_or_else(|| format!("api: there is no provider kind {:?}", written.api))?;
+        let base_url = written
+            .base_url
+            .as_deref()
+            .or_else(|| kind.base_url())
+            .or(if kind.name() == "sim" { sim } else { None })
+            .ok_or("base_url: is required for this kind of provider")?
+            .trim_end_matches('/')
+            .to_owned();
+        base_url.parse::<http::Uri>().map_err(|error| format!("base_url: {error}"))?;
+        let credentials: Vec<SecretString> =
+            written.api_key.iter().chain(&written.api_keys).map(|secret| secret.0.clone()).collect();
+        if credentials.is_empty() && kind.needs_credential() {
+            return Err("api_key: is required for this kind of provider".to_owned());
+        }
+        let timeouts = written.timeouts.as_ref().unwrap_or(general);
+        let timeouts = Timeouts {
+            connect: timeouts.connect.0,
+            first_token: timeouts.first_token.0,
+            idle: timeouts.idle.0,
+            total: timeouts.total.0,
+        };
+        Ok(Self {
+            name: name.into(),
+            kind,
+            base_url,
+            rotation: Rotation::new(credentials.len()),
+            credentials,
+            retries: retry::Budget::default(),
+            upstream: Upstream::new(&timeouts),
+            timeouts,
+            region: written.region.as_deref().unwrap_or_default().into(),
+            models: written.models.clone(),
+        })
+    }
+
+    /// Whether a bare model name is surely this provider's.
+    #[must_use]
+    pub fn surely_has(&self, model: &str) -> bool {
+        self.models.iter().any(|own| own == model)
+            || self.kind.model_prefixes().iter().any(|prefix| model.starts_with(prefix))
+            || gatehouse_ledger::models_of(self.kind.name()).any(|own| own == model)
+    }
+
+    /// The models to offer in lists.
+    #[must_use]
+    pub fn listed_models(&self) -> Vec<String> {
+        let mut all = self.models.clone();
+        for model in gatehouse_ledger::models_of(self.kind.name()) {
+            if !all.iter().any(|own| own == model) {
+                all.push(model.to_owned());
+            }
+        }
+        all
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    /// A model at a provider.
+    #[must_use]
+    pub fn new(provider: &Arc<Provider>, model: &str, prices: &PriceBook) -> Self {
+        let deployment =
+            Deployment { provider: Arc::clone(&provider.name), model: model.into(), region: Arc::clone(&provider.region) };
+        Self {
+            name: deployment.to_string().into(),
+            provider: Arc::clone(provider),
+            deployment: Arc::new(deployment),
+            capabilities: PriceBook::capabilities(provider.kind.name(), model),
+            prices: prices.resolve(provider.kind.name(), &provider.name, model),
+        }
+    }
+
+    /// As the planner sees it.
+    #[must_use]
+    pub fn candidate(&self) -> Candidate {
+        let kind = self.provider.kind;
+        Candidate {
+            deployment: Arc::clone(&self.deployment),
+            capabilities: self.capabilities,
+            fronts: FRONTS.into_iter().filter(|front| kind.dialect(*front).is_some()).collect(),
+        }
+    }
+
+    /// As the dialects see it.
+    #[must_use]
+    pub fn wire(&self) -> codec::Target<'_> {
+        codec::Target {
+            model: &self.deployment.model,
+            capabilities: self.capabilities,
+            quirks: self.provider.kind.quirks(),
+        }
+    }
+}

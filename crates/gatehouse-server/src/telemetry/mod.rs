@@ -1,0 +1,4 @@
+//! What the house says about itself: metrics, traces, logs. Never a prompt, never a secret.
+
+pub mod metrics;
+pub mod trace_context;
