@@ -5,14 +5,14 @@
 use crate::secret::Secret;
 use crate::unit::{Bytes, Duration};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A map that keeps the order of the file.
-pub type Ordered<T> = crate::ordered::Ordered<T>;
+pub use crate::ordered::Ordered;
+pub use crate::unit::Decimal;
 
 /// The whole file. All of it is optional.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The version of this format.
@@ -47,7 +47,7 @@ pub struct Config {
 }
 
 /// The administration side.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Where metrics and health are served. Loopback unless an administrator key exists.
@@ -55,7 +55,7 @@ pub struct Admin {
 }
 
 /// A provider: a kind, an address, a credential.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provider {
     /// What it speaks: `openai`, `anthropic`, `gemini`, `mistral`, `groq`, `ollama`, …, `compatible`, `sim`.
@@ -81,7 +81,7 @@ pub struct Provider {
 }
 
 /// A price in dollars per million tokens. Write decimals in quotes or plainly; they are never rounded.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Price {
     /// Input.
@@ -98,10 +98,8 @@ pub struct Price {
     pub reasoning: Option<Decimal>,
 }
 
-pub use crate::unit::Decimal;
-
 /// A name that callers use and who may serve it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
     /// `provider/model`, in order of preference.
@@ -111,7 +109,7 @@ pub struct Model {
 }
 
 /// How to choose among targets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prefer {
     /// The first; the next ones when it fails.
@@ -120,7 +118,7 @@ pub enum Prefer {
 }
 
 /// A guardrail and where it applies.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
     /// Its name in headers and records.
@@ -145,7 +143,7 @@ pub struct Guard {
 }
 
 /// What a guardrail looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detect {
     /// Words and phrases.
@@ -153,7 +151,7 @@ pub enum Detect {
 }
 
 /// A kind of text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum At {
     /// Instructions of the application.
@@ -171,7 +169,7 @@ pub enum At {
 }
 
 /// What to do about a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Do {
     /// Stop the call.
@@ -185,7 +183,7 @@ pub enum Do {
 }
 
 /// Accounts that something applies to; what is absent applies to all.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Only {
     /// The organisation.
@@ -199,7 +197,7 @@ pub struct Only {
 }
 
 /// What happens when a guardrail cannot run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// The call stops.
@@ -210,7 +208,7 @@ pub enum OnFailure {
 }
 
 /// A team.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Team {
     /// Its apps.
@@ -220,7 +218,7 @@ pub struct Team {
 }
 
 /// An app.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct App {
     /// Its use cases; empty: any.
@@ -228,7 +226,7 @@ pub struct App {
 }
 
 /// What is recorded of each exchange.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
     /// What is kept of what was said.
@@ -238,7 +236,7 @@ pub struct Record {
 }
 
 /// What is kept of what was said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Nothing but its size.
@@ -251,7 +249,7 @@ pub enum Content {
 }
 
 /// When the end of an answer is released.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// When its record is written: survives the end of the process, not of the machine.
@@ -262,7 +260,7 @@ pub enum Durability {
 }
 
 /// Prices.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
     /// What happens to calls of models without a known price.
@@ -270,7 +268,7 @@ pub struct Prices {
 }
 
 /// What happens to calls of models without a known price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unknown {
     /// They pass and are recorded as `unpriced`, never as zero. A key with a budget refuses them.
@@ -281,7 +279,7 @@ pub enum Unknown {
 }
 
 /// Limits of size and number.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest request body.
@@ -303,7 +301,7 @@ pub struct Limits {
 }
 
 /// Limits of time towards providers.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     /// To connect.
@@ -317,7 +315,7 @@ pub struct Timeouts {
 }
 
 /// Second attempts, always before the first byte has been passed on.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// Additional attempts at one target.
@@ -331,7 +329,7 @@ pub struct Retry {
 }
 
 /// Where traces and metrics go.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// The base address of an OTLP/HTTP collector. Default: `OTEL_EXPORTER_OTLP_ENDPOINT`, else none.

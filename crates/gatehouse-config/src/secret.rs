@@ -2,8 +2,11 @@
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+
+/// By this name the reader of the file recognises a secret, which it takes by reference only.
+pub(crate) const SECRET: &str = "gatehouse::Secret";
 
 /// A credential. Its `Debug` shows nothing of it.
 #[derive(Clone, JsonSchema)]
@@ -12,7 +15,27 @@ pub struct Secret(pub SecretString);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(SecretString::from(text)))
+        from.deserialize_newtype_struct(SECRET, Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> de::Visitor<'de> for Reader {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reference to a secret")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<Secret, D::Error> {
+        String::deserialize(from).map(|text| Secret(SecretString::from(text)))
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str("(secret)")
     }
 }
 
@@ -23,6 +46,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
+    /// Whether a header can carry it: no line ends, no other control characters.
+    #[must_use]
+    pub fn fits_a_header(&self) -> bool {
+        self.0.expose_secret().bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    }
+
     /// Whether it is empty, as it is when a variable was set to nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

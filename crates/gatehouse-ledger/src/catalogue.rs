@@ -71,6 +71,18 @@ pub(crate) fn find(kind: &str, model: &str) -> Option<Row<'static>> {
     serde_json::from_str(line).ok()
 }
 
+/// The ids of all models at a kind of provider, in order.
+pub(crate) fn models_of(kind: &str) -> impl Iterator<Item = &'static str> + use<> {
+    let text = if kind == "sim" { SIMULATED } else { MODELS };
+    let start = format!("{KEY_START}{kind}/");
+    let first = line_from(text, text.match_indices(start.as_str()).next().map_or(text.len(), |(at, _)| at));
+    first.lines().map_while(move |line| line.strip_prefix(start.as_str())?.split('"').next())
+}
+
+fn line_from(text: &'static str, at: usize) -> &'static str {
+    text.get(at..).unwrap_or_default()
+}
+
 /// The ids under which a model may be listed, the most exact first. Only a date or a version number may
 /// be left off, never another word: `gpt-4o` must not price `gpt-4o-mini`.
 fn names<'a>(kind: &str, model: &'a str) -> [Option<&'a str>; 2] {

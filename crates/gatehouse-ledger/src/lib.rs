@@ -54,3 +54,8 @@ pub use tier::ServiceTier;
 
 /// Seconds since the Unix epoch, UTC.
 pub type UnixSeconds = u64;
+
+/// The ids of all models that the built-in list has for a kind of provider, in alphabetical order.
+pub fn models_of(kind: &str) -> impl Iterator<Item = &'static str> + use<> {
+    catalogue::models_of(kind)
+}

@@ -78,19 +78,23 @@ pub struct Plan {
 /// # Errors
 /// `no_capable_target` that lists every candidate with its reason.
 pub fn plan(wish: &Wish, candidates: &[Candidate]) -> Result<Plan, Error> {
-    let table: Vec<Considered> = candidates
-        .iter()
-        .map(|candidate| Considered {
-            deployment: Arc::clone(&candidate.deployment),
-            dropped: reason_against(wish, candidate),
-        })
-        .collect();
+    let table = consider(wish, candidates);
     let order: Vec<usize> =
         table.iter().enumerate().filter(|(_, one)| one.dropped.is_none()).map(|(at, _)| at).collect();
     if order.is_empty() {
         return Err(nobody(&table));
     }
     Ok(Plan { order, table })
+}
+
+/// What comes of each candidate.
+#[must_use]
+pub fn consider(wish: &Wish, candidates: &[Candidate]) -> Vec<Considered> {
+    let considered = |candidate: &Candidate| Considered {
+        deployment: Arc::clone(&candidate.deployment),
+        dropped: reason_against(wish, candidate),
+    };
+    candidates.iter().map(considered).collect()
 }
 
 fn reason_against(wish: &Wish, candidate: &Candidate) -> Option<Reason> {

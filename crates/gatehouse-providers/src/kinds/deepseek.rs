@@ -2,7 +2,7 @@
 
 use crate::Environment;
 use crate::compatible::Compatible;
-use gatehouse_wire::codec::Quirks;
+use gatehouse_wire::codec::{Quirks, ReasoningAs};
 
 /// DeepSeek.
 pub static PROVIDER: Compatible = Compatible {
@@ -10,7 +10,7 @@ pub static PROVIDER: Compatible = Compatible {
     base_url: Some("https://api.deepseek.com"),
     environment: Environment { key: Some("DEEPSEEK_API_KEY"), base_url: Some("DEEPSEEK_BASE_URL") },
     also: &[],
-    quirks: Quirks { json_schema: false, reasoning_back: true, drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], refuse: &["logit_bias", "seed"], ..Quirks::COMPATIBLE },
+    quirks: Quirks { json_schema: false, reasoning_back: true, reasoning_as: ReasoningAs::Thinking, drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], refuse: &["logit_bias", "seed"], ..Quirks::COMPATIBLE },
     model_prefixes: &["deepseek-"],
     ..Compatible::BASE
 };

@@ -3,7 +3,8 @@
 use crate::Environment;
 use crate::compatible::Compatible;
 use gatehouse_core::content::Dialect;
-use gatehouse_wire::codec::Quirks;
+use gatehouse_wire::chat::Origin;
+use gatehouse_wire::codec::{CacheMarks, Quirks, ReasoningAs};
 
 /// OpenRouter.
 pub static PROVIDER: Compatible = Compatible {
@@ -11,6 +12,6 @@ pub static PROVIDER: Compatible = Compatible {
     base_url: Some("https://openrouter.ai/api/v1"),
     environment: Environment { key: Some("OPENROUTER_API_KEY"), base_url: Some("OPENROUTER_BASE_URL") },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
-    quirks: Quirks::COMPATIBLE,
+    quirks: Quirks { reasoning_as: ReasoningAs::Object, seals: Some(Origin::OpenRouter), cache_marks: CacheMarks::CacheControl, ..Quirks::COMPATIBLE },
     ..Compatible::BASE
 };

@@ -11,6 +11,9 @@ pub(super) fn decode(root: Node<'_>) -> Result<ChatRequest, Error> {
     let seen = view(root)?;
     refuse_what_chat_cannot(root)?;
     let text = match Prompt::read(root)? {
+        Prompt::Text(text) if text.is_empty() => {
+            return Err(unsupported(root.need("prompt")?, "must not be empty for this model"));
+        }
         Prompt::Text(text) => text.want_str()?.into_owned(),
         Prompt::Texts(node) => return Err(unsupported(node, "only one prompt can be sent to this model")),
         Prompt::Tokens => return Err(unsupported(root.need("prompt")?, "token ids are of another model")),
@@ -111,6 +114,7 @@ mod tests {
         for (member, param) in [
             (r#""prompt":["a","b"]"#, "prompt"),
             (r#""prompt":[1,2]"#, "prompt"),
+            (r#""prompt":"""#, "prompt"),
             (r#""prompt":"a","suffix":"b""#, "suffix"),
             (r#""prompt":"a","echo":true"#, "echo"),
             (r#""prompt":"a","best_of":2"#, "best_of"),

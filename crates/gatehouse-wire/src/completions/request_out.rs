@@ -222,7 +222,7 @@ mod tests {
         /// What is written is read again as it was.
         #[test]
         fn there_and_back(
-            text in ".{0,30}", limit in proptest::option::of(1u64..9), top_k in proptest::option::of(1u64..9),
+            text in ".{1,30}", limit in proptest::option::of(1u64..9), top_k in proptest::option::of(1u64..9),
             stop in proptest::collection::vec(".{0,5}", 0..3), stream in any::<bool>(), warm in any::<bool>(),
             user in proptest::option::of("[a-z]{1,9}"),
         ) {

@@ -2,11 +2,11 @@
 
 use super::request_out::cannot;
 use crate::codec::{Rewrite, Target, View};
+use crate::cut::cut;
 use crate::json::{Doc, Node, escaped};
 use bytes::Bytes;
 use gatehouse_core::content::Edit;
 use gatehouse_core::error::Error;
-use std::ops::Range;
 
 pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
     let root = doc.root();
@@ -22,9 +22,7 @@ pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rew
     if view.stream && !view.wants_usage && target.quirks.stream_options {
         all.edits.push(ask_for_usage(root));
     }
-    for dropped in without(doc, target.quirks.drop) {
-        all.edits.push(Edit { range: dropped, with: Bytes::new() });
-    }
+    cut(doc, root, |name| target.quirks.drop.contains(&name), &mut all.edits);
     all.dropped = target.quirks.drop.iter().filter(meant).map(|name| (*name).to_owned()).collect();
     all.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     Ok(all)
@@ -56,32 +54,6 @@ fn insert_first(object: Node<'_>, member: &'static str) -> Edit {
     let start = object.range().start + 1;
     let comma = if object.is_empty() { "" } else { "," };
     Edit { range: start..start, with: Bytes::from([member, comma].concat()) }
-}
-
-/// The ranges to cut so that none of `names` is left, commas included. A member takes the comma before it
-/// with it; those at the very front take the one behind them.
-fn without(doc: &Doc, names: &[&str]) -> Vec<Range<usize>> {
-    let root = doc.root();
-    let mut cuts: Vec<Range<usize>> = Vec::new();
-    let first = root.range().start + 1;
-    let (mut end, mut kept) = (first, false);
-    for (name, value) in root.members() {
-        let until = value.range().end;
-        match (names.contains(&name.as_ref()), kept, cuts.last_mut()) {
-            (true, true, _) => cuts.push(end..until),
-            // At the front: one cut that grows as long as nothing has been kept.
-            (true, false, Some(front)) => front.end = until,
-            (true, false, None) => cuts.push(first..until),
-            (false, false, Some(front)) => {
-                let behind = doc.slice(front.end..until);
-                front.end += behind.find(',').map_or(0, |comma| comma + 1);
-            }
-            (false, _, _) => {}
-        }
-        kept |= !names.contains(&name.as_ref());
-        end = until;
-    }
-    cuts
 }
 
 #[cfg(test)]

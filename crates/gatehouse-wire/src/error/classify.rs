@@ -7,7 +7,7 @@
 use super::report::{Report, cut, shown};
 use super::signs;
 use super::wait::retry_after;
-use crate::json::Doc;
+use crate::json::{Doc, Node};
 use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
 
@@ -45,7 +45,12 @@ pub fn in_success_body(doc: &Doc) -> Option<Error> {
 /// flat `error` event and its `response.failed`. `None` when the event is not an error.
 #[must_use]
 pub fn from_stream(family: Family, doc: &Doc) -> Option<Error> {
-    let root = doc.root();
+    from_node(family, doc.root())
+}
+
+/// [`from_stream`] for a value inside a document.
+#[must_use]
+pub fn from_node(family: Family, root: Node<'_>) -> Option<Error> {
     let first = if root.is_array() { root.items().next()? } else { root };
     let kind = first.opt("type").and_then(|kind| kind.str()).unwrap_or_default();
     let object = first.opt("object").and_then(|object| object.str()).unwrap_or_default();

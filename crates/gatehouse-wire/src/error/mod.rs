@@ -16,7 +16,7 @@ mod signs;
 mod stream;
 mod wait;
 
-pub use classify::{classify, from_stream, in_success_body};
+pub use classify::{classify, from_node, from_stream, in_success_body};
 pub use redact::redact;
 pub use render::{render, status};
 pub use report::{BODY_BYTES_MAX, MESSAGE_CHARS_MAX};

@@ -27,7 +27,7 @@ pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
     };
     let (prompt, answer) = (count("promptTokenCount"), count("candidatesTokenCount"));
     let (thoughts, tools) = (count("thoughtsTokenCount"), count("toolUsePromptTokenCount"));
-    Some(Usage {
+    let usage = Usage {
         input_tokens: prompt.saturating_add(tools),
         cached_read_tokens: count("cachedContentTokenCount"),
         audio_input_tokens: input("AUDIO"),
@@ -37,7 +37,8 @@ pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
         audio_output_tokens: details("candidatesTokensDetails", "AUDIO"),
         image_output_tokens: details("candidatesTokensDetails", "IMAGE"),
         ..Usage::default()
-    })
+    };
+    Some(usage.clamped())
 }
 
 /// How many searches a candidate tells of. Models before Gemini 3 are billed by the grounded prompt.
@@ -112,7 +113,7 @@ mod tests {
         fn there_and_back(input in 0u64..99, parts in proptest::array::uniform6(0u64..30)) {
             let [cached, audio, image, output, reasoning, spoken] = parts;
             let usage = Usage {
-                input_tokens: input + audio + image,
+                input_tokens: input + cached + audio + image,
                 cached_read_tokens: cached,
                 audio_input_tokens: audio,
                 image_input_tokens: image,

@@ -1,0 +1,137 @@
+//! Streams: the same events at any cut, in an order that can be relied on, written in every dialect.
+
+use super::answers::context;
+use super::{ALL, Subject, parse};
+use gatehouse_core::error::Error;
+use gatehouse_wire::chat::{ChatEvent, Finish, fold};
+use gatehouse_wire::codec::StreamDecoder;
+use gatehouse_wire::json::{Strictness, unescape};
+use gatehouse_wire::sse::{Frame, Frames};
+use std::collections::HashMap;
+
+/// What a stream meant, and whether it was whole.
+type Read = (Vec<ChatEvent>, Result<(), Error>);
+
+/// Everything that is done with a provider's stream. `cut` is the size of the pieces it comes in.
+pub fn stream(subject: Subject, bytes: &[u8], cut: usize) {
+    let (mut read, whole) = decode(subject, bytes, cut.max(1));
+    let uncut = decode(subject, bytes, bytes.len().max(1));
+    assert!((&read, &whole) == (&uncut.0, &uncut.1), "{}: other events at cut {cut}", subject.name);
+    in_order(subject, &read);
+    if let Err(error) = whole {
+        // As the server does: what broke is told to the caller.
+        read.push(ChatEvent::Error(error));
+    } else {
+        let last = read.last();
+        assert!(matches!(last, Some(ChatEvent::End | ChatEvent::Error(_))), "{}: no end", subject.name);
+    }
+    let meant = fold(&read);
+    // A model that failed by its own word may be an error in one dialect and an answer in another.
+    let either = meant.as_ref().is_ok_and(|answer| answer.finish == Finish::Failed);
+    for other in ALL {
+        let mut encoder = other.codec.encoder(context());
+        let mut written = Vec::new();
+        read.iter().for_each(|event| encoder.event(event, &mut written));
+        every_event_is_json(&written);
+        let (back, whole) = decode(*other, &written, 64);
+        in_order(*other, &back);
+        let read_failed = whole.is_err() || fold(&back).is_err();
+        assert!(
+            read_failed == meant.is_err() || either,
+            "{} wrote for {}: {whole:?}",
+            other.name,
+            subject.name
+        );
+    }
+}
+
+/// Frames are the same wherever the network cuts.
+pub fn sse(bytes: &[u8], cut: usize) {
+    assert_eq!(frames(bytes, cut.max(1)), frames(bytes, bytes.len().max(1)));
+}
+
+fn frames(bytes: &[u8], cut: usize) -> Vec<Frame> {
+    let (mut frames, mut all) = (Frames::default(), Vec::new());
+    for piece in bytes.chunks(cut) {
+        if frames.push(piece).is_err() {
+            break;
+        }
+        while let Some(frame) = frames.next_frame() {
+            assert!(frame.data.end <= frame.raw.len() && frame.event.end <= frame.raw.len());
+            all.push(frame);
+        }
+    }
+    all.extend(frames.rest());
+    all
+}
+
+fn decode(subject: Subject, bytes: &[u8], cut: usize) -> Read {
+    let (mut decoder, mut events) = (subject.codec.decoder(), Vec::new());
+    for frame in frames(bytes, cut) {
+        if let Err(error) = one(decoder.as_mut(), &frame, &mut events) {
+            return (events, Err(error));
+        }
+    }
+    let end = decoder.finish(&mut events);
+    (events, end)
+}
+
+/// One frame; where a delta says that it stands, it stands.
+fn one(decoder: &mut dyn StreamDecoder, frame: &Frame, events: &mut Vec<ChatEvent>) -> Result<(), Error> {
+    let before = events.len();
+    let done = decoder.frame(frame, events);
+    let data = frame.data();
+    for event in events.iter().skip(before) {
+        let (ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. }) = event else {
+            continue;
+        };
+        let stands = data.get(at.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        assert_eq!(
+            stands.map(unescape).as_deref(),
+            Some(text.as_str()),
+            "a text is not where it is said to be"
+        );
+    }
+    done
+}
+
+/// `Start`, blocks with indices that count from 0, each opened once and fed while open, one end, nothing
+/// behind it.
+fn in_order(subject: Subject, events: &[ChatEvent]) {
+    let name = subject.name;
+    let mut open: HashMap<u32, bool> = HashMap::new();
+    let mut over = false;
+    // Repeats are for guardrails alone and stand outside of the order.
+    let told = events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. }));
+    for (at, event) in told.enumerate() {
+        assert!(!over, "{name}: {event:?} behind the end");
+        match event {
+            ChatEvent::Start { .. } => assert_eq!(at, 0, "{name}: a late start"),
+            ChatEvent::Open { index, .. } => {
+                assert_eq!(usize::try_from(*index).ok(), Some(open.len()), "{name}: a gap in the blocks");
+                open.insert(*index, true);
+            }
+            ChatEvent::Delta { index, .. } | ChatEvent::Seal { index, .. } => {
+                assert_eq!(open.get(index), Some(&true), "{name}: {event:?} of no open block");
+            }
+            ChatEvent::Close { index } => {
+                assert_eq!(open.insert(*index, false), Some(true), "{name}: closed, but not open");
+            }
+            ChatEvent::End => {
+                assert!(open.values().all(|open| !open), "{name}: an end with open blocks");
+                over = true;
+            }
+            ChatEvent::Error(_) => over = true,
+            ChatEvent::Usage(_) | ChatEvent::Finish { .. } | ChatEvent::Repeat { .. } => {}
+        }
+    }
+}
+
+fn every_event_is_json(written: &[u8]) {
+    for frame in frames(written, written.len().max(1)) {
+        let data = frame.data();
+        if !data.is_empty() && data != "[DONE]" {
+            parse(&data, Strictness::Provider);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `gatehouse audit`: the record, as a list and call by call.
+
+use crate::cli::{AuditQuery, Place};
+use crate::data::Data;
+use crate::index;
+use crate::output;
+use crate::when;
+use anyhow::{Context as _, Result};
+use gatehouse_audit::rfc3339;
+use gatehouse_core::call::CallId;
+use gatehouse_store::{After, CallRow, Filter, Shown};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Lists calls, newest first.
+pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
+    let data = Data::existing(&wanted.place.data)?;
+    let filter = Filter {
+        since: wanted.since.as_deref().map(when::past).transpose()?,
+        until: wanted.until.as_deref().map(when::past).transpose()?,
+        org: wanted.org.clone(),
+        team: wanted.team.clone(),
+        app: wanted.app.clone(),
+        use_case: wanted.use_case.clone(),
+        user: wanted.user.clone(),
+        key: wanted.key.clone(),
+        run: wanted.run.clone(),
+        model: wanted.model.clone(),
+        provider: wanted.provider.clone(),
+        ending: wanted.outcome.clone(),
+        error: wanted.error.clone(),
+        status: wanted.status,
+    };
+    let index = index::up_to_date(&data)?;
+    let after = wanted.after.as_deref().map(behind).transpose()?;
+    let page = index.calls(&filter, after.as_ref(), wanted.limit)?;
+    if wanted.json {
+        let next = page.next.as_ref().map(|next| next.call.clone());
+        output::json(&json!({ "calls": page.rows.iter().map(as_json).collect::<Vec<_>>(), "next": next }));
+        return Ok(());
+    }
+    if page.rows.is_empty() {
+        output::note("no such calls");
+        return Ok(());
+    }
+    let heading = ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
+    output::table(&heading, &page.rows.iter().map(as_row).collect::<Vec<_>>());
+    if let Some(next) = page.next {
+        output::note(&format!("more with --after {}", next.call));
+    }
+    Ok(())
+}
+
+/// Shows one call.
+pub(crate) fn show(place: &Place, record: &str, json: bool) -> Result<ExitCode> {
+    let data = Data::existing(&place.data)?;
+    let call = CallId::parse(record).with_context(|| format!("{record:?} is no record id"))?;
+    let Some(shown) = index::up_to_date(&data)?.show(call)? else {
+        output::note(&format!("there is no record {record}"));
+        return Ok(ExitCode::FAILURE);
+    };
+    output::json(&if json { whole(&shown) } else { readable(&shown) });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the page that ended with this record goes on.
+fn behind(record: &str) -> Result<After> {
+    CallId::parse(record).with_context(|| format!("--after {record:?} is no record id"))?;
+    Ok(After { call: record.to_owned() })
+}
+
+fn as_row(row: &CallRow) -> Vec<String> {
+    let target = if row.provider.is_empty() { String::new() } else { format!("{}/{}", row.provider, row.served) };
+    let cost = row.cost.map_or_else(|| "unpriced".to_owned(), |cost| cost.to_string());
+    let outcome = if row.error.is_empty() { row.ending.clone() } else { row.error.clone() };
+    vec![
+        rfc3339(row.at).chars().take(19).collect(),
+        row.call.clone(),
+        outcome,
+        row.status.to_string(),
+        row.team.clone(),
+        row.app.clone(),
+        row.model.clone(),
+        target,
+        row.input_tokens.to_string(),
+        row.output_tokens.to_string(),
+        cost,
+        (row.total_us / 1_000).to_string(),
+    ]
+}
+
+fn as_json(row: &CallRow) -> Value {
+    json!({
+        "record": row.call, "at": rfc3339(row.at), "outcome": row.ending, "status": row.status, "error": row.error,
+        "key": row.key, "org": row.org, "team": row.team, "app": row.app, "use_case": row.use_case,
+        "user": row.user, "run": row.run, "model": row.model, "provider": row.provider, "served": row.served,
+        "operation": row.operation, "surface": row.surface, "stream": row.stream,
+        "input_tokens": row.input_tokens, "cached_tokens": row.cached_tokens,
+        "output_tokens": row.output_tokens, "reasoning_tokens": row.reasoning_tokens,
+        "usage_source": row.usage_source, "cost_usd": row.cost.map(|cost| cost.to_string()),
+        "cost_status": row.cost_status, "total_us": row.total_us, "ttft_us": row.ttft_us,
+    })
+}
+
+/// Everything, with the leaves as the exact text that is in the log.
+fn whole(shown: &Shown) -> Value {
+    json!({
+        "record": parsed(shown.leaf.as_deref()), "admitted": parsed(shown.admitted.as_deref()),
+        "leaf": shown.leaf, "admitted_leaf": shown.admitted, "shard": shown.shard, "content": content(shown),
+    })
+}
+
+fn readable(shown: &Shown) -> Value {
+    let mut value = parsed(shown.leaf.as_deref().or(shown.admitted.as_deref()));
+    if let (Some(members), content @ Value::Array(_)) = (value.as_object_mut(), content(shown)) {
+        members.insert("content".to_owned(), content);
+    }
+    value
+}
+
+fn parsed(leaf: Option<&str>) -> Value {
+    leaf.and_then(|leaf| serde_json::from_str(leaf).ok()).unwrap_or(Value::Null)
+}
+
+fn content(shown: &Shown) -> Value {
+    let kept: Vec<Value> = shown
+        .payloads
+        .iter()
+        .filter_map(|kept| Some(json!({ "role": kept.role, "text": kept.text.as_ref()? })))
+        .collect();
+    if kept.is_empty() { Value::Null } else { Value::Array(kept) }
+}

@@ -1,0 +1,164 @@
+//! `gatehouse serve`: everything put together.
+
+use super::first_start::{self, FirstCall};
+use crate::cli::Place;
+use crate::control::{self, Word};
+use crate::data::Data;
+use crate::index::Indexer;
+use crate::ring;
+use crate::settings::{self, Settings};
+use anyhow::{Context as _, Result, bail};
+use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
+use gatehouse_core::money::Nanodollars;
+use gatehouse_ledger::Counters;
+use gatehouse_server::clock;
+use gatehouse_server::house::House;
+use gatehouse_server::listen::{Side, listen};
+use gatehouse_server::snapshot::Snapshot;
+use gatehouse_store::{Index, Store};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the gateway until it is told to stop.
+pub(crate) async fn run(place: &Place) -> Result<()> {
+    run_with(place, Settings::load(place)?).await
+}
+
+/// Runs the gateway with settings that are already there.
+pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
+    let data = Data::open(&place.data)?;
+    let calls = address(&settings.config.listen, "listen").await?;
+    let admin = address(&settings.config.admin.listen, "admin.listen").await?;
+    let store = Arc::new(Store::open(data.dir())?);
+    refuse_open_doors(&store, &[calls, admin])?;
+
+    let mut options = Options::new(data.dir());
+    options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
+    let log = Log::open(&options).context("the audit log cannot be opened")?;
+    let mut indexer = Indexer::open(&data)?;
+    settle_unfinished(&log, &data, &mut indexer, &settings.version)?;
+
+    let pepper = data.pepper()?;
+    let first_key = first_start::key(&store, &pepper, &log)?;
+    let counters = Arc::new(Counters::default());
+    restore(&store, &data, &counters)?;
+
+    let sim = settings::start_sim(&settings.config).await?;
+    let snapshot = Snapshot::compile(&settings.config, &settings.version, sim.as_deref()).map_err(anyhow::Error::msg)?;
+    let first_call = FirstCall::new(data.dir())?;
+    let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
+    record_config(&house, &settings);
+
+    let calls = TcpListener::bind(calls).await.with_context(|| format!("cannot listen on {calls}"))?;
+    let admin = TcpListener::bind(admin).await.with_context(|| format!("cannot listen on {admin}"))?;
+    first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
+
+    let indexing = indexer.spawn(house.log.clone());
+    let hearing = {
+        let (house, store, pepper, indexing) = (Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle());
+        let data = data.clone();
+        tokio::spawn(async move {
+            let act = move |word| match word {
+                Word::Keys => reload_keys(&house, &store, &pepper),
+                Word::Index => indexing.catch_up(),
+            };
+            if let Err(error) = control::hear(&data, act).await {
+                tracing::error!(%error, "commands cannot reach this gateway");
+            }
+        })
+    };
+    let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim));
+    let serving = tokio::spawn(listen(Arc::clone(&house), calls, Side::Calls));
+    let administering = tokio::spawn(listen(Arc::clone(&house), admin, Side::Admin));
+
+    wait_for_end(&house, serving).await?;
+    administering.abort();
+    reloading.abort();
+    hearing.abort();
+    let _ = std::fs::remove_file(data.control());
+    indexing.finish().await
+}
+
+/// Waits for SIGTERM or SIGINT, then for open calls; a second signal does not wait.
+async fn wait_for_end(house: &Arc<House>, serving: tokio::task::JoinHandle<()>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining: open calls may end, new ones are not taken");
+    house.start_draining();
+    tokio::select! {
+        ended = serving => ended?,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn address(text: &str, name: &str) -> Result<SocketAddr> {
+    let mut all = tokio::net::lookup_host(text).await.with_context(|| format!("{name}: {text:?} is no address"))?;
+    all.next().with_context(|| format!("{name}: {text:?} is no address"))
+}
+
+/// Nobody but this machine may reach a gateway that has no administrator.
+fn refuse_open_doors(store: &Store, addresses: &[SocketAddr]) -> Result<()> {
+    let open = addresses.iter().find(|address| !address.ip().is_loopback());
+    if let Some(open) = open {
+        if store.setting(crate::command::ADMIN_KEY_SETTING)?.is_none() {
+            bail!(
+                "refusing to listen on {open}: there is no administrator key yet. Listen on 127.0.0.1, or make one \
+                 with \"gatehouse key create --admin\""
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Calls that a crash has cut off are settled now, from what was reserved for them.
+fn settle_unfinished(log: &Log, data: &Data, indexer: &mut Indexer, version: &str) -> Result<()> {
+    indexer.catch_up()?;
+    let unfinished = Index::open(data.dir())?.unfinished()?;
+    for call in &unfinished {
+        let settled = call.settlement(clock::unix_micros(), version.into());
+        log.permit()?.settle(&settled)?;
+    }
+    if !unfinished.is_empty() {
+        tracing::warn!(calls = unfinished.len(), "calls that an earlier end had cut off were settled");
+        indexer.catch_up()?;
+    }
+    Ok(())
+}
+
+/// What budgets have used is read from the book.
+fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
+    let index = Index::open(data.dir())?;
+    let now = clock::unix_seconds();
+    for key in store.keys()?.iter().filter(|key| key.revoked_at.is_none()) {
+        if let Some(window) = ring::window(key)? {
+            let since = window.limit.period.span(now).0.saturating_mul(1_000_000);
+            let spent = index.spent(&key.key_id, since)?;
+            if spent > Nanodollars::ZERO {
+                counters.restore(&window, spent, now);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::key::Pepper>) -> Result<()> {
+    house.keys.store(Arc::new(ring::load(store, pepper)?));
+    Ok(())
+}
+
+fn record_config(house: &House, settings: &Settings) {
+    let event = Event::new(EventKind::ConfigChanged, clock::unix_micros())
+        .field("config_sha256", settings.version.clone())
+        .field("source", settings.source.clone());
+    if let Err(error) = house.log.append(Leaf::Event(&event)) {
+        tracing::error!(%error, "the configuration could not be recorded");
+    }
+}

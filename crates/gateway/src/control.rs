@@ -1,0 +1,77 @@
+//! The line between commands and a gateway that runs on the same data folder: a socket that only the
+//! owner of the folder can open. One word a line, one word back.
+
+use crate::data::Data;
+use anyhow::{Result, bail};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixListener;
+
+/// How long a command waits for the gateway.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What a command may ask of a gateway that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Keys have changed: read them now.
+    Keys,
+    /// Bring the index up to date.
+    Index,
+}
+
+// === impl Word ===
+
+impl Word {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Index => "index",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Keys, Self::Index].into_iter().find(|word| word.as_str() == text)
+    }
+}
+
+/// Says a word to the gateway and waits until it has done it. `false` when none runs.
+pub(crate) fn say(data: &Data, word: Word) -> Result<bool> {
+    let Ok(mut stream) = UnixStream::connect(data.control()) else { return Ok(false) };
+    stream.set_read_timeout(Some(WAIT_MAX))?;
+    writeln!(stream, "{}", word.as_str())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    match answer.trim() {
+        "ok" => Ok(true),
+        other => bail!("the running gateway answered {other:?}"),
+    }
+}
+
+/// Hears words until the process ends.
+pub(crate) async fn hear(data: &Data, act: impl Fn(Word) -> Result<()> + Send + Sync + 'static) -> Result<()> {
+    let path = data.control();
+    // A socket that is left from a process that was killed; the log's lock says that none runs now.
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)?;
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (read, mut write) = stream.into_split();
+        let mut line = String::new();
+        let mut reader = tokio::io::BufReader::new(read);
+        let heard = tokio::time::timeout(WAIT_MAX, reader.read_line(&mut line)).await;
+        if !matches!(heard, Ok(Ok(_))) {
+            continue;
+        }
+        let answer = match Word::parse(line.trim()).map(&act) {
+            Some(Ok(())) => "ok\n",
+            Some(Err(error)) => {
+                tracing::error!(%error, word = line.trim(), "a command could not be carried out");
+                "failed\n"
+            }
+            None => "unknown\n",
+        };
+        let _ = write.write_all(answer.as_bytes()).await;
+    }
+}

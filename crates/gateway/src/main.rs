@@ -1,0 +1,59 @@
+//! `gatehouse`: the command line, and the place where everything is put together.
+//!
+//! Exit codes: 0 done, 1 the answer is no or something failed, 2 wrong use.
+
+mod cli;
+mod command;
+mod control;
+mod data;
+mod index;
+mod output;
+mod ring;
+mod settings;
+mod when;
+
+use clap::Parser as _;
+use cli::{AuditCommand, Cli, Command, KeyCommand};
+use std::process::ExitCode;
+
+/// Requests make and free many small buffers on all threads at once, which this allocator is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            output::problem(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
+    match command {
+        Command::Serve(place) => done(on_runtime(command::serve::run(&place))),
+        Command::Demo(place) => done(on_runtime(command::demo::run(&place))),
+        Command::Sim(sim) => done(on_runtime(command::sim::run(&sim))),
+        Command::Check { place, json } => command::check::run(&place, json),
+        Command::Schema => done(command::schema::run()),
+        Command::Explain(explain) => command::explain::run(&explain),
+        Command::Key(KeyCommand::Create(create)) => done(command::key::create(&create)),
+        Command::Key(KeyCommand::List { place, json }) => done(command::key::list(&place, json)),
+        Command::Key(KeyCommand::Rotate { place, id, grace, json }) => {
+            command::key::rotate(&place, &id, &grace, json)
+        }
+        Command::Key(KeyCommand::Revoke { place, id }) => command::key::revoke(&place, &id),
+        Command::Usage(usage) => done(command::usage::run(&usage)),
+        Command::Audit(AuditCommand::Query(query)) => done(command::audit::query(&query)),
+        Command::Audit(AuditCommand::Show { place, record, json }) => command::audit::show(&place, &record, json),
+    }
+}
+
+/// Runs the long-lived commands: logs on standard error, a runtime with a thread for each core.
+fn on_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    output::start_logging();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

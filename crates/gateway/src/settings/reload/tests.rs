@@ -1,0 +1,42 @@
+use super::{Watch, folders, needs_restart};
+use crate::settings::Source;
+use gatehouse_config::file::Config;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+#[tokio::test]
+async fn a_replaced_file_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gatehouse.yaml");
+    std::fs::write(&path, "version: 1\n").unwrap();
+    let (tell, mut told) = mpsc::channel(1);
+    let mut watch = Watch::new(tell);
+    watch.follow(&Source::File(path.clone()));
+    std::fs::write(dir.path().join("aside"), "version: 1 # new\n").unwrap();
+    std::fs::rename(dir.path().join("aside"), &path).unwrap();
+    tokio::time::timeout(Duration::from_secs(30), told.recv()).await.unwrap().unwrap();
+}
+
+#[test]
+fn the_folders_behind_links_are_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    // As Kubernetes mounts it: file → ..data/file, ..data → a folder that is swapped.
+    std::fs::create_dir(root.join("..2026")).unwrap();
+    std::fs::write(root.join("..2026/gatehouse.yaml"), "").unwrap();
+    std::os::unix::fs::symlink("..2026", root.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/gatehouse.yaml", root.join("gatehouse.yaml")).unwrap();
+    let path = root.join("gatehouse.yaml");
+    let watched: Vec<_> = folders(&Source::File(path)).into_iter().collect();
+    assert_eq!(watched, [root.clone(), root.join("..2026")]);
+}
+
+#[test]
+fn what_counts_from_the_next_start_is_named() {
+    let mut now = Config::default();
+    assert!(needs_restart(&Config::default(), &now).is_empty());
+    now.listen = "127.0.0.1:1".to_owned();
+    now.limits.calls = 1;
+    now.limits.body.0 = 1;
+    assert_eq!(needs_restart(&Config::default(), &now), ["listen", "limits.calls"]);
+}
