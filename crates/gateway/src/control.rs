@@ -3,6 +3,8 @@
 
 use crate::data::Data;
 use anyhow::{Result, bail};
+use gatehouse_audit::{Event, EventKind};
+use gatehouse_server::clock::unix_micros;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -13,34 +15,72 @@ use tokio::net::UnixListener;
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What a command may ask of a gateway that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// Keys have changed: read them now.
-    Keys,
+    /// This key has changed: read the keys now, and write the change into the book.
+    Key(Change, String),
     /// Bring the index up to date.
     Index,
+}
+
+/// What was done to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It was made.
+    Created,
+    /// It got another secret.
+    Rotated,
+    /// It was revoked.
+    Revoked,
 }
 
 // === impl Word ===
 
 impl Word {
-    fn as_str(self) -> &'static str {
+    fn written(&self) -> String {
         match self {
-            Self::Keys => "keys",
-            Self::Index => "index",
+            Self::Key(change, id) => format!("{} {id}", change.as_str()),
+            Self::Index => "index".to_owned(),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Keys, Self::Index].into_iter().find(|word| word.as_str() == text)
+        match text.split_once(' ') {
+            None => (text == "index").then_some(Self::Index),
+            Some((change, id)) => Change::parse(change).map(|change| Self::Key(change, id.to_owned())),
+        }
+    }
+}
+
+impl Change {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Rotated => "rotated",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Created, Self::Rotated, Self::Revoked].into_iter().find(|change| change.as_str() == text)
+    }
+
+    /// The change as a leaf of the book.
+    pub(crate) fn event(self, key: &str) -> Event {
+        let kind = match self {
+            Self::Created => EventKind::KeyCreated,
+            Self::Rotated => EventKind::KeyRotated,
+            Self::Revoked => EventKind::KeyRevoked,
+        };
+        Event::new(kind, unix_micros()).by("command line").field("key", key.to_owned())
     }
 }
 
 /// Says a word to the gateway and waits until it has done it. `false` when none runs.
-pub(crate) fn say(data: &Data, word: Word) -> Result<bool> {
+pub(crate) fn say(data: &Data, word: &Word) -> Result<bool> {
     let Ok(mut stream) = UnixStream::connect(data.control()) else { return Ok(false) };
     stream.set_read_timeout(Some(WAIT_MAX))?;
-    writeln!(stream, "{}", word.as_str())?;
+    writeln!(stream, "{}", word.written())?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
     match answer.trim() {

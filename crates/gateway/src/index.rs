@@ -117,7 +117,7 @@ fn ask(tell: &SyncSender<Told>, what: impl FnOnce(SyncSender<Result<()>>) -> Tol
 /// The index with everything in it that is in the log now: brought up to date by the gateway that runs, or
 /// by us when none does.
 pub(crate) fn up_to_date(data: &Data) -> Result<Index> {
-    if !say(data, Word::Index)? {
+    if !say(data, &Word::Index)? {
         Indexer::open(data)?.catch_up()?;
     }
     Index::open(data.dir()).context("the index of the records cannot be opened")

@@ -44,6 +44,8 @@ pub struct Opened {
     front: Dialect,
     deadline: Instant,
     idle: Duration,
+    /// How long the provider has been silent, in whole [`KEEP_ALIVE`]s.
+    silent: Duration,
     key: Arc<str>,
     /// Whether comments may be put between frames.
     comments: Option<&'static [u8]>,
@@ -133,6 +135,7 @@ impl Opened {
             front,
             deadline: call.deadline,
             idle: target.provider.timeouts.idle,
+            silent: Duration::ZERO,
             key: Arc::clone(&call.key.caller.key_id),
             comments: comments(call),
             headers: seal::passed_on(&headers),
@@ -175,7 +178,7 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
         let content = source.ready().any(|event| !lifecycle(event) && !matches!(event, ChatEvent::Error(_)));
         match failed {
             Some(error) if !content => return Err(error),
-            _ if content || source.is_over() => return Ok(source),
+            _ if content || source.is_whole() => return Ok(source),
             _ => {}
         }
         if source.ready().next().is_some() {
@@ -225,15 +228,15 @@ impl Relay {
         }
         let Feed::Live(source) = &mut self.opened.source else { return None };
         let over = left(self.opened.deadline);
-        let limit = self.opened.idle.min(over);
+        let limit = self.opened.idle.saturating_sub(self.opened.silent).min(over);
         let filled = match self.opened.comments {
             Some(comment) if limit > KEEP_ALIVE => {
                 let mut fill = std::pin::pin!(source.fill(limit));
                 match tokio::time::timeout(KEEP_ALIVE, fill.as_mut()).await {
                     Ok(filled) => filled,
                     Err(_) => {
-                        // The stall is counted from here on anew: a comment of ours does not excuse it.
-                        self.opened.idle = self.opened.idle.saturating_sub(KEEP_ALIVE);
+                        // A comment of ours does not excuse the provider's silence.
+                        self.opened.silent += KEEP_ALIVE;
                         return Some(Bytes::from_static(comment));
                     }
                 }
@@ -241,7 +244,10 @@ impl Relay {
             _ => source.fill(limit).await,
         };
         match filled {
-            Ok(()) => None,
+            Ok(()) => {
+                self.opened.silent = Duration::ZERO;
+                None
+            }
             // What came before the break is passed on first.
             Err(error) => match self.pass_on_ready() {
                 Ok(()) if self.state == State::Open => Some(self.fail(&error)),
@@ -257,7 +263,7 @@ impl Relay {
             let (frame, events, over) = match &mut self.opened.source {
                 Feed::Live(source) => {
                     let Some((frame, events)) = source.take() else {
-                        if source.is_over() {
+                        if source.is_whole() {
                             self.last_words()?;
                         }
                         return Ok(());
@@ -356,7 +362,7 @@ impl Relay {
     async fn end(&mut self) -> Bytes {
         if let Feed::Live(source) = &mut self.opened.source {
             // A provider that closes in time leaves its connection for the next call.
-            while !source.is_over() && source.fill(CLOSE_WAIT_MAX).await.is_ok() {}
+            while !source.is_whole() && source.fill(CLOSE_WAIT_MAX).await.is_ok() {}
         }
         let last = self.give();
         self.note_window();

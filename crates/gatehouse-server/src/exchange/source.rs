@@ -17,7 +17,18 @@ pub struct Source {
     decoder: Box<dyn StreamDecoder>,
     /// What has come and was not taken yet: at most what one read from the network brought.
     ready: VecDeque<(Frame, Vec<ChatEvent>)>,
-    over: bool,
+    state: State,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// More may come.
+    Open,
+    /// It came to a good end.
+    Whole,
+    /// It broke off.
+    Broken,
 }
 
 // === impl Source ===
@@ -26,7 +37,7 @@ impl Source {
     /// A stream whose head has come.
     #[must_use]
     pub fn new(body: Incoming, decoder: Box<dyn StreamDecoder>) -> Self {
-        Self { body, frames: Frames::default(), decoder, ready: VecDeque::new(), over: false }
+        Self { body, frames: Frames::default(), decoder, ready: VecDeque::new(), state: State::Open }
     }
 
     /// The next frame that has come.
@@ -39,10 +50,10 @@ impl Source {
         self.ready.iter().flat_map(|(_, events)| events)
     }
 
-    /// Whether nothing more will come.
+    /// Whether it came to a good end.
     #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.over
+    pub fn is_whole(&self) -> bool {
+        self.state == State::Whole
     }
 
     /// Waits for more.
@@ -51,20 +62,27 @@ impl Source {
     /// `upstream_timeout` when nothing comes within `limit`, `upstream_bad_response` when the stream breaks
     /// off or cannot be read.
     pub async fn fill(&mut self, limit: Duration) -> Result<(), Error> {
-        if self.over {
-            return Ok(());
+        match self.state {
+            State::Open => {}
+            State::Whole => return Ok(()),
+            State::Broken => return Err(broken()),
         }
+        let filled = self.read(limit).await;
+        // A pause is no end: whoever waits may wait on.
+        if filled.as_ref().is_err_and(|error| error.code != Code::UpstreamTimeout) {
+            self.state = State::Broken;
+        }
+        filled
+    }
+
+    async fn read(&mut self, limit: Duration) -> Result<(), Error> {
         match tokio::time::timeout(limit, self.body.frame()).await {
             Err(_) => Err(Error::new(Code::UpstreamTimeout, "the provider's stream has stalled")),
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(piece) => self.take_in(&piece),
                 Err(_) => Ok(()),
             },
-            Ok(Some(Err(error))) => {
-                self.over = true;
-                let message = "the provider's stream broke off";
-                Err(Error::new(Code::UpstreamBadResponse, message).detail(error.to_string()))
-            }
+            Ok(Some(Err(error))) => Err(broken().detail(error.to_string())),
             Ok(None) => self.end(),
         }
     }
@@ -78,14 +96,15 @@ impl Source {
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        self.over = true;
         if let Some(frame) = self.frames.rest() {
             self.decode(frame)?;
         }
         let mut events = Vec::new();
         let finished = self.decoder.finish(&mut events);
         self.ready.push_back((Frame::of_data(Bytes::new()), events));
-        finished
+        finished?;
+        self.state = State::Whole;
+        Ok(())
     }
 
     fn decode(&mut self, frame: Frame) -> Result<(), Error> {
@@ -94,4 +113,8 @@ impl Source {
         self.ready.push_back((frame, events));
         decoded
     }
+}
+
+fn broken() -> Error {
+    Error::new(Code::UpstreamBadResponse, "the provider's stream broke off")
 }

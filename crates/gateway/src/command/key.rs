@@ -3,13 +3,13 @@
 
 use super::ADMIN_KEY_SETTING;
 use crate::cli::{KeyCreate, Place};
-use crate::control::{Word, say};
+use crate::control::{Change, Word, say};
 use crate::data::Data;
 use crate::output;
 use crate::ring;
 use crate::when;
 use anyhow::{Context as _, Result};
-use gatehouse_audit::rfc3339;
+use gatehouse_audit::{Leaf, Log, Options, rfc3339};
 use gatehouse_config::unit::Duration;
 use gatehouse_core::record::UnixMicros;
 use gatehouse_identity::key::Minted;
@@ -50,7 +50,7 @@ pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
         revoked_at: None,
     };
     store.create_key(&record)?;
-    changed(&data)?;
+    changed(&data, Change::Created, &record.key_id)?;
     show_once(&minted, &record, wanted.json);
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(crate) fn rotate(place: &Place, id: &str, grace: &str, json: bool) -> Result
         output::note(&format!("there is no key {id} that could be rotated"));
         return Ok(ExitCode::FAILURE);
     }
-    changed(&data)?;
+    changed(&data, Change::Rotated, id)?;
     let record = store.key(id)?.context("the key is gone")?;
     show_once(&minted, &record, json);
     Ok(ExitCode::SUCCESS)
@@ -104,14 +104,18 @@ pub(crate) fn revoke(place: &Place, id: &str) -> Result<ExitCode> {
         output::note(&format!("there is no key {id} that could be revoked"));
         return Ok(ExitCode::FAILURE);
     }
-    changed(&data)?;
+    changed(&data, Change::Revoked, id)?;
     output::line(&format!("{id} is revoked"));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells a gateway that runs; one that does not will read the store at its start.
-fn changed(data: &Data) -> Result<()> {
-    say(data, Word::Keys).map(|_| ())
+/// Tells a gateway that runs, which writes the change into the book; when none runs, we do.
+fn changed(data: &Data, change: Change, id: &str) -> Result<()> {
+    if !say(data, &Word::Key(change, id.to_owned()))? {
+        let log = Log::open(&Options::new(data.dir())).context("the change could not be recorded")?;
+        log.append(Leaf::Event(&change.event(id)))?;
+    }
+    Ok(())
 }
 
 fn show_once(minted: &Minted, record: &KeyRecord, json: bool) {

@@ -61,7 +61,11 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         let data = data.clone();
         tokio::spawn(async move {
             let act = move |word| match word {
-                Word::Keys => reload_keys(&house, &store, &pepper),
+                Word::Key(change, id) => {
+                    reload_keys(&house, &store, &pepper)?;
+                    house.log.append(Leaf::Event(&change.event(&id)))?;
+                    Ok(())
+                }
                 Word::Index => indexing.catch_up(),
             };
             if let Err(error) = control::hear(&data, act).await {
