@@ -348,11 +348,34 @@ impl Scanner<'_> {
     /// Refuses members of equal name, and, outside free-form data, names that differ only in case: one
     /// reader would take the first, another the last, a third either.
     fn check_members(&self, object: usize, free: bool) -> Result<(), Error> {
+        if self.plainly_distinct(object, !free) {
+            return Ok(());
+        }
         let keys = self.keys(object);
         let Some(first_twin) = first_twin(&keys, !free) else { return Ok(()) };
         Err(self.wrong(&format!(
             "the member {first_twin:?} is given more than once (letter case does not count)"
         )))
+    }
+
+    /// The usual case, without an allocation: few members, all of plain ASCII names, no two alike.
+    fn plainly_distinct(&self, object: usize, fold: bool) -> bool {
+        let mut seen = [""; PAIRWISE_MAX];
+        let mut count = 0;
+        let mut at = object + 1;
+        while let (Some(key), Some(value)) = (self.slots.get(at), self.slots.get(at + 1)) {
+            let name = self.text.get(wide(key.start) + 1..wide(key.end) - 1).unwrap_or_default();
+            let same = |other: &&str| if fold { other.eq_ignore_ascii_case(name) } else { *other == name };
+            let earlier = seen.get(..count).unwrap_or_default();
+            if key.kind == Kind::Escaped || !name.is_ascii() || earlier.iter().any(same) {
+                return false;
+            }
+            let Some(place) = seen.get_mut(count) else { return false };
+            *place = name;
+            count += 1;
+            at = wide(value.next);
+        }
+        true
     }
 
     fn keys(&self, object: usize) -> Vec<std::borrow::Cow<'_, str>> {

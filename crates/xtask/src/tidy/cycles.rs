@@ -16,11 +16,9 @@ type Graph = BTreeMap<String, BTreeMap<String, String>>;
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut crates: BTreeMap<&str, Vec<(&File, String)>> = BTreeMap::new();
     for file in tree.rust() {
-        if let Some((name, inner)) = file.in_crate() {
-            if inner.starts_with("src/") {
-                let code = code(&file.text, Literals::Blanked);
-                crates.entry(name).or_default().push((file, code));
-            }
+        if let Some((name, _)) = file.in_crate().filter(|(_, inner)| inner.starts_with("src/")) {
+            let code = code(&file.text, Literals::Blanked);
+            crates.entry(name).or_default().push((file, code));
         }
     }
     crates.iter().flat_map(|(name, files)| circles(name, &graph(files))).collect()

@@ -15,7 +15,7 @@ const MACHINE_PATHS: [&str; 4] =
     [concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/"), concat!("/ro", "ot/")];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = tree.files.iter().flat_map(|file| machine_paths(file)).collect();
+    let mut findings: Vec<Finding> = tree.files.iter().flat_map(machine_paths).collect();
     findings.extend(tree.files.iter().filter(|file| !file.has_extension("md")).flat_map(notes));
     findings.extend(tree.rust().flat_map(unfinished));
     findings
