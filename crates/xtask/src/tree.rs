@@ -1,9 +1,11 @@
 //! The files of the repository, read once for all checks.
 
+use crate::source::{Literals, code};
 use anyhow::{Context as _, Result};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Folders that are not the project's own text, beside the hidden ones.
 const SKIPPED: [&str; 5] = ["target", "node_modules", "__pycache__", "artifacts", "corpus"];
@@ -30,6 +32,7 @@ pub struct File {
     pub path: String,
     /// What is in it.
     pub text: String,
+    code: OnceLock<String>,
 }
 
 /// The root of the repository that this crate stands in.
@@ -61,7 +64,7 @@ impl Tree {
                 } else if is_ours(&path, name) {
                     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                     let relative = path.strip_prefix(root).unwrap_or(&path);
-                    files.push(File { path: relative.to_string_lossy().replace('\\', "/"), text });
+                    files.push(File::new(relative.to_string_lossy().replace('\\', "/"), text));
                 }
             }
         }
@@ -85,7 +88,7 @@ impl Tree {
     /// A tree of a few files, for the tests of the checks.
     #[must_use]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File { path: (*path).into(), text: (*text).into() };
+        let file = |(path, text): &(&str, &str)| File::new((*path).into(), (*text).into());
         Self { root: PathBuf::new(), files: files.iter().map(file).collect() }
     }
 }
@@ -98,6 +101,16 @@ fn is_ours(path: &Path, name: &str) -> bool {
 // === impl File ===
 
 impl File {
+    fn new(path: String, text: String) -> Self {
+        Self { path, text, code: OnceLock::new() }
+    }
+
+    /// Its code, line for line, without comments and without what stands in literals.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.code.get_or_init(|| code(&self.text, Literals::Blanked))
+    }
+
     /// Whether the name ends so.
     #[must_use]
     pub fn has_extension(&self, extension: &str) -> bool {

@@ -6,7 +6,7 @@
 //! everybody's.
 
 use super::Finding;
-use crate::source::{Literals, code, item_end, name, without_tests, words};
+use crate::source::{item_end, name, without_tests, words};
 use crate::tree::{File, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,31 +14,30 @@ use std::collections::{BTreeMap, BTreeSet};
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut crates: BTreeMap<&str, Vec<(&File, String)>> = BTreeMap::new();
+    let mut crates: BTreeMap<&str, Vec<&File>> = BTreeMap::new();
     for file in tree.rust() {
         if let Some((name, _)) = file.in_crate().filter(|(_, inner)| inner.starts_with("src/")) {
-            let code = code(&file.text, Literals::Blanked);
-            crates.entry(name).or_default().push((file, code));
+            crates.entry(name).or_default().push(file);
         }
     }
     crates.iter().flat_map(|(name, files)| circles(name, &graph(files))).collect()
 }
 
-fn graph(files: &[(&File, String)]) -> Graph {
-    let tests: Vec<String> = files.iter().flat_map(|(file, code)| test_modules(file, code)).collect();
+fn graph(files: &[&File]) -> Graph {
+    let tests: Vec<String> = files.iter().flat_map(|file| test_modules(file)).collect();
     let is_test = |path: &str| {
         tests.iter().any(|test| path == format!("{test}.rs") || path.starts_with(&format!("{test}/")))
     };
-    let modules: BTreeSet<&str> = files.iter().filter_map(|(file, _)| module(file)).collect();
+    let modules: BTreeSet<&str> = files.iter().filter_map(|file| module(file)).collect();
     let passed_on: BTreeMap<String, String> = files
         .iter()
-        .filter(|(file, _)| module(file).is_none())
-        .flat_map(|(_, code)| passed_on(code, &modules))
+        .filter(|file| module(file).is_none())
+        .flat_map(|file| passed_on(file.code(), &modules))
         .collect();
     let mut graph = Graph::new();
-    for (file, code) in files.iter().filter(|(file, _)| !is_test(&file.path)) {
+    for file in files.iter().filter(|file| !is_test(&file.path)) {
         let Some(from) = module(file) else { continue };
-        for used in used(&without_tests(code)) {
+        for used in used(&without_tests(file.code())) {
             let to = passed_on.get(&used).unwrap_or(&used);
             if to != from && modules.contains(to.as_str()) {
                 let edges = graph.entry(from.to_owned()).or_default();
@@ -57,14 +56,14 @@ fn module(file: &File) -> Option<&str> {
 }
 
 /// The paths, without extension, of the modules that a file declares for tests only.
-fn test_modules(file: &File, code: &str) -> Vec<String> {
+fn test_modules(file: &File) -> Vec<String> {
     let (folder, stem) = (file.path.rsplit_once('/').map_or("", |(folder, _)| folder), file.stem());
     let folder = match stem {
         "lib" | "main" | "mod" => folder.to_owned(),
         _ => format!("{folder}/{stem}"),
     };
     let mut found = Vec::new();
-    for piece in code.split("#[cfg(test)]").skip(1) {
+    for piece in file.code().split("#[cfg(test)]").skip(1) {
         let item = piece.get(..item_end(piece)).unwrap_or_default();
         if let Some((_, behind)) = item.split_once("mod ").filter(|_| item.ends_with(';')) {
             found.push(format!("{folder}/{}", name(behind.trim_start())));

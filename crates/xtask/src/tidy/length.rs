@@ -1,7 +1,7 @@
 //! Files and functions are short: a reader sees one idea at a time.
 
 use super::Finding;
-use crate::source::{Literals, code, item_end, line_of, name, words};
+use crate::source::{item_end, line_of, name, words};
 use crate::tree::{File, Tree};
 
 /// Lines of a file, its tests included.
@@ -33,16 +33,16 @@ fn file_length(file: &File) -> Option<Finding> {
 }
 
 fn function_lengths(file: &File) -> Vec<Finding> {
-    let code = code(&file.text, Literals::Blanked);
+    let code = file.code();
     let long = |at: usize| {
         let function = code.get(at..)?;
         let name = name(function.get("fn".len()..)?.trim_start());
         let lines = function.get(..item_end(function))?.lines().count();
         let message = format!("{name} has {lines} lines; a function has at most {FUNCTION_LINES_MAX}");
         let found = !name.is_empty() && lines > FUNCTION_LINES_MAX;
-        found.then(|| Finding::new(&file.path, line_of(&code, at), message))
+        found.then(|| Finding::new(&file.path, line_of(code, at), message))
     };
-    words(&code, "fn").filter_map(long).collect()
+    words(code, "fn").filter_map(long).collect()
 }
 
 #[cfg(test)]

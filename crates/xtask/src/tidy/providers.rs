@@ -39,7 +39,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
     let names = names(&tree.file(LIST)?.text).context("the list of providers is not where it was")?;
     let mut findings = Vec::new();
     for file in tree.rust().filter(|file| is_ours(file)) {
-        let code = without_tests(&code(&file.text, Literals::Kept));
+        let code = without_tests(&code(&file.text, Literals::Kept)).to_ascii_lowercase();
         for name in &names {
             let own = file.path == format!("{FOLDER}{name}.rs");
             let also = ALSO.iter().any(|(other, path, _)| other == name && file.path.starts_with(path));
@@ -72,18 +72,17 @@ fn is_ours(file: &File) -> bool {
         && !file.path.starts_with("crates/xtask/")
 }
 
-/// Where the name stands as a name or a part of one (`groq`, `GROQ_KEY`, `groqUsage`), or as the beginning of
-/// a text; not where it is a word in a sentence.
+/// Where the name stands as a name or a part of one (`groq`, `GROQ_KEY`, `x_groq`), or as the beginning of
+/// a text; not where it is a word in a sentence. `code` is in lower case.
 fn mentions(code: &str, name: &str) -> Vec<usize> {
-    let lower = code.to_ascii_lowercase();
     let is_mention = |at: &usize| {
-        let before = lower.get(..*at).and_then(|before| before.chars().next_back()).unwrap_or(' ');
-        let after = lower.get(at + name.len()..).and_then(|after| after.chars().next()).unwrap_or(' ');
+        let before = code.get(..*at).and_then(|before| before.chars().next_back()).unwrap_or(' ');
+        let after = code.get(at + name.len()..).and_then(|after| after.chars().next()).unwrap_or(' ');
         let in_sentence = before == ' ' && matches!(after, ' ' | ',' | '.' | ';' | '"');
         let in_word = before.is_ascii_alphabetic() || after.is_ascii_lowercase();
         !in_sentence && !in_word
     };
-    lower.match_indices(name).map(|(at, _)| at).filter(is_mention).collect()
+    code.match_indices(name).map(|(at, _)| at).filter(is_mention).collect()
 }
 
 #[cfg(test)]

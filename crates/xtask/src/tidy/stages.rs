@@ -1,7 +1,7 @@
 //! The stages of a call are the same in the code and on the page, in the same order.
 
 use super::Finding;
-use crate::source::{Literals, code, name};
+use crate::source::name;
 use crate::tree::Tree;
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ const PAGE: &str = "docs/LIFE_OF_A_CALL.md";
 const LAST: &str = "seal";
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
-    let mut stages = called(&code(&tree.file(PIPELINE)?.text, Literals::Blanked));
+    let mut stages = called(tree.file(PIPELINE)?.code());
     stages.push(LAST.to_owned());
     let described = described(&tree.file(PAGE)?.text);
     let mut findings = Vec::new();
@@ -20,7 +20,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
         let message = format!("the stages are {stages:?} in {PIPELINE}, but {described:?} here");
         findings.push(Finding::new(PAGE, 0, message));
     }
-    let mut modules = declared(&code(&tree.file(MODULES)?.text, Literals::Blanked));
+    let mut modules = declared(tree.file(MODULES)?.code());
     modules.sort();
     stages.sort();
     if modules != stages {

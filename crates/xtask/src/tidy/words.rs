@@ -1,7 +1,7 @@
 //! Words that are left over from work: notes without an issue, unfinished code, paths of one machine.
 
 use super::Finding;
-use crate::source::{Literals, code, line_of, words};
+use crate::source::{line_of, words};
 use crate::tree::{File, Tree};
 
 /// Notes to oneself, written in two pieces so that this file does not find itself.
@@ -34,19 +34,19 @@ fn notes(file: &File) -> Vec<Finding> {
 }
 
 fn unfinished(file: &File) -> Vec<Finding> {
-    let code = code(&file.text, Literals::Blanked);
+    let code = file.code();
     let mut findings = Vec::new();
     for word in UNFINISHED {
         for (at, _) in code.match_indices(word) {
             findings.push(Finding::new(
                 &file.path,
-                line_of(&code, at),
+                line_of(code, at),
                 format!("{word} is not finished code"),
             ));
         }
     }
-    for at in words(&code, "unsafe") {
-        findings.push(Finding::new(&file.path, line_of(&code, at), "there is no unsafe code here"));
+    for at in words(code, "unsafe") {
+        findings.push(Finding::new(&file.path, line_of(code, at), "there is no unsafe code here"));
     }
     findings
 }
