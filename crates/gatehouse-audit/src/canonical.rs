@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::digit::{decimal_digit, hex_digit};
 use crate::time;
 
 /// The largest integer that every JSON reader keeps exactly (2^53 − 1). Larger amounts are written as this.
@@ -255,15 +256,6 @@ fn push_integer(out: &mut Vec<u8>, mut value: u64) {
         }
     }
     out.extend_from_slice(digits.get(DECIMAL_DIGITS_MAX - used..).unwrap_or_default());
-}
-
-/// The last decimal digit of a number, as a character.
-pub(crate) fn decimal_digit(value: u64) -> u8 {
-    b'0' + u8::try_from(value % 10).unwrap_or_default()
-}
-
-fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 #[cfg(test)]

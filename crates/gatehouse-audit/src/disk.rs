@@ -32,11 +32,7 @@ pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Arc::new(options.open(path)?))
+        Ok(Arc::new(private().append(true).create_new(true).open(path)?))
     }
 
     fn resume(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
@@ -61,6 +57,14 @@ impl SegmentFile for File {
     fn set_len(&self, len: u64) -> io::Result<()> {
         File::set_len(self, len)
     }
+}
+
+/// Options under which a new file is made for its owner alone.
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Makes a folder that only its owner may enter, and those above it.

@@ -24,16 +24,19 @@
 //! projection of them that may be deleted.
 
 mod canonical;
+mod digit;
 mod disk;
 mod error;
 mod event;
 mod leaf;
 mod log;
 mod open;
+mod options;
 mod permit;
 mod progress;
 mod reader;
 mod segment;
+mod shared;
 mod sync;
 mod time;
 mod unfinished;
@@ -53,9 +56,8 @@ pub use leaf::{
     LEAF_BYTES_MAX, LEAF_VERSION, Leaf, PAYLOADS_MAX, TAG_NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX,
     UPSTREAM_ID_BYTES_MAX,
 };
-pub use log::{
-    DEFAULT_SHARD, Durability, FLUSH_AFTER, Log, Options, PERMITS_MAX, SEGMENT_BYTES_MAX, Stats, Status,
-};
+pub use log::{Durability, Log, Stats, Status};
+pub use options::{DEFAULT_SHARD, FLUSH_AFTER, Options, PERMITS_MAX, SEGMENT_BYTES_MAX};
 pub use permit::Permit;
 pub use reader::{Batch, Cursor, Damage, Entry, Reader, log_dir, read, read_at, shard_dir, shards};
 pub use segment::{Contents, SHARD_BYTES_MAX};

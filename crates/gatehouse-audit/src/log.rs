@@ -1,48 +1,22 @@
 //! The log as everybody shares it: append, wait until durable, see whether it works.
 
-use gatehouse_core::record::Settled;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use tokio::sync::watch;
 
 use crate::disk::{Disk, RealDisk};
 use crate::error::LogError;
-use crate::leaf::{Leaf, digests};
+use crate::leaf::Leaf;
 use crate::open::{Opened, open};
-use crate::progress::Progress;
-use crate::writer::{Ticket, Writer};
-
-/// A segment that has grown to this is followed by another.
-pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// How many calls may be in flight.
-pub const PERMITS_MAX: usize = 16_384;
-/// How long a leaf that nobody waits for may stay off the disk.
-pub const FLUSH_AFTER: Duration = Duration::from_millis(25);
-/// The shard of a gateway that stands alone.
-pub const DEFAULT_SHARD: &str = "r0";
-
-/// How to open a log.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The data folder; the log is in `log/<shard>` under it.
-    pub data_dir: PathBuf,
-    /// The name of this replica's log.
-    pub shard: String,
-    /// See [`SEGMENT_BYTES_MAX`].
-    pub segment_bytes_max: u64,
-    /// See [`PERMITS_MAX`].
-    pub permits_max: usize,
-    /// See [`FLUSH_AFTER`].
-    pub flush_after: Duration,
-}
+use crate::options::Options;
+use crate::shared::Shared;
+use crate::writer::Ticket;
 
 /// What a caller waits for before an answer goes out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Durability {
-    /// Nothing: the leaf is with the kernel, and on the disk [`FLUSH_AFTER`] later.
+    /// Nothing: the leaf is with the kernel, and on the disk [`FLUSH_AFTER`](crate::FLUSH_AFTER) later.
     Async,
     /// The leaf is on the disk.
     #[default]
@@ -94,56 +68,6 @@ struct Handle {
     _lock: std::fs::File,
 }
 
-/// What the log and its thread share.
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    pub(crate) wake: Condvar,
-    pub(crate) progress: watch::Sender<Progress>,
-    /// Mirrors `writer.failure`, for those who only ask whether it works.
-    pub(crate) failed: AtomicBool,
-    pub(crate) permits: AtomicUsize,
-    pub(crate) permits_max: usize,
-    pub(crate) counters: Counters,
-    pub(crate) flush_after: Duration,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) dir: PathBuf,
-    pub(crate) shard: Arc<str>,
-}
-
-/// Under the one lock, which is never held over a sync or an await.
-pub(crate) struct State {
-    pub(crate) writer: Writer,
-    /// Somebody waits for the next sync.
-    pub(crate) urgent: bool,
-    pub(crate) closing: bool,
-}
-
-/// What happened so far.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) permits_lost: AtomicU64,
-    pub(crate) syncs: AtomicU64,
-    pub(crate) failures: AtomicU64,
-    /// Calls refused since the log failed; the gap's leaf says how many.
-    pub(crate) refused: AtomicU64,
-}
-
-// === impl Options ===
-
-impl Options {
-    /// The defaults, for this data folder.
-    #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            data_dir: data_dir.into(),
-            shard: DEFAULT_SHARD.to_owned(),
-            segment_bytes_max: SEGMENT_BYTES_MAX,
-            permits_max: PERMITS_MAX,
-            flush_after: FLUSH_AFTER,
-        }
-    }
-}
-
 // === impl Log ===
 
 impl Log {
@@ -157,20 +81,7 @@ impl Log {
 
     pub(crate) fn open_on(options: &Options, disk: Arc<dyn Disk>) -> Result<Self, LogError> {
         let Opened { lock, writer, durable_seq } = open(options, disk.clone())?;
-        let (progress, _) = watch::channel(Progress::new(durable_seq));
-        let shared = Arc::new(Shared {
-            progress,
-            failed: AtomicBool::new(false),
-            permits: AtomicUsize::new(0),
-            permits_max: options.permits_max,
-            counters: Counters::default(),
-            flush_after: options.flush_after,
-            disk,
-            dir: writer.dir.clone(),
-            shard: writer.shard.clone(),
-            wake: Condvar::new(),
-            state: Mutex::new(State { writer, urgent: false, closing: false }),
-        });
+        let shared = Arc::new(Shared::new(options, disk, writer, durable_seq));
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audit-sync".to_owned())
@@ -254,84 +165,6 @@ impl Drop for Handle {
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the audit log's thread panicked");
-        }
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
-        self.append_else(leaf, &digests(leaf), |_, error| error)
-    }
-
-    /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
-    /// texts: memory stays bounded by the number of permits.
-    pub(crate) fn append_or_keep(&self, settled: &Settled) -> Result<Ticket, LogError> {
-        let digests = digests(Leaf::Settled(settled));
-        self.append_else(Leaf::Settled(settled), &digests, |writer, error| match error {
-            LogError::Unavailable { reason } if writer.kept.len() < self.permits_max => {
-                let mut kept = settled.clone();
-                for (payload, digest) in kept.payload.iter_mut().zip(&digests) {
-                    payload.text = None;
-                    payload.sha256 = *digest;
-                }
-                writer.kept.push(kept);
-                LogError::Kept { reason }
-            }
-            other => other,
-        })
-    }
-
-    /// `refused` runs under the same lock, so that nothing is kept behind the back of a recovery.
-    fn append_else(
-        &self,
-        leaf: Leaf<'_>,
-        digests: &[Option<[u8; 32]>],
-        refused: impl FnOnce(&mut Writer, LogError) -> LogError,
-    ) -> Result<Ticket, LogError> {
-        let mut state = self.lock();
-        let (was_dirty, was_failed) = (state.writer.dirty, state.writer.failure.is_some());
-        let appended = match state.writer.append(leaf, digests) {
-            Ok(ticket) => Ok(ticket),
-            Err(error) => {
-                if !was_failed {
-                    self.note_failure();
-                }
-                Err(refused(&mut state.writer, error))
-            }
-        };
-        let wake = state.writer.dirty && !was_dirty;
-        drop(state);
-        if wake {
-            self.wake.notify_one();
-        }
-        appended
-    }
-
-    pub(crate) fn note_failure(&self) {
-        self.failed.store(true, Ordering::Release);
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        self.wake.notify_one();
-    }
-
-    pub(crate) fn failure(&self) -> Option<Arc<str>> {
-        if !self.failed.load(Ordering::Acquire) {
-            return None;
-        }
-        self.lock().writer.failure.as_ref().map(|failure| failure.reason.clone())
-    }
-
-    fn hurry(&self) {
-        let mut state = self.lock();
-        if !state.urgent {
-            state.urgent = true;
-            drop(state);
-            self.wake.notify_one();
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Taking over a log: the lock, the repair of its end, the first leaf.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Disk, create_dir};
+use crate::disk::{Disk, create_dir, private};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::{Leaf, now};
-use crate::log::Options;
+use crate::options::Options;
 use crate::reader::shard_dir;
 use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Writer, create_segment, failed_marker};
@@ -82,7 +82,7 @@ fn check_shard(name: &str) -> Result<(), LogError> {
 
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join(LOCK_FILE);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = private().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(LogError::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use crate::error::LogError;
 use crate::leaf::Leaf;
-use crate::log::{Log, Shared};
+use crate::log::Log;
+use crate::shared::Shared;
 use crate::writer::Ticket;
 
 /// The place of one call. It ends with [`Permit::settle`]; dropped before, it frees the place and is

@@ -14,8 +14,8 @@ use crate::disk::SegmentFile;
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::{Leaf, Stamp, now, render};
-use crate::log::{Shared, State};
 use crate::segment::{FrameKind, push_frame, segment_path};
+use crate::shared::{Shared, State};
 use crate::writer::{Failure, Segment, Writer, create_segment};
 
 /// One group commit.

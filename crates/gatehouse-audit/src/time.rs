@@ -5,7 +5,7 @@
 
 use gatehouse_core::record::UnixMicros;
 
-use crate::canonical::decimal_digit;
+use crate::digit::decimal_digit;
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;

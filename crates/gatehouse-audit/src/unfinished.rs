@@ -19,24 +19,6 @@ use crate::view::{Part, View};
 
 /// The error of a call that the gateway did not live to finish.
 pub const INTERRUPTED: &str = "interrupted";
-/// Every operation, to find one by its name.
-const OPERATIONS: [Operation; 5] = [
-    Operation::Chat,
-    Operation::TextCompletion,
-    Operation::Embeddings,
-    Operation::CountTokens,
-    Operation::ListModels,
-];
-/// Every dialect, to find one by its name.
-const DIALECTS: [Dialect; 7] = [
-    Dialect::OpenAiChat,
-    Dialect::OpenAiResponses,
-    Dialect::OpenAiCompletions,
-    Dialect::OpenAiEmbeddings,
-    Dialect::AnthropicMessages,
-    Dialect::GeminiGenerate,
-    Dialect::GeminiEmbed,
-];
 
 /// A call without an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +86,8 @@ pub fn unfinished_at(dir: &Path, at: Cursor) -> Result<Option<Unfinished>, ReadE
         accepted_at: view.at(),
         key: view.actor.credential.as_ref().into(),
         scope: scope(&view),
-        operation: OPERATIONS.into_iter().find(|operation| operation.as_str() == view.op),
-        surface: DIALECTS.into_iter().find(|dialect| dialect.as_str() == view.surface),
+        operation: Operation::ALL.iter().copied().find(|operation| operation.as_str() == view.op),
+        surface: Dialect::ALL.iter().copied().find(|dialect| dialect.as_str() == view.surface),
         model: view.model.requested.as_ref().into(),
         reserved: Nanodollars(view.cost.reserved_nano),
     }))

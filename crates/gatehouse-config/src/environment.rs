@@ -3,7 +3,7 @@
 use crate::check::{self, Known};
 use crate::fault::{Fault, Faults, Severity};
 use crate::file::{Config, Ordered, Provider};
-use crate::load::{Loaded, digest};
+use crate::loaded::{Loaded, digest};
 use crate::secret::Secret;
 use secrecy::SecretString;
 use std::fmt::Write as _;

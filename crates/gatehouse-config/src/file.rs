@@ -29,8 +29,7 @@ pub struct Config {
     pub models: Ordered<Model>,
     /// What may pass.
     pub guards: Vec<Guard>,
-    /// Who calls: teams, their apps and use cases. Keys may only be made for what stands here, if
-    /// anything does.
+    /// Who calls: teams, their apps and use cases. If any stand here, guardrails may name no others.
     pub teams: BTreeMap<String, Team>,
     /// What is recorded of each exchange.
     pub record: Record,
@@ -58,13 +57,13 @@ pub struct Admin {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provider {
-    /// What it speaks: `openai`, `anthropic`, `gemini`, `mistral`, `groq`, `ollama`, …, `compatible`, `sim`.
+    /// Required. What it speaks: `openai`, `anthropic`, `gemini`, `mistral`, `groq`, `ollama`, …, `compatible`, `sim`.
     pub api: String,
-    /// Its credential, by reference: `${OPENAI_API_KEY}` or `${file:/run/secrets/openai}`.
+    /// Its credential, by reference only: `${OPENAI_API_KEY}` or `${file:/run/secrets/openai}`.
     pub api_key: Option<Secret>,
     /// Several credentials, used in turn; one that is refused or out of quota rests for a while.
     pub api_keys: Vec<Secret>,
-    /// Where it is, when not at its usual place.
+    /// Where it is, when not at its usual place. Required for servers of one's own.
     pub base_url: Option<String>,
     /// Where the data goes (`eu`, `us`, …).
     pub region: Option<String>,
@@ -76,7 +75,7 @@ pub struct Provider {
     pub prices: BTreeMap<String, Price>,
     /// Models to offer in lists beside those of the catalogue.
     pub models: Vec<String>,
-    /// Time limits that differ from the general ones.
+    /// Time limits that differ from the general ones; what does not stand here is taken from those.
     pub timeouts: Option<Timeouts>,
 }
 
@@ -102,9 +101,9 @@ pub struct Price {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Model {
-    /// `provider/model`, in order of preference.
+    /// Required. `provider/model`, in order of preference.
     pub targets: Vec<String>,
-    /// How to choose among the targets: `order`.
+    /// How to choose among the targets.
     pub prefer: Prefer,
 }
 
@@ -123,12 +122,12 @@ pub enum Prefer {
 pub struct Guard {
     /// Its name in headers and records.
     pub name: String,
-    /// What it looks for: `words`.
+    /// What it looks for.
     pub detect: Detect,
-    /// `words`: whole words or phrases, in any letter case.
+    /// With `detect: words`: whole words or phrases, in any letter case.
     #[serde(default)]
     pub words: Vec<String>,
-    /// Which texts it sees. Default: `input` and `output`.
+    /// Which texts it sees.
     #[serde(default = "input_and_output")]
     pub at: Vec<At>,
     /// What it does about a finding.
@@ -259,7 +258,7 @@ pub enum Durability {
     Local,
 }
 
-/// Prices.
+/// What happens when a price is not known.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {

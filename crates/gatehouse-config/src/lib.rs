@@ -33,6 +33,7 @@ pub mod unit;
 
 mod environment;
 mod load;
+mod loaded;
 
 mod check;
 mod read;
@@ -51,7 +52,8 @@ pub use check::{Kind, Known};
 pub use environment::{ADMIN_LISTEN_VARIABLE, LISTEN_VARIABLE, from_environment};
 pub use fault::{FAULTS_MAX, Fault, Faults, Severity};
 pub use interpolate::{VALUE_BYTES_MAX, VALUE_FILE_BYTES_MAX};
-pub use load::{FILE_BYTES_MAX, Loaded, load, parse};
+pub use load::{FILE_BYTES_MAX, load, parse};
+pub use loaded::Loaded;
 pub use reference::reference;
 pub use schema::schema;
 pub use tree::{DEPTH_MAX, VALUES_MAX};

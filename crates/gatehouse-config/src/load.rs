@@ -5,26 +5,14 @@ use crate::environment::{listen_where_told, providers};
 use crate::fault::{Fault, Faults, Severity};
 use crate::file::Config;
 use crate::interpolate::Sources;
+use crate::loaded::{Loaded, digest};
 use crate::{read, tree};
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
-
-/// A configuration that can be used.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The configuration, its references filled in.
-    pub config: Config,
-    /// Hex SHA-256 of the document as it is written, its references not filled in: no secret goes into it.
-    pub version: String,
-    /// What probably does not do what was meant.
-    pub warnings: Vec<Fault>,
-}
 
 /// Reads and checks a file.
 ///
@@ -54,6 +42,7 @@ fn understand(text: &str, file: &str, sources: Sources<'_>, known: &Known<'_>) -
     let version = digest(text);
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut root, mut faults) = tree::read(text, file, sources).map_err(Faults)?;
+    root.inherit("providers", "timeouts");
     let (mut config, refused): (Config, Vec<Fault>) = read::read(&mut root, file);
     if config.providers.is_empty() {
         config.providers = providers(sources.env, known);
@@ -64,6 +53,10 @@ fn understand(text: &str, file: &str, sources: Sources<'_>, known: &Known<'_>) -
     faults.extend(refused);
     faults.extend(report.into_faults());
     faults.sort_by_key(|fault| (fault.line, fault.column));
+    // What is inherited or stands behind an alias is told once.
+    faults.dedup_by(|later, earlier| {
+        (later.line, later.column, &later.message) == (earlier.line, earlier.column, &earlier.message)
+    });
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(Faults(faults));
     }
@@ -80,15 +73,6 @@ fn contents(path: &Path) -> Result<String, String> {
         return Err(format!("is larger than {FILE_BYTES_MAX} bytes"));
     }
     Ok(text)
-}
-
-/// Hex SHA-256.
-pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

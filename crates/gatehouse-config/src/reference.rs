@@ -66,7 +66,7 @@ fn describe<'a>(
 ) {
     let Some(settings) = section.schema.get("properties").and_then(Value::as_object) else { return };
     let heading = if section.path.is_empty() { "The file".to_owned() } else { format!("`{}`", section.path) };
-    let _ = writeln!(page, "\n## {heading}\n\n{}\n", text(section.schema));
+    let _ = writeln!(page, "\n### {heading}\n\n{}\n", text(section.schema));
     page.push_str("| setting | value | default | meaning |\n|---|---|---|---|\n");
     let required = section.schema.get("required").and_then(Value::as_array);
     for (name, setting) in settings {
@@ -197,7 +197,7 @@ fn unbuilt() -> String {
         let place = if place.is_empty() {
             "the file".to_owned()
         } else {
-            format!("`{}`", place.replace('*', "NAME"))
+            format!("`{}`", place.replace("guards.*", "guards[]").replace('*', "NAME"))
         };
         let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         let _ = writeln!(text, "| {place} | {} |", words.join(", "));
@@ -206,4 +206,35 @@ fn unbuilt() -> String {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use super::reference;
+    use crate::check::tests::KNOWN;
+    use crate::schema;
+
+    #[test]
+    fn every_section_and_every_setting_is_told_with_its_meaning() {
+        let page = reference(&KNOWN);
+        let root = schema::value();
+        let sections = root["$defs"].as_object().unwrap().values().chain([&root]);
+        for settings in sections.filter_map(|section| section["properties"].as_object()) {
+            for (name, setting) in settings {
+                assert!(page.contains(&format!("| `{name}` |")), "{name}");
+                assert!(setting["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+            }
+        }
+        assert!(!page.contains("{example}") && !page.contains("` | value |"), "{page}");
+        assert!(page.contains("| `openai` | `OPENAI_API_KEY`, `OPENAI_BASE_URL` |"));
+    }
+
+    #[test]
+    fn defaults_are_told() {
+        let page = reference(&KNOWN);
+        for row in [
+            "| `listen` | text | `127.0.0.1:8080` |",
+            "| `body` | size | `32MiB` |",
+            "| `name` | text | required |",
+        ] {
+            assert!(page.contains(row), "{row}\n{page}");
+        }
+    }
+}

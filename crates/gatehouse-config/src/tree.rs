@@ -114,11 +114,7 @@ fn unreadable(text: &str, at: Place, error: &granit_parser::ScanError) -> String
         line if line.contains("${") => "; inside { } and [ ] a reference needs quotes: \"${NAME}\"",
         _ => "",
     };
-    // The parser's message goes on with the place, which stands in front of ours already.
-    let message = error.to_string();
-    let message = message.split(" at char ").next().unwrap_or_default();
-    let message = message.split(" at byte ").next().unwrap_or_default();
-    format!("this is not YAML: {message}{hint}")
+    format!("this is not YAML: {}{hint}", error.info())
 }
 
 // === impl Builder ===
@@ -325,6 +321,27 @@ impl Node {
             Value::Section(entries) => entries.iter().map(|entry| entry.node.values()).sum(),
         };
         below.saturating_add(1)
+    }
+
+    /// Gives every section at `providers.*.timeouts`, say, what it does not say itself from the one at the
+    /// top: `inherit("providers", "timeouts")`.
+    pub(crate) fn inherit(&mut self, all: &str, section: &str) {
+        let Some(Value::Section(general)) = self.value.entry(section).map(|entry| entry.node.value.clone())
+        else {
+            return;
+        };
+        let Some(Value::Section(members)) =
+            self.at_mut(&[Step::Key(all.to_owned())]).map(|node| &mut node.value)
+        else {
+            return;
+        };
+        for member in members {
+            let own = member.node.at_mut(&[Step::Key(section.to_owned())]);
+            let Some(Value::Section(own)) = own.map(|node| &mut node.value) else { continue };
+            let missing: Vec<Entry> =
+                general.iter().filter(|entry| own.iter().all(|own| own.key != entry.key)).cloned().collect();
+            own.extend(missing);
+        }
     }
 
     /// The text that stands here, if one does.

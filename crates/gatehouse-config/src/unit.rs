@@ -95,7 +95,7 @@ impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-        let unit = units.into_iter().find(|(length, _)| millis >= *length && millis % length == 0);
+        let unit = units.into_iter().find(|(length, _)| millis >= *length && millis.is_multiple_of(*length));
         match (millis, unit) {
             (0, _) => f.write_str("0s"),
             (_, Some((length, name))) => write!(f, "{}{name}", millis / length),
@@ -107,7 +107,7 @@ impl fmt::Display for Duration {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        match units.into_iter().find(|(size, _)| self.0 >= *size && self.0 % size == 0) {
+        match units.into_iter().find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size)) {
             Some((size, name)) => write!(f, "{}{name}", self.0 / size),
             None => write!(f, "{}", self.0),
         }

@@ -94,6 +94,10 @@ impl fmt::Debug for CallId {
 // === impl Operation ===
 
 impl Operation {
+    /// All of them, to find one by its name.
+    pub const ALL: &'static [Self] =
+        &[Self::Chat, Self::TextCompletion, Self::Embeddings, Self::CountTokens, Self::ListModels];
+
     /// The name in telemetry and in records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -126,7 +130,15 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Caller, Scope};
+    use super::{Caller, Operation, Scope};
+
+    #[test]
+    fn operations_are_told_apart_by_their_names() {
+        for operation in Operation::ALL {
+            let named = Operation::ALL.iter().filter(|other| other.as_str() == operation.as_str());
+            assert_eq!(named.collect::<Vec<_>>(), [operation]);
+        }
+    }
 
     #[test]
     fn an_empty_list_allows_all_and_a_star_matches_the_rest() {

@@ -96,6 +96,17 @@ pub fn splice(raw: &Bytes, edits: &[Edit]) -> Bytes {
 // === impl Dialect ===
 
 impl Dialect {
+    /// All of them, to find one by its name.
+    pub const ALL: &'static [Self] = &[
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::OpenAiCompletions,
+        Self::OpenAiEmbeddings,
+        Self::AnthropicMessages,
+        Self::GeminiGenerate,
+        Self::GeminiEmbed,
+    ];
+
     /// Whose error envelope and headers this dialect uses.
     #[must_use]
     pub fn family(self) -> Family {
@@ -142,9 +153,17 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edit, splice};
+    use super::{Dialect, Edit, splice};
     use bytes::Bytes;
     use proptest::prelude::*;
+
+    #[test]
+    fn dialects_are_told_apart_by_their_names() {
+        for dialect in Dialect::ALL {
+            let named = Dialect::ALL.iter().filter(|other| other.as_str() == dialect.as_str());
+            assert_eq!(named.collect::<Vec<_>>(), [dialect]);
+        }
+    }
 
     #[test]
     fn splice_replaces_in_one_pass_and_shares_when_nothing_changes() {

@@ -97,6 +97,8 @@ codes! {
     PriceUnknown = "price_unknown", 402, Policy;
     /// A limit of the gateway is used up.
     RateLimited = "rate_limited", 429, Policy;
+    /// No target of the model is where the call's data must stay.
+    ResidencyUnsatisfied = "residency_unsatisfied", 400, Policy;
     /// No target of the model can do what the request asks for.
     NoCapableTarget = "no_capable_target", 400, Policy;
     /// The provider does not take our credential.

@@ -5,7 +5,6 @@
 //! where each alone would have.
 
 use crate::UnixSeconds;
-use crate::hold::{Claim, Hold};
 use crate::limit::Limit;
 use crate::period::{Period, utc};
 use gatehouse_core::error::{Code, Error};
@@ -61,6 +60,14 @@ pub struct Exceeded {
     pub renews_at: Option<UnixSeconds>,
 }
 
+/// A hold's part in one window.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) window: Window,
+    /// The span in which it was reserved.
+    pub(crate) start: UnixSeconds,
+}
+
 /// A budget's name and period: a key may have a limit for the day and another for the month.
 type CounterKey = (Arc<str>, Period);
 
@@ -75,13 +82,13 @@ struct Counter {
 // === impl Counters ===
 
 impl Counters {
-    /// Takes `amount` from every window, or from none when one has no room.
-    pub fn reserve(
-        self: &Arc<Self>,
+    /// Reserves `amount` in every window, or in none when one has no room.
+    pub(crate) fn claim(
+        &self,
         windows: &[Window],
         amount: Nanodollars,
         now: UnixSeconds,
-    ) -> Result<Hold, Exceeded> {
+    ) -> Result<Vec<Claim>, Exceeded> {
         let mut counters = self.lock();
         for window in windows {
             current(&mut counters, window, now).check(window, amount, now)?;
@@ -95,8 +102,7 @@ impl Counters {
             counter.used.reserved = counter.used.reserved.saturating_add(amount);
             claims.push(Claim { window: window.clone(), start: counter.start });
         }
-        drop(counters);
-        Ok(Hold::new(self.clone(), claims, amount))
+        Ok(claims)
     }
 
     /// Adds what the log says was spent in a window's current span: at the start of the process, or for a

@@ -1,7 +1,7 @@
 //! A reservation under way: it ends by being settled, whatever becomes of the call.
 
 use crate::UnixSeconds;
-use crate::budget::{Counters, Exceeded, Window};
+use crate::budget::{Claim, Counters, Exceeded, Window};
 use gatehouse_core::money::Nanodollars;
 use std::sync::Arc;
 
@@ -19,21 +19,24 @@ pub struct Hold {
     settled: bool,
 }
 
-/// A hold's part in one window.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub(crate) window: Window,
-    /// The span in which it was reserved.
-    pub(crate) start: UnixSeconds,
+// === impl Counters ===
+
+impl Counters {
+    /// Takes `amount` from every window, or from none when one has no room.
+    pub fn reserve(
+        self: &Arc<Self>,
+        windows: &[Window],
+        amount: Nanodollars,
+        now: UnixSeconds,
+    ) -> Result<Hold, Exceeded> {
+        let claims = self.claim(windows, amount, now)?;
+        Ok(Hold { counters: self.clone(), claims, amount, settled: false })
+    }
 }
 
 // === impl Hold ===
 
 impl Hold {
-    pub(crate) fn new(counters: Arc<Counters>, claims: Vec<Claim>, amount: Nanodollars) -> Self {
-        Self { counters, claims, amount, settled: false }
-    }
-
     /// What is reserved.
     #[must_use]
     pub fn amount(&self) -> Nanodollars {

@@ -10,6 +10,8 @@ use gatehouse_wire::codec::Quirks;
 pub struct Compatible {
     /// Its name in the configuration and in the price list.
     pub name: &'static str,
+    /// Its name in OpenTelemetry's conventions, where that is another.
+    pub convention_name: Option<&'static str>,
     /// Where it is, with the version in the path; `None` for servers of one's own.
     pub base_url: Option<&'static str>,
     /// The variables that a start without configuration looks for.
@@ -22,6 +24,8 @@ pub struct Compatible {
     pub quirks: Quirks,
     /// Prefixes of model names that are surely its own.
     pub model_prefixes: &'static [&'static str],
+    /// A small model of it that has a price.
+    pub example_model: Option<&'static str>,
 }
 
 /// Whether a credential is required.
@@ -37,12 +41,14 @@ impl Compatible {
     /// What most have in common; the name and address are to be set.
     pub const BASE: Self = Self {
         name: "",
+        convention_name: None,
         base_url: None,
         environment: Environment { key: None, base_url: None },
         also: &[Dialect::OpenAiEmbeddings],
         key: Key::Required,
         quirks: Quirks::COMPATIBLE,
         model_prefixes: &[],
+        example_model: None,
     };
 
     fn path(dialect: Dialect) -> Option<&'static str> {
@@ -59,6 +65,10 @@ impl Compatible {
 impl Provider for Compatible {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn convention_name(&self) -> &'static str {
+        self.convention_name.unwrap_or(self.name)
     }
 
     fn base_url(&self) -> Option<&'static str> {
@@ -83,9 +93,8 @@ impl Provider for Compatible {
         false
     }
 
-    fn quirks(&self) -> &'static Quirks {
-        // A member of the family is a `static`; the trait hands out what lives as long.
-        crate::kinds::quirks_of(self.name)
+    fn quirks(&'static self) -> &'static Quirks {
+        &self.quirks
     }
 
     fn needs_credential(&self) -> bool {
@@ -94,6 +103,10 @@ impl Provider for Compatible {
 
     fn model_prefixes(&self) -> &'static [&'static str] {
         self.model_prefixes
+    }
+
+    fn example_model(&self) -> Option<&'static str> {
+        self.example_model
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {

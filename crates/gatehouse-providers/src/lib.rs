@@ -60,6 +60,11 @@ pub trait Provider: Send + Sync {
     /// Its name in the configuration and in the price list.
     fn name(&self) -> &'static str;
 
+    /// Its `gen_ai.provider.name` in traces and metrics, where OpenTelemetry's conventions have a word for it.
+    fn convention_name(&self) -> &'static str {
+        self.name()
+    }
+
     /// Where it is unless configured otherwise. `None` for servers of one's own: they must be configured.
     fn base_url(&self) -> Option<&'static str>;
 
@@ -74,7 +79,7 @@ pub trait Provider: Send + Sync {
     fn counts_tokens(&self, dialect: Dialect) -> bool;
 
     /// How it differs from its dialect.
-    fn quirks(&self) -> &'static Quirks;
+    fn quirks(&'static self) -> &'static Quirks;
 
     /// Whether it needs a credential.
     fn needs_credential(&self) -> bool {
@@ -84,6 +89,12 @@ pub trait Provider: Send + Sync {
     /// Prefixes of model names that are surely its own, for names without a provider.
     fn model_prefixes(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// A small model of it that has a price, for the example that a newcomer is shown. `None` for servers of
+    /// one's own: which models they have is up to their owner.
+    fn example_model(&self) -> Option<&'static str> {
+        None
     }
 
     /// Addresses and signs a request.

@@ -19,7 +19,9 @@ pub struct Candidate {
 
 /// What a call asks of a target.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct Wish<'a> {
+    /// Where the data must stay (`eu`); `None`: anywhere.
+    pub region: Option<&'a str>,
     /// The caller's dialect.
     pub front: Dialect,
     /// Tools are declared.
@@ -48,6 +50,8 @@ pub struct Considered {
 /// Why a candidate cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// Its data does not stay where it must, or nobody said where it goes.
+    Region,
     /// Its provider has nothing of the kind.
     Operation,
     /// It calls no tools.
@@ -77,7 +81,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// `no_capable_target` that lists every candidate with its reason.
-pub fn plan(wish: &Wish, candidates: &[Candidate]) -> Result<Plan, Error> {
+pub fn plan(wish: &Wish<'_>, candidates: &[Candidate]) -> Result<Plan, Error> {
     let table = consider(wish, candidates);
     let order: Vec<usize> =
         table.iter().enumerate().filter(|(_, one)| one.dropped.is_none()).map(|(at, _)| at).collect();
@@ -89,7 +93,7 @@ pub fn plan(wish: &Wish, candidates: &[Candidate]) -> Result<Plan, Error> {
 
 /// What comes of each candidate.
 #[must_use]
-pub fn consider(wish: &Wish, candidates: &[Candidate]) -> Vec<Considered> {
+pub fn consider(wish: &Wish<'_>, candidates: &[Candidate]) -> Vec<Considered> {
     let considered = |candidate: &Candidate| Considered {
         deployment: Arc::clone(&candidate.deployment),
         dropped: reason_against(wish, candidate),
@@ -97,11 +101,13 @@ pub fn consider(wish: &Wish, candidates: &[Candidate]) -> Vec<Considered> {
     candidates.iter().map(considered).collect()
 }
 
-fn reason_against(wish: &Wish, candidate: &Candidate) -> Option<Reason> {
+fn reason_against(wish: &Wish<'_>, candidate: &Candidate) -> Option<Reason> {
     let can = &candidate.capabilities;
     let lacks = |needed: bool, able: Option<bool>| needed && able == Some(false);
     let too_long = |limit: u64| wish.input_tokens / 3 * 2 > limit;
+    let outside = |region: &str| !candidate.deployment.region.eq_ignore_ascii_case(region);
     let checks = [
+        (wish.region.is_some_and(outside), Reason::Region),
         (!candidate.fronts.contains(&wish.front), Reason::Operation),
         (lacks(wish.tools, can.tools), Reason::Tools),
         (lacks(wish.images, can.images), Reason::Images),
@@ -118,6 +124,10 @@ fn nobody(table: &[Considered]) -> Error {
         .iter()
         .filter_map(|one| one.dropped.map(|reason| format!("{}: {reason}", one.deployment)))
         .collect();
+    if table.iter().any(|one| one.dropped == Some(Reason::Region)) {
+        let message = format!("no target of this model may serve the request ({})", reasons.join("; "));
+        return Error::new(Code::ResidencyUnsatisfied, message);
+    }
     let only_context = table.iter().all(|one| one.dropped == Some(Reason::Context));
     let code =
         if only_context && !table.is_empty() { Code::ContextLengthExceeded } else { Code::NoCapableTarget };
@@ -127,6 +137,7 @@ fn nobody(table: &[Considered]) -> Error {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Region => "not known to be where the data must stay",
             Self::Operation => "its provider does not offer this operation",
             Self::Tools => "calls no tools",
             Self::Images => "reads no images",
@@ -151,8 +162,9 @@ mod tests {
         Candidate { deployment: Arc::new(deployment), capabilities, fronts: vec![Dialect::OpenAiChat] }
     }
 
-    fn wish() -> Wish {
+    fn wish() -> Wish<'static> {
         Wish {
+            region: None,
             front: Dialect::OpenAiChat,
             tools: false,
             images: true,
@@ -177,6 +189,17 @@ mod tests {
         let error = plan(&wish(), &all[..1]).unwrap_err();
         assert_eq!(error.code, Code::NoCapableTarget);
         assert!(error.message.contains("p/blind: reads no images"));
+    }
+
+    #[test]
+    fn data_that_must_stay_goes_nowhere_else() {
+        let mut inside = candidate("inside", Capabilities::default());
+        let region = Deployment { region: "EU".into(), ..inside.deployment.as_ref().clone() };
+        inside.deployment = Arc::new(region);
+        let outside = candidate("outside", Capabilities::default());
+        let wish = Wish { region: Some("eu"), ..wish() };
+        assert_eq!(plan(&wish, &[outside.clone(), inside]).unwrap().order, [1]);
+        assert_eq!(plan(&wish, &[outside]).unwrap_err().code, Code::ResidencyUnsatisfied);
     }
 
     #[test]

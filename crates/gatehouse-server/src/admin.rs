@@ -1,8 +1,7 @@
 //! The administration side, as far as it goes: metrics and health.
 
-use crate::body::Reply;
+use crate::body::{Reply, plain};
 use crate::house::House;
-use crate::listen::plain;
 use bytes::Bytes;
 use gatehouse_audit::Status;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};

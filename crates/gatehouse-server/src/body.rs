@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -43,6 +44,14 @@ pub async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Option<Bytes>
         rest.extend_from_slice(&piece);
     }
     Ok(Some(first.unwrap_or_else(|| rest.freeze())))
+}
+
+/// An answer in plain text.
+#[must_use]
+pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(Some(Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    response
 }
 
 // === impl Reply ===

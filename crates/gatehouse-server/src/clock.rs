@@ -3,7 +3,7 @@
 use gatehouse_core::call::CallId;
 use gatehouse_core::record::UnixMicros;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Microseconds since the epoch.
 #[must_use]
@@ -30,6 +30,12 @@ pub fn steady_millis() -> u64 {
 #[must_use]
 pub fn micros_since(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// How long it is until `deadline`; zero when it is over.
+#[must_use]
+pub fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// A new id, sortable by time.

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otlp::Exporter;
 use arc_swap::ArcSwap;
 use gatehouse_audit::Log;
 use gatehouse_core::call::CallId;
@@ -11,7 +12,7 @@ use gatehouse_core::record::Settled;
 use gatehouse_identity::key::Keys;
 use gatehouse_ledger::{Counters, Window};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -28,6 +29,8 @@ pub struct House {
     pub counters: Arc<Counters>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where traces go, once the composition root has said so.
+    pub export: OnceLock<Exporter>,
     draining: AtomicBool,
     /// Wakes those who wait for the drain.
     pub drain: Notify,
@@ -42,7 +45,7 @@ pub struct KeyRing {
     pub limits: HashMap<Arc<str>, Window>,
 }
 
-/// Hears of every call that has ended: the composition root shows the first one, traces are made of it.
+/// Hears of every call that has ended: the composition root shows the first one.
 pub trait Observer: Send + Sync {
     /// A call has ended. Must not block.
     fn ended(&self, record: &Settled);
@@ -67,6 +70,7 @@ impl House {
             log,
             counters,
             metrics: Metrics::new(),
+            export: OnceLock::new(),
             draining: AtomicBool::new(false),
             drain: Notify::new(),
             observer,

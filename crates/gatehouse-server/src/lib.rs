@@ -8,10 +8,12 @@
 
 pub mod admin;
 pub mod body;
+pub mod call;
 pub mod clock;
 pub mod dialects;
 pub mod exchange;
 pub mod front;
+pub mod headers;
 pub mod house;
 pub mod listen;
 pub mod meter;

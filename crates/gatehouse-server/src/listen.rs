@@ -1,10 +1,9 @@
 //! Connections: accepting them, limiting them, and letting them end in peace.
 
 use crate::admin;
-use crate::body::Reply;
+use crate::body::{Reply, plain};
 use crate::house::House;
 use crate::pipeline;
-use bytes::Bytes;
 use gatehouse_config::file::Limits;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -105,14 +104,6 @@ async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> 
             response
         }
     }
-}
-
-/// An answer in plain text.
-#[must_use]
-pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
-    let mut response = Response::new(Reply::Whole(Some(Bytes::from_static(text.as_bytes()))));
-    *response.status_mut() = status;
-    response
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {

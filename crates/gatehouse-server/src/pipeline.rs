@@ -27,6 +27,7 @@ pub async fn serve(house: Arc<House>, request: Request<Incoming>) -> Response<Re
         Ok(trail) => trail,
         Err(error) => return render::refused(family, &error, &house.stray_id().to_string()),
     };
+    trail.trace(request.headers());
     let way = CatchUnwind(Box::pin(way(&house, request, &mut trail))).await;
     match way {
         Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,

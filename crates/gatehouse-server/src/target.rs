@@ -116,7 +116,7 @@ impl Provider {
             rotation: Rotation::new(credentials.len()),
             credentials,
             retries: retry::Budget::default(),
-            upstream: Upstream::new(&timeouts),
+            upstream: Upstream::new(timeouts.connect),
             timeouts,
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),

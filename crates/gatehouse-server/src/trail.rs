@@ -8,6 +8,8 @@ use crate::meter::Meter;
 use crate::payload::Kept;
 use crate::snapshot::Snapshot;
 use crate::target::Target;
+use crate::telemetry::otlp::{self, Begun};
+use crate::telemetry::trace_context::{SpanId, TraceContext};
 use gatehouse_audit::{Durability, Permit, Ticket};
 use gatehouse_core::call::{CallId, Operation, Scope};
 use gatehouse_core::content::Dialect;
@@ -17,6 +19,7 @@ use gatehouse_core::record::{Admitted, Attempt, Cost, CostStatus, Ending, Payloa
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_guard::engine::Tally;
 use gatehouse_ledger::{Hold, ServiceTier, settle};
+use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +30,9 @@ pub struct Trail {
     pub snapshot: Arc<Snapshot>,
     permit: Option<Permit>,
     record: Settled,
+    context: Option<TraceContext>,
+    /// The attempts whose spans are recorded.
+    begun: Vec<Begun>,
     started: Instant,
     hold: Option<Hold>,
     /// Who bills: the target that serves, or the last one that was tried.
@@ -77,6 +83,8 @@ impl Trail {
             snapshot,
             permit: Some(permit),
             record: blank(clock::call_id(), config),
+            context: None,
+            begun: Vec::new(),
             started: Instant::now(),
             hold: None,
             billed_by: None,
@@ -130,9 +138,19 @@ impl Trail {
         self.tier = tier;
     }
 
-    /// The trace that the call belongs to.
-    pub fn trace(&mut self, trace: Option<Arc<str>>) {
-        self.record.trace = trace;
+    /// The trace that the call belongs to: the caller's, or one that begins here if traces are exported.
+    pub fn trace(&mut self, headers: &HeaderMap) {
+        self.context = TraceContext::of_caller(headers);
+        if self.house.export.get().is_some() {
+            self.context = self.context.or_else(TraceContext::started).map(TraceContext::recorded);
+        }
+        self.record.trace = self.context.as_ref().map(TraceContext::trace_id);
+    }
+
+    /// Where the call stands in its trace.
+    #[must_use]
+    pub fn context(&self) -> Option<&TraceContext> {
+        self.context.as_ref()
     }
 
     /// By which rule it is routed.
@@ -149,8 +167,12 @@ impl Trail {
     ///
     /// # Errors
     /// `audit_unavailable`.
-    pub fn admitted(&mut self, hold: Option<Hold>, plan: Vec<Arc<str>>) -> Result<(), Error> {
-        let reserved = hold.as_ref().map_or(Nanodollars::ZERO, Hold::amount);
+    pub fn admitted(
+        &mut self,
+        hold: Option<Hold>,
+        reserved: Nanodollars,
+        plan: Vec<Arc<str>>,
+    ) -> Result<(), Error> {
         self.hold = hold;
         let (Some(operation), Some(surface)) = (self.record.operation, self.record.surface) else {
             return Err(Error::new(Code::Internal, "the call has no operation"));
@@ -175,8 +197,12 @@ impl Trail {
         })
     }
 
-    /// An attempt begins: the request leaves for this target.
-    pub fn attempting(&mut self, target: &Arc<Target>) {
+    /// An attempt begins: the request leaves for this target, as this span where spans are recorded.
+    pub fn attempting(&mut self, target: &Arc<Target>, span: Option<SpanId>) {
+        if let Some(span) = span {
+            let after_micros = clock::micros_since(self.started);
+            self.begun.push(Begun { span, target: Arc::clone(target), after_micros });
+        }
         self.billed_by = Some(Arc::clone(target));
         if !self.contacted {
             self.contacted = true;
@@ -293,7 +319,34 @@ impl Trail {
             }
         };
         self.house.ended(&self.record);
+        self.tell();
         Ended { ticket, cost: self.record.cost.clone() }
+    }
+
+    /// Tells the collector and the log.
+    fn tell(&self) {
+        let record = &self.record;
+        if let Some(export) = self.house.export.get() {
+            export.ended(&otlp::Ended {
+                record,
+                context: self.context.as_ref(),
+                begun: &self.begun,
+                billed_by: self.billed_by.as_deref(),
+            });
+        }
+        tracing::debug!(
+            call = %record.call,
+            key = record.key.as_deref(),
+            operation = record.operation.map(Operation::as_str),
+            target = record.target.as_deref(),
+            outcome = record.outcome.as_str(),
+            status = record.status,
+            error = record.error,
+            cost_nano_usd = (record.cost.status != CostStatus::Unpriced).then_some(record.cost.amount.0),
+            ms = record.timing.total_micros / 1_000,
+            trace = record.trace.as_deref(),
+            "call ended"
+        );
     }
 
     fn cost(&self) -> Cost {

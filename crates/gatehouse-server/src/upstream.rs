@@ -1,6 +1,5 @@
 //! The way to providers: pooled connections, deadlines, and the first byte.
 
-use crate::target::Timeouts;
 use bytes::Bytes;
 use gatehouse_core::error::{Code, Error};
 use http::{Request, Response};
@@ -30,11 +29,11 @@ pub struct Upstream {
 impl Upstream {
     /// No connection yet.
     #[must_use]
-    pub fn new(timeouts: &Timeouts) -> Self {
+    pub fn new(connect: Duration) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(timeouts.connect));
+        http.set_connect_timeout(Some(connect));
         // HTTP/1.1 only: leaving a call closes its connection at once, and no call waits behind another.
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(TLS.as_ref().clone())

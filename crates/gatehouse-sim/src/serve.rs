@@ -22,8 +22,17 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Futur
     Simulator::new(options).serve(listener, shutdown).await;
 }
 
+// === impl Simulator ===
+
+impl Simulator {
+    /// Serves until `shutdown` ends, then lets running answers end for as long as `Options::drain`.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future) {
+        run(self.clone(), listener, shutdown).await;
+    }
+}
+
 /// The loop behind [`Simulator::serve`].
-pub(crate) async fn run(simulator: Simulator, listener: TcpListener, shutdown: impl Future) {
+async fn run(simulator: Simulator, listener: TcpListener, shutdown: impl Future) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);

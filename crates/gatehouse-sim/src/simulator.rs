@@ -1,11 +1,8 @@
 //! The simulator itself: what all its connections share, and the handle that tests in the same process
 //! hold.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::net::TcpListener;
 
 use crate::bench::Bench;
 use crate::cache::Prefixes;
@@ -49,11 +46,6 @@ impl Simulator {
             journal: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Serves until `shutdown` ends, then lets running answers end for as long as `Options::drain`.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future) {
-        crate::serve::run(self.clone(), listener, shutdown).await;
     }
 
     /// Queues a script.

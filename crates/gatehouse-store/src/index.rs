@@ -1,6 +1,6 @@
 //! The database that is built from the audit log: `index.db`. It may be deleted at any time.
 
-use gatehouse_audit::{Unfinished, shard_dir, unfinished_at};
+use gatehouse_audit::{Cursor, Unfinished, shard_dir, unfinished_at};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::UnixMicros;
 use rusqlite::{Connection, params};
@@ -10,10 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::database::{self, Safety, signed, unsigned};
 use crate::error::StoreError;
 use crate::filter::{id_after, id_before};
-use crate::projector::{HOUR_MICROS, cursor};
 
 /// The file in the data folder.
 pub const INDEX_FILE: &str = "index.db";
+/// Microseconds of an hour: what is spent is summed up by the hour.
+pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
 const MIGRATIONS: &[&str] = &[include_str!("sql/index_1.sql")];
 
 /// The index as readers use it. Every method blocks on the disk. It shows the log as far as a
@@ -26,6 +27,11 @@ pub struct Index {
 /// Opens the index of this data folder, for readers and writers.
 pub(crate) fn open_index(data: &Path) -> Result<Connection, StoreError> {
     database::open(&data.join(INDEX_FILE), Safety::Normal, MIGRATIONS)
+}
+
+/// A place in the log, as two columns of the index hold it.
+pub(crate) fn cursor(segment: i64, position: i64) -> Cursor {
+    Cursor { segment: unsigned(segment), offset: unsigned(position) }
 }
 
 // === impl Index ===

@@ -10,14 +10,12 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, Transactio
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::database::{signed, unsigned};
+use crate::database::signed;
 use crate::error::StoreError;
-use crate::index::open_index;
+use crate::index::{HOUR_MICROS, cursor, open_index};
 
 /// How many leaves go into one transaction.
 pub const BATCH_LEAVES_MAX: usize = 2000;
-/// Microseconds of an hour.
-pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
 
 /// Keeps the index up with the log.
 pub struct Projector {
@@ -284,10 +282,6 @@ fn store_cursor(connection: &Connection, name: &str, at: Cursor) -> Result<(), S
     )?;
     update.execute(params![name, signed(at.segment), signed(at.offset)])?;
     Ok(())
-}
-
-pub(crate) fn cursor(segment: i64, position: i64) -> Cursor {
-    Cursor { segment: unsigned(segment), offset: unsigned(position) }
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use rusqlite::{OptionalExtension, Row, params_from_iter};
 use crate::database::unsigned;
 use crate::error::StoreError;
 use crate::filter::Filter;
-use crate::index::Index;
-use crate::projector::cursor;
+use crate::index::{Index, cursor};
 
 /// The longest page.
 pub const PAGE_ROWS_MAX: usize = 1000;

@@ -76,6 +76,9 @@ pub(crate) struct Explain {
     /// The request declares tools.
     #[arg(long)]
     pub(crate) tools: bool,
+    /// Where the data must stay, such as eu.
+    #[arg(long)]
+    pub(crate) residency: Option<String>,
     /// The request has images.
     #[arg(long)]
     pub(crate) images: bool,

@@ -17,21 +17,6 @@ pub(crate) use reload::reload_on_change;
 const DEFAULT_FILE: &str = "gatehouse.yaml";
 /// The kind of provider that comes with the gateway.
 const SIMULATED: &str = "sim";
-/// A small model of each kind, for the example that a newcomer is shown.
-const EXAMPLES: &[(&str, &str)] = &[
-    ("openai", "gpt-5-mini"),
-    ("anthropic", "claude-haiku-4-5"),
-    ("gemini", "gemini-2.5-flash"),
-    ("mistral", "mistral-small-latest"),
-    ("groq", "llama-3.1-8b-instant"),
-    ("deepseek", "deepseek-chat"),
-    ("xai", "grok-4-1-fast-non-reasoning"),
-    ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-    ("fireworks", "accounts/fireworks/models/deepseek-v4-flash"),
-    ("openrouter", "openai/gpt-5-mini"),
-    ("perplexity", "sonar"),
-    (SIMULATED, "small"),
-];
 
 /// The configuration and where it comes from.
 pub(crate) struct Settings {
@@ -138,7 +123,7 @@ impl Settings {
 
 fn example_of(provider: &Provider) -> Option<&str> {
     let listed = provider.models.first().map(String::as_str);
-    listed.or_else(|| EXAMPLES.iter().find(|(kind, _)| *kind == provider.api).map(|(_, model)| *model))
+    listed.or_else(|| kinds::find(&provider.api)?.example_model())
 }
 
 /// The kinds of provider, as the configuration knows them.
@@ -173,7 +158,8 @@ pub(crate) async fn start_sim(config: &Config) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EXAMPLES, Settings, Source, known_kinds};
+    use super::{Settings, Source, known_kinds};
+    use gatehouse_providers::kinds;
     use gatehouse_config::{Known, from_environment};
 
     fn with(variable: &'static str) -> Settings {
@@ -220,8 +206,11 @@ mod tests {
 
     #[test]
     fn the_examples_are_models_with_a_price() {
-        for (kind, model) in EXAMPLES {
-            assert!(gatehouse_ledger::models_of(kind).any(|known| known == *model), "{kind}/{model}");
+        for kind in kinds::ALL.iter() {
+            let (name, example) = (kind.name(), kind.example_model());
+            let has_price = |model| gatehouse_ledger::models_of(name).any(|known| known == model);
+            assert!(example.is_none_or(has_price), "{name}/{example:?}");
+            assert!(example.is_some() || kind.base_url().is_none(), "{name} is not a server of one's own");
         }
     }
 }

@@ -55,8 +55,9 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     policy::guards(config, report);
     policy::teams(config, report);
     limit::check(config, report);
-    if config.telemetry.otlp.is_some() {
-        report.error(&Path::of("telemetry").key("otlp"), &unbuilt::message("otlp"));
+    if config.telemetry.otlp.as_deref().is_some_and(|otlp| address::Url::parse(otlp).is_err()) {
+        let message = "is no address of a collector; write one such as http://localhost:4318";
+        report.error(&Path::of("telemetry").key("otlp"), message);
     }
 }
 

@@ -1,3 +1,5 @@
+//! Whole documents: what is read from them, and what is said of those that are refused.
+
 use super::{Loaded, load, parse};
 use crate::check::tests::KNOWN;
 use crate::fault::{Faults, Severity};
@@ -177,7 +179,7 @@ fn what_is_no_plain_document_is_refused() {
         ("<<: { a: 1 }\n", "cannot be merged"),
         ("store: !!str sqlite\n", "tags"),
         ("listen: [\n", "not YAML"),
-        ("\tlisten: x\n", "tabs"),
+        ("admin:\n\tlisten: x\n", "tabs"),
         ("providers: { o: { api: openai, api_key: ${OPENAI_API_KEY} } }", "needs quotes"),
         ("[a]: b\n", "a name must be a text"),
         ("just a text", "expected a section"),
@@ -206,6 +208,23 @@ fn aliases_are_taken() {
     let text = "timeouts: &slow { total: 20m }\nproviders:\n  sim: { api: sim, timeouts: *slow }\n";
     let config = read(text).unwrap().config;
     assert_eq!(config.providers.get("sim").unwrap().timeouts.as_ref().unwrap().total, config.timeouts.total);
+}
+
+#[test]
+fn a_providers_time_limits_differ_from_the_general_ones_where_they_say_so() {
+    let text =
+        "timeouts: { idle: 5s, total: 20m }\nproviders:\n  sim: { api: sim, timeouts: { total: 1h } }\n";
+    let config = read(text).unwrap().config;
+    let own = config.providers.get("sim").unwrap().timeouts.as_ref().unwrap();
+    assert_eq!((own.idle.to_string(), own.total.to_string()), ("5s".to_owned(), "1h".to_owned()));
+    assert_eq!(config.timeouts.total.to_string(), "20m");
+    // A fault in what is inherited is told once.
+    refused(
+        &text.replace("5s", "soon"),
+        &[
+            "g.yaml:1:19: timeouts.idle: expected a duration such as 250ms, 30s, 15m, 1h or 90d, found \"soon\"",
+        ],
+    );
 }
 
 #[test]

@@ -43,12 +43,16 @@ impl Provider for Anthropic {
         dialect == Dialect::AnthropicMessages
     }
 
-    fn quirks(&self) -> &'static Quirks {
-        &PROVIDER.quirks
+    fn quirks(&'static self) -> &'static Quirks {
+        &self.quirks
     }
 
     fn model_prefixes(&self) -> &'static [&'static str] {
         &["claude-"]
+    }
+
+    fn example_model(&self) -> Option<&'static str> {
+        Some("claude-haiku-4-5")
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {

@@ -12,5 +12,6 @@ pub static PROVIDER: Compatible = Compatible {
     also: &[],
     quirks: Quirks { json_schema: false, reasoning_back: true, reasoning_as: ReasoningAs::Thinking, drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], refuse: &["logit_bias", "seed"], ..Quirks::COMPATIBLE },
     model_prefixes: &["deepseek-"],
+    example_model: Some("deepseek-chat"),
     ..Compatible::BASE
 };

@@ -21,6 +21,10 @@ impl Provider for Gemini {
         self.name
     }
 
+    fn convention_name(&self) -> &'static str {
+        "gcp.gemini"
+    }
+
     fn base_url(&self) -> Option<&'static str> {
         Some("https://generativelanguage.googleapis.com")
     }
@@ -40,12 +44,16 @@ impl Provider for Gemini {
         dialect == Dialect::GeminiGenerate
     }
 
-    fn quirks(&self) -> &'static Quirks {
-        &PROVIDER.quirks
+    fn quirks(&'static self) -> &'static Quirks {
+        &self.quirks
     }
 
     fn model_prefixes(&self) -> &'static [&'static str] {
         &["gemini-", "gemma-"]
+    }
+
+    fn example_model(&self) -> Option<&'static str> {
+        Some("gemini-2.5-flash")
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {

@@ -12,5 +12,6 @@ pub static PROVIDER: Compatible = Compatible {
     environment: Environment { key: Some("GROQ_API_KEY"), base_url: Some("GROQ_BASE_URL") },
     also: &[Dialect::OpenAiResponses],
     quirks: Quirks { max_tokens: MaxTokens::CompletionTokens, refuse: &["logprobs", "logit_bias", "top_logprobs"], ..Quirks::COMPATIBLE },
+    example_model: Some("llama-3.1-8b-instant"),
     ..Compatible::BASE
 };

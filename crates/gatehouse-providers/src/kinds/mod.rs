@@ -1,7 +1,6 @@
 //! The list of providers. Each word declares the file and registers what is in it.
 
 use crate::Provider;
-use gatehouse_wire::codec::Quirks;
 
 macro_rules! providers {
     ($($name:ident),* $(,)?) => {
@@ -9,14 +8,6 @@ macro_rules! providers {
 
         /// Every kind of provider, in the order in which a start without configuration offers them.
         pub static ALL: &[&dyn Provider] = &[ $( &$name::PROVIDER, )* ];
-
-        /// The quirks of a kind.
-        pub(crate) fn quirks_of(name: &str) -> &'static Quirks {
-            match name {
-                $( name if name == $name::PROVIDER.name => &$name::PROVIDER.quirks, )*
-                _ => &Quirks::NONE,
-            }
-        }
     };
 }
 

@@ -13,5 +13,6 @@ pub static PROVIDER: Compatible = Compatible {
     also: &[Dialect::OpenAiResponses, Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     quirks: Quirks::NONE,
     model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-"],
+    example_model: Some("gpt-5-mini"),
     ..Compatible::BASE
 };

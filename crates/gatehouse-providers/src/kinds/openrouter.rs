@@ -13,5 +13,6 @@ pub static PROVIDER: Compatible = Compatible {
     environment: Environment { key: Some("OPENROUTER_API_KEY"), base_url: Some("OPENROUTER_BASE_URL") },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
     quirks: Quirks { reasoning_as: ReasoningAs::Object, seals: Some(Origin::OpenRouter), cache_marks: CacheMarks::CacheControl, ..Quirks::COMPATIBLE },
+    example_model: Some("openai/gpt-5-mini"),
     ..Compatible::BASE
 };

@@ -12,5 +12,6 @@ pub static PROVIDER: Compatible = Compatible {
     also: &[],
     quirks: Quirks { stream_options: false, drop: &["user", "metadata", "store", "service_tier", "safety_identifier", "seed", "stream_options"], refuse: &["tools", "tool_choice", "logit_bias", "logprobs", "n"], ..Quirks::COMPATIBLE },
     model_prefixes: &["sonar"],
+    example_model: Some("sonar"),
     ..Compatible::BASE
 };

@@ -38,12 +38,16 @@ impl Provider for Sim {
         matches!(dialect, Dialect::AnthropicMessages | Dialect::GeminiGenerate)
     }
 
-    fn quirks(&self) -> &'static Quirks {
-        &PROVIDER.quirks
+    fn quirks(&'static self) -> &'static Quirks {
+        &self.quirks
     }
 
     fn needs_credential(&self) -> bool {
         false
+    }
+
+    fn example_model(&self) -> Option<&'static str> {
+        Some("small")
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {

@@ -12,5 +12,6 @@ pub static PROVIDER: Compatible = Compatible {
     environment: Environment { key: Some("TOGETHER_API_KEY"), base_url: Some("TOGETHER_BASE_URL") },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], ..Quirks::COMPATIBLE },
+    example_model: Some("meta-llama/Llama-3.3-70B-Instruct-Turbo"),
     ..Compatible::BASE
 };

@@ -2,9 +2,10 @@
 
 use super::prepare::Prepared;
 use crate::clock;
-use crate::stage::{Call, normalise::left};
+use crate::call::Call;
+use crate::clock::left;
 use crate::target::{Provider, Target};
-use crate::telemetry::trace_context;
+use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
 use crate::trail::Trail;
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::error::{Code, Error};
@@ -53,7 +54,11 @@ impl Sent {
     ) -> Result<(Self, Head), Error> {
         let provider = &target.provider;
         let credential = provider.rotation.pick(clock::steady_millis());
-        let request = addressed(call, target, prepared, credential)?;
+        let mut request = addressed(call, target, prepared, credential)?;
+        let span = trail.context().and_then(TraceContext::child);
+        if let Some(parent) = trail.context().and_then(|context| context.onward(span)) {
+            request.headers_mut().insert(TRACEPARENT, parent);
+        }
         let sent = Self { target: Arc::clone(target), credential, started: Instant::now() };
         let total = left(call.deadline).min(provider.timeouts.total);
         let limit = match prepared.action {
@@ -63,7 +68,7 @@ impl Sent {
         if limit.is_zero() {
             return Err(Error::new(Code::UpstreamTimeout, "the time for this call is over"));
         }
-        trail.attempting(target);
+        trail.attempting(target, span);
         match provider.upstream.send(request, limit).await {
             Ok(response) if response.status().is_success() => {
                 let (parts, body) = response.into_parts();
@@ -151,12 +156,6 @@ fn addressed(
     *request.headers_mut() = addressed.headers;
     let accept = if prepared.action == Action::Stream { "text/event-stream" } else { "application/json" };
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
-    let mut span = [0; 8];
-    // Without chance the span is zero, and the header is left out below as if there were no trace.
-    let _ = getrandom::fill(&mut span);
-    if let Some(trace) = trace_context::onward(&call.headers, span) {
-        request.headers_mut().insert("traceparent", trace);
-    }
     Ok(request)
 }
 

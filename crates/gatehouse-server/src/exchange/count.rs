@@ -5,7 +5,8 @@ use super::Whole;
 use super::attempt::{Head, Sent};
 use super::prepare::Prepared;
 use super::whole::read_json;
-use crate::stage::{Call, seal};
+use crate::call::Call;
+use crate::headers;
 use crate::target::Target;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -45,7 +46,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
             sent.succeeded(&headers, &prepared.dropped, trail);
             // Nobody bills a count.
             trail.meter.refused();
-            Ok(Whole { headers: seal::passed_on(&headers), body: doc.bytes().clone() })
+            Ok(Whole { headers: headers::passed_on(&headers), body: doc.bytes().clone() })
         }
         Err(error) => Err(sent.failed(Some(200), &headers, error, trail)),
     }

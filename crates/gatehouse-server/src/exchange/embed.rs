@@ -5,7 +5,8 @@ use super::attempt::{Head, Sent};
 use super::prepare::{Prepared, no_such_operation};
 use super::whole::read_bytes;
 use crate::dialects;
-use crate::stage::{Call, seal};
+use crate::call::Call;
+use crate::headers;
 use crate::target::Target;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -53,7 +54,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
             Bytes::from(front.encode_answer(&answer, &request, &call.model)?)
         }
     };
-    Ok(Whole { headers: seal::passed_on(&headers), body })
+    Ok(Whole { headers: headers::passed_on(&headers), body })
 }
 
 /// The request for a target, and the caller's request in canonical form when it had to be translated.

@@ -1,7 +1,7 @@
 //! The models that a caller may use, in the shape that its SDK reads.
 
 use super::Whole;
-use crate::stage::Call;
+use crate::call::Call;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::content::Dialect;

@@ -3,7 +3,7 @@
 
 use crate::clock;
 use crate::dialects;
-use crate::stage::Call;
+use crate::call::Call;
 use crate::target::Target;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, splice};

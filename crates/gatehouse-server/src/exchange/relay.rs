@@ -10,7 +10,9 @@ use super::source::Source;
 use super::whole::read_json;
 use crate::dialects;
 use crate::house::House;
-use crate::stage::{Call, normalise::left, seal};
+use crate::call::Call;
+use crate::clock::left;
+use crate::headers;
 use crate::target::Target;
 use crate::trail::Trail;
 use bytes::{Bytes, BytesMut};
@@ -30,8 +32,8 @@ use std::time::{Duration, Instant};
 /// How long an answer that has begun may wait for its first content before its head goes out: an error in
 /// that time is still answered with its status.
 const LIFECYCLE_WAIT_MAX: Duration = Duration::from_secs(2);
-/// After so long without a byte, a comment keeps the caller's connection alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a silent stream is looked after: a revoked key ends it, a comment keeps its connection alive.
+const LOOK_AFTER: Duration = Duration::from_secs(5);
 /// How long a provider that has said its last word may take to close.
 const CLOSE_WAIT_MAX: Duration = Duration::from_millis(250);
 
@@ -44,7 +46,7 @@ pub struct Opened {
     front: Dialect,
     deadline: Instant,
     idle: Duration,
-    /// How long the provider has been silent, in whole [`KEEP_ALIVE`]s.
+    /// How long the provider has been silent, in whole [`LOOK_AFTER`]s.
     silent: Duration,
     key: Arc<str>,
     /// Whether comments may be put between frames.
@@ -138,7 +140,7 @@ impl Opened {
             silent: Duration::ZERO,
             key: Arc::clone(&call.key.caller.key_id),
             comments: comments(call),
-            headers: seal::passed_on(&headers),
+            headers: headers::passed_on(&headers),
         })
     }
 
@@ -229,19 +231,17 @@ impl Relay {
         let Feed::Live(source) = &mut self.opened.source else { return None };
         let over = left(self.opened.deadline);
         let limit = self.opened.idle.saturating_sub(self.opened.silent).min(over);
-        let filled = match self.opened.comments {
-            Some(comment) if limit > KEEP_ALIVE => {
-                let mut fill = std::pin::pin!(source.fill(limit));
-                match tokio::time::timeout(KEEP_ALIVE, fill.as_mut()).await {
-                    Ok(filled) => filled,
-                    Err(_) => {
-                        // A comment of ours does not excuse the provider's silence.
-                        self.opened.silent += KEEP_ALIVE;
-                        return Some(Bytes::from_static(comment));
-                    }
+        let filled = if limit > LOOK_AFTER {
+            match tokio::time::timeout(LOOK_AFTER, source.fill(limit)).await {
+                Ok(filled) => filled,
+                Err(_) => {
+                    // A comment of ours does not excuse the provider's silence.
+                    self.opened.silent += LOOK_AFTER;
+                    return self.opened.comments.map(Bytes::from_static);
                 }
             }
-            _ => source.fill(limit).await,
+        } else {
+            source.fill(limit).await
         };
         match filled {
             Ok(()) => {

@@ -5,7 +5,9 @@ use super::attempt::{Head, Sent};
 use super::prepare::Prepared;
 use crate::body;
 use crate::dialects;
-use crate::stage::{Call, normalise::left, seal};
+use crate::call::Call;
+use crate::clock::left;
+use crate::headers;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::content::{Place, splice};
@@ -53,7 +55,7 @@ pub async fn exchange(
             Bytes::from(dialects::codec(call.front.dialect)?.encode_answer(&answer, context))
         }
     };
-    Ok(Whole { headers: seal::passed_on(&headers), body })
+    Ok(Whole { headers: headers::passed_on(&headers), body })
 }
 
 /// The answer as its guardrails let it pass.

@@ -1,8 +1,9 @@
 //! Who answers? The targets of the plan in order, each with its retries, until one has something to say.
 //! Nothing has been passed on before this stage ends well, so every attempt may still be made elsewhere.
 
-use super::normalise::left;
-use super::{Call, Funded};
+use super::Funded;
+use crate::call::Call;
+use crate::clock::left;
 use crate::clock;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};

@@ -1,7 +1,6 @@
 //! On whose account? What the key is bound to, filled in by headers and by the members that SDKs have.
 
-use super::Call;
-use crate::telemetry::trace_context;
+use crate::call::Call;
 use crate::trail::Trail;
 use gatehouse_core::error::Error;
 use gatehouse_identity::scope;
@@ -15,6 +14,5 @@ pub fn attribute(mut call: Call, trail: &mut Trail) -> Result<Call, Error> {
     call.scope = scope::attribute(&call.key.caller, &call.headers, user, &call.view.metadata)?;
     call.guards = trail.snapshot.guards.for_scope(&call.scope);
     trail.scope(&call.scope);
-    trail.trace(trace_context::trace_id(&call.headers));
     Ok(call)
 }

@@ -19,38 +19,40 @@ const OUTPUT_TOKENS_DEFAULT: u64 = 8_192;
 /// # Errors
 /// `budget_exceeded`, `price_unknown`, `audit_unavailable`.
 pub fn fund(house: &House, routed: Routed, trail: &mut Trail) -> Result<Funded, Error> {
-    let hold = match routed.call().front.operation {
+    let (hold, reserved) = match routed.call().front.operation {
         // Counting tokens costs nothing at any provider.
-        Operation::CountTokens | Operation::ListModels => None,
+        Operation::CountTokens | Operation::ListModels => (None, Nanodollars::ZERO),
         _ => reserve(house, &routed, trail)?,
     };
     let plan = routed.targets().map(|target| std::sync::Arc::clone(&target.name)).collect();
-    trail.admitted(hold, plan)?;
+    trail.admitted(hold, reserved, plan)?;
     Ok(Funded(routed))
 }
 
-fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<Option<Hold>, Error> {
+/// The reservation, where a budget asks for one, and the likely maximum in any case: a crash is settled
+/// from it.
+fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold>, Nanodollars), Error> {
     let call = routed.call();
     let window = house.keys.load().limits.get(&call.key.caller.key_id).cloned();
     let refuses = trail.snapshot.unknown_price == Unknown::Refuse;
-    if window.is_none() && !refuses {
-        return Ok(None);
-    }
+    let needs_price = window.is_some() || refuses;
     let tier = call.view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
     // The dearest target of the plan: whichever serves, the reservation covers it.
     let mut most = Nanodollars::ZERO;
     for target in routed.targets() {
         let bound = bound(routed, target, trail);
-        let amount = ceiling(&target.prices, &bound, tier, trail.accepted_at()).ok_or_else(|| {
-            let message = format!("no price is known for {}, and this call needs one", target.name);
-            Error::new(Code::PriceUnknown, message)
-        })?;
-        most = most.max(amount);
+        match ceiling(&target.prices, &bound, tier, trail.accepted_at()) {
+            Some(amount) => most = most.max(amount),
+            None if needs_price => {
+                let message = format!("no price is known for {}, and this call needs one", target.name);
+                return Err(Error::new(Code::PriceUnknown, message));
+            }
+            None => {}
+        }
     }
-    let Some(window) = window else { return Ok(None) };
-    house.counters.reserve(&[window], most, trail.accepted_at()).map(Some).map_err(|exceeded| {
-        over(&exceeded, most, trail.accepted_at())
-    })
+    let Some(window) = window else { return Ok((None, most)) };
+    let hold = house.counters.reserve(&[window], most, trail.accepted_at());
+    hold.map(|hold| (Some(hold), most)).map_err(|exceeded| over(&exceeded, most, trail.accepted_at()))
 }
 
 /// The most that the call can use at a target.

@@ -1,6 +1,7 @@
 //! May this pass? Every text of the request, before anybody outside sees it.
 
-use super::{Call, Guarded};
+use super::Guarded;
+use crate::call::Call;
 use crate::dialects;
 use crate::trail::Trail;
 use gatehouse_core::content::splice;

@@ -9,20 +9,14 @@ pub mod fund;
 pub mod guard;
 pub mod normalise;
 pub mod route;
-pub mod seal;
 
+use crate::call::Call;
 use crate::front::Front;
 use crate::snapshot::Route;
 use crate::target::Target;
-use bytes::Bytes;
-use gatehouse_core::call::Scope;
-use gatehouse_guard::engine::Active;
 use gatehouse_identity::key::Entry;
-use gatehouse_wire::codec::View;
-use gatehouse_wire::json::Doc;
 use http::HeaderMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A request whose head is sound and whose path is ours.
 pub struct Accepted {
@@ -36,30 +30,6 @@ pub struct Accepted {
 pub struct Authenticated {
     pub(crate) accepted: Accepted,
     pub(crate) key: Arc<Entry>,
-}
-
-/// One governed call: whole, parsed, and in one shape for every dialect.
-pub struct Call {
-    /// What was asked.
-    pub(crate) front: Front,
-    /// The request's headers.
-    pub(crate) headers: HeaderMap,
-    /// Who asks.
-    pub(crate) key: Arc<Entry>,
-    /// On whose account.
-    pub(crate) scope: Scope,
-    /// The body.
-    pub(crate) doc: Doc,
-    /// What of it the pipeline needs.
-    pub(crate) view: View,
-    /// The model that the caller named.
-    pub(crate) model: String,
-    /// Whether the answer is streamed.
-    pub(crate) stream: bool,
-    /// When the answer is worth nothing any more.
-    pub(crate) deadline: Instant,
-    /// The guardrails for this account.
-    pub(crate) guards: Active,
 }
 
 /// A call that its guardrails let pass, with their edits made.
@@ -108,13 +78,5 @@ impl Funded {
     /// The targets to try, in order.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.0.targets()
-    }
-}
-
-impl Call {
-    /// The body as it came.
-    #[must_use]
-    pub fn body(&self) -> &Bytes {
-        self.doc.bytes()
     }
 }

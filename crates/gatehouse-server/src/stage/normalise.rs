@@ -1,7 +1,8 @@
 //! From bytes to one call: the body is read within its limits, parsed once, and looked at as its dialect
 //! says. What is malformed is refused here, in words.
 
-use super::{Accepted, Authenticated, Call};
+use super::{Accepted, Authenticated};
+use crate::call::Call;
 use crate::body;
 use crate::dialects;
 use crate::front::Framing;
@@ -15,7 +16,7 @@ use gatehouse_ledger::ServiceTier;
 use gatehouse_wire::json::{Doc, Strictness};
 use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a caller may set in `x-gatehouse-timeout` at most is the configured total; this is the least.
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
@@ -89,9 +90,4 @@ async fn read(incoming: Incoming, bytes_max: u64, time_max: Duration) -> Result<
         Ok(Err(error)) => Err(Error::new(Code::InvalidRequest, "the body did not arrive whole").detail(error.to_string())),
         Err(_) => Err(Error::new(Code::RequestTimeout, "the body did not arrive in time (limits.body_time)")),
     }
-}
-
-/// The instant at which there is no time left, as a duration from now.
-pub(crate) fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }

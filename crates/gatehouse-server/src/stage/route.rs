@@ -6,6 +6,7 @@ use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 use gatehouse_route::plan::{Wish, plan};
+use http::HeaderMap;
 
 /// Plans the call.
 ///
@@ -17,6 +18,7 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
     trail.routed(&route.reason);
     let needs = call.view.needs;
     let wish = Wish {
+        region: region(&call.headers)?,
         // Whoever can answer a conversation can be asked how long it is: if not by them, by us.
         front: if call.front.operation == Operation::CountTokens { Dialect::OpenAiChat } else { call.front.dialect },
         tools: needs.tools,
@@ -28,4 +30,16 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
     };
     let planned = plan(&wish, &route.candidates)?;
     Ok(Routed { guarded, route, order: planned.order })
+}
+
+/// Where the caller says that the data must stay. A caller may narrow where its data goes, never widen it.
+fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    const NAME: &str = "x-gatehouse-residency";
+    let Some(value) = headers.get(NAME) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if headers.get_all(NAME).iter().count() > 1 || !sound {
+        return Err(Error::invalid(NAME, format!("{NAME}: write one region, such as eu")));
+    }
+    Ok(Some(text))
 }

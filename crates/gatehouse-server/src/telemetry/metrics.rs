@@ -28,6 +28,10 @@ pub struct Metrics {
     pub open_connections: Gauge,
     /// Configurations that were loaded, by what came of it.
     pub reloads: Family<ReloadLabels, Counter>,
+    /// Spans that the collector did not get.
+    pub dropped_spans: Counter,
+    /// Requests to the collector that failed.
+    pub failed_exports: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -118,6 +122,10 @@ impl Metrics {
         registry.register("open_connections", "Connections of callers", open_connections.clone());
         let reloads = Family::default();
         registry.register("config_reloads", "Configurations loaded", reloads.clone());
+        let dropped_spans = Counter::default();
+        registry.register("otlp_dropped_spans", "Spans that the collector did not get", dropped_spans.clone());
+        let failed_exports = Counter::default();
+        registry.register("otlp_failed_exports", "Requests to the collector that failed", failed_exports.clone());
         Self {
             registry,
             calls,
@@ -131,6 +139,8 @@ impl Metrics {
             open_calls,
             open_connections,
             reloads,
+            dropped_spans,
+            failed_exports,
         }
     }
 

@@ -1,4 +1,6 @@
 //! What the house says about itself: metrics, traces, logs. Never a prompt, never a secret.
 
 pub mod metrics;
+pub mod otlp;
+mod semconv;
 pub mod trace_context;

@@ -1,6 +1,6 @@
 //! Anthropic's Messages API over HTTP.
 
-use crate::common::{joined, start, weather};
+use crate::harness::{joined, start, weather};
 use serde_json::{Value, json};
 
 fn ask(more: &Value) -> Value {

@@ -1,6 +1,6 @@
 //! Gemini's API over HTTP.
 
-use crate::common::{joined, start, weather};
+use crate::harness::{joined, start, weather};
 use serde_json::{Value, json};
 
 const GENERATE: &str = "/v1beta/models/gemini-3-sim:generateContent";

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod anthropic;
 #[cfg(test)]
-mod common;
-#[cfg(test)]
 mod gemini;
+#[cfg(test)]
+mod harness;
 #[cfg(test)]
 mod misbehaviour;
 #[cfg(test)]

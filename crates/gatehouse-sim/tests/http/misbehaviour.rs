@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Sim, start, start_with};
+use crate::harness::{Sim, start, start_with};
 use gatehouse_sim::Options;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn leaving_before_the_answer_counts_as_well() {
     sim.wait(|counts| counts.cancelled == 1).await;
 }
 
-async fn scripted(sim: &Sim, script: Value) -> crate::common::Answer {
+async fn scripted(sim: &Sim, script: Value) -> crate::harness::Answer {
     sim.script(script).await;
     sim.post(CHAT, &stream_of("sim-large")).await
 }
@@ -152,7 +152,7 @@ async fn bench_answers_are_made_once() {
     assert_eq!((answer.status, answer.text().len()), (200, 770));
     assert_eq!(answer.headers["content-length"], "770");
     let streamed = sim.post(CHAT, &stream_of("bench")).await;
-    assert_eq!(crate::common::joined(&streamed.events(), "/choices/0/delta/content"), "lorem ".repeat(200));
+    assert_eq!(crate::harness::joined(&streamed.events(), "/choices/0/delta/content"), "lorem ".repeat(200));
     assert_eq!(sim.get("/_sim/stats").await.status, 404, "no control API unless it is asked for");
 }
 

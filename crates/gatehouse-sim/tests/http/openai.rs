@@ -1,6 +1,6 @@
 //! OpenAI's surfaces over HTTP.
 
-use crate::common::{joined, start, weather};
+use crate::harness::{joined, start, weather};
 use serde_json::{Value, json};
 
 fn chat(model: &str, text: &str) -> Value {

@@ -9,9 +9,9 @@ use gatehouse_core::content::Edit;
 use gatehouse_core::error::Error;
 
 pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-    let root = doc.root();
-    let meant = |name: &&&str| root.opt(name).is_some_and(says_something);
-    if let Some(name) = target.quirks.refuse.iter().find(meant) {
+    let (root, quirks) = (doc.root(), target.quirks);
+    let is_meant = |name: &str| root.opt(name).is_some_and(says_something);
+    if let Some(name) = quirks.refuse.iter().find(|name| is_meant(name)) {
         return Err(cannot(name));
     }
     let mut all = Rewrite::default();
@@ -19,11 +19,14 @@ pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rew
         let quoted = [b"\"", escaped(target.model).as_slice(), b"\""].concat();
         all.edits.push(Edit { range: range.clone(), with: Bytes::from(quoted) });
     }
-    if view.stream && !view.wants_usage && target.quirks.stream_options {
+    let is_gone =
+        |name: &str| quirks.drop.contains(&name) || (name == "stream_options" && !quirks.stream_options);
+    if view.stream && !view.wants_usage && !is_gone("stream_options") {
         all.edits.push(ask_for_usage(root));
     }
-    cut(doc, root, |name| target.quirks.drop.contains(&name), &mut all.edits);
-    all.dropped = target.quirks.drop.iter().filter(meant).map(|name| (*name).to_owned()).collect();
+    cut(doc, root, is_gone, &mut all.edits);
+    let gone = root.members().map(|(name, _)| name).filter(|name| is_gone(name) && is_meant(name));
+    all.dropped = gone.map(Into::into).collect();
     all.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     Ok(all)
 }
@@ -105,7 +108,7 @@ mod tests {
             let body = format!(r#"{{"model":"m","prompt":"a","stream":true{options}}}"#);
             assert_eq!(rewritten(&body, "m", Quirks::NONE).0, wanted);
             let unable = Quirks { stream_options: false, ..Quirks::NONE };
-            assert_eq!(rewritten(&body, "m", unable).0, body);
+            assert_eq!(rewritten(&body, "m", unable).0, r#"{"model":"m","prompt":"a","stream":true}"#);
         }
     }
 

@@ -77,14 +77,19 @@ fn state(code: Code, status: Option<u16>, report: &Report) -> Error {
     let words = cut(&shown(&report.signs.join(" ")), DETAIL_WORDS_CHARS_MAX);
     let status_text = status.map(|status| format!("status {status} ")).unwrap_or_default();
     if code == Code::UpstreamAuthFailed {
-        let says = if report.readable { &said } else { &report.raw };
+        let says = if report.readable { said } else { unreadable(report) };
         return Error::new(code, REFUSED_CREDENTIAL).detail(format!("{status_text}{words}: {says}"));
     }
-    let detail = if report.readable { words } else { format!("unreadable body: {}", report.raw) };
+    let detail = if report.readable { words } else { unreadable(report) };
     let message = if said.is_empty() { silent(code, status) } else { said };
     let mut error = Error::new(code, message).detail(format!("{status_text}{detail}"));
     error.param = report.param.as_deref().map(shown);
     error
+}
+
+/// What the operator reads of a body that is no report.
+fn unreadable(report: &Report) -> String {
+    format!("unreadable body of {} bytes", report.body_bytes)
 }
 
 /// What we say for a provider that said nothing.
@@ -96,6 +101,7 @@ fn silent(code: Code, status: Option<u16>) -> String {
         Code::UpstreamTimeout => "the provider did not answer in time",
         Code::UpstreamModelNotFound => "the provider does not know the model or the path",
         Code::UpstreamInvalidRequest => "the provider refused the request",
+        Code::RequestTooLarge => "the request is too large for the provider",
         Code::UpstreamBadResponse => "the provider's answer cannot be read",
         _ => "the provider failed",
     };

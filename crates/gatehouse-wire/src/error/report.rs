@@ -33,8 +33,8 @@ pub(super) struct Report {
     pub(super) retry_after: Option<Duration>,
     /// Whether the body was a readable report at all; a web page is not.
     pub(super) readable: bool,
-    /// The start of a body that was not readable, for the operator.
-    pub(super) raw: String,
+    /// How long a body is that was not readable. It may quote a prompt, so nobody is shown what is in it.
+    pub(super) body_bytes: usize,
 }
 
 // === impl Report ===
@@ -46,7 +46,7 @@ impl Report {
         let parsed = Doc::parse(Bytes::copy_from_slice(shown), Strictness::Provider);
         match parsed.ok().and_then(|doc| Self::of_document(doc.root())) {
             Some(report) => report,
-            None => Self::of_text(&String::from_utf8_lossy(shown)),
+            None => Self { body_bytes: body.len(), ..Self::of_text(&String::from_utf8_lossy(shown)) },
         }
     }
 
@@ -165,7 +165,7 @@ impl Report {
             && text.chars().take(MESSAGE_CHARS_MAX + 1).count() <= MESSAGE_CHARS_MAX
             && !text.chars().any(|character| character == char::REPLACEMENT_CHARACTER);
         let message = if plain { text.to_owned() } else { String::new() };
-        Self { message, readable: plain, raw: shown(text), ..Self::default() }
+        Self { message, readable: plain, ..Self::default() }
     }
 
     /// Adds a word; a number alone says nothing that the status does not.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use gatehouse_config::file::Config;
 use gatehouse_config::{Fault, Faults, Severity};
 use gatehouse_server::snapshot::Snapshot;
+use gatehouse_server::telemetry::otlp;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -31,17 +32,21 @@ pub(crate) fn run(place: &Place, json: bool) -> Result<ExitCode> {
     Ok(if settings.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads the configuration and compiles it as `serve` does.
+/// Reads the configuration and prepares everything as `serve` does.
 fn checked(source: &Source) -> Result<Settings, Faults> {
     let settings = source.read()?;
-    match Snapshot::compile(&settings.config, &settings.version, Some(PLACEHOLDER)) {
-        Ok(_) => Ok(settings),
-        Err(message) => {
-            let mut faults = settings.warnings;
-            faults.push(Fault::of_file(&settings.source, message));
-            Err(Faults(faults))
-        }
+    let compiled = Snapshot::compile(&settings.config, &settings.version, Some(PLACEHOLDER)).map(drop);
+    let collector = settings.config.telemetry.otlp.as_deref();
+    let exported = otlp::Settings::find(collector, &|name| std::env::var(name).ok()).map(drop);
+    let refused: Vec<Fault> = [compiled, exported]
+        .into_iter()
+        .filter_map(Result::err)
+        .map(|message| Fault::of_file(&settings.source, message))
+        .collect();
+    if refused.is_empty() {
+        return Ok(settings);
     }
+    Err(Faults(settings.warnings.into_iter().chain(refused).collect()))
 }
 
 fn print(source: &Source, settings: Option<&Settings>, faults: &[Fault]) {

@@ -32,6 +32,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
     };
     let input_tokens = estimate_tokens(&wanted.prompt);
     let wish = Wish {
+        region: wanted.residency.as_deref(),
         front: match wanted.front {
             FrontName::Chat => Dialect::OpenAiChat,
             FrontName::Responses => Dialect::OpenAiResponses,

@@ -15,6 +15,7 @@ use gatehouse_server::clock;
 use gatehouse_server::house::House;
 use gatehouse_server::listen::{Side, listen};
 use gatehouse_server::snapshot::Snapshot;
+use gatehouse_server::telemetry::otlp::{self, Exporter};
 use gatehouse_store::{Index, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let first_call = FirstCall::new(data.dir())?;
     let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
     record_config(&house, &settings);
+    export_telemetry(&house, &settings)?;
 
     let calls = TcpListener::bind(calls).await.with_context(|| format!("cannot listen on {calls}"))?;
     let admin = TcpListener::bind(admin).await.with_context(|| format!("cannot listen on {admin}"))?;
@@ -78,6 +80,9 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let administering = tokio::spawn(listen(Arc::clone(&house), admin, Side::Admin));
 
     wait_for_end(&house, serving).await?;
+    if let Some(export) = house.export.get() {
+        export.flush().await;
+    }
     administering.abort();
     reloading.abort();
     hearing.abort();
@@ -155,6 +160,17 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
 
 fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::key::Pepper>) -> Result<()> {
     house.keys.store(Arc::new(ring::load(store, pepper)?));
+    Ok(())
+}
+
+/// Traces and metrics go to a collector, if one is named.
+fn export_telemetry(house: &House, settings: &Settings) -> Result<()> {
+    let configured = settings.config.telemetry.otlp.as_deref();
+    let found = otlp::Settings::find(configured, &|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
+    if let Some(collector) = found {
+        // Nobody else sets it.
+        let _ = house.export.set(Exporter::start(collector, &house.metrics));
+    }
     Ok(())
 }
 

@@ -163,6 +163,7 @@ fn needs_restart(initial: &Config, now: &Config) -> Vec<&'static str> {
         ("limits.headers", old.headers != new.headers),
         ("limits.header_time", old.header_time != new.header_time),
         ("limits.drain", old.drain != new.drain),
+        ("telemetry.otlp", initial.telemetry.otlp != now.telemetry.otlp),
     ];
     changes.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }

@@ -1,3 +1,5 @@
+//! What is watched, and what a reload cannot change.
+
 use super::{Watch, folders, needs_restart};
 use crate::settings::Source;
 use gatehouse_config::file::Config;

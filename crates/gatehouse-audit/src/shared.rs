@@ -1,0 +1,146 @@
+//! What the log's users and its thread share: the writer under the one lock, and what is read without it.
+
+use gatehouse_core::record::Settled;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+use crate::disk::Disk;
+use crate::error::LogError;
+use crate::leaf::{Leaf, digests};
+use crate::options::Options;
+use crate::progress::Progress;
+use crate::writer::{Ticket, Writer};
+
+/// What the log and its thread share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) wake: Condvar,
+    pub(crate) progress: watch::Sender<Progress>,
+    /// Mirrors `writer.failure`, for those who only ask whether it works.
+    pub(crate) failed: AtomicBool,
+    pub(crate) permits: AtomicUsize,
+    pub(crate) permits_max: usize,
+    pub(crate) counters: Counters,
+    pub(crate) flush_after: Duration,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) shard: Arc<str>,
+}
+
+/// Under the one lock, which is never held over a sync or an await.
+pub(crate) struct State {
+    pub(crate) writer: Writer,
+    /// Somebody waits for the next sync.
+    pub(crate) urgent: bool,
+    pub(crate) closing: bool,
+}
+
+/// What happened so far.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) permits_lost: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    /// Calls refused since the log failed; the gap's leaf says how many.
+    pub(crate) refused: AtomicU64,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Around the writer of a log that was just opened; everything below `durable_seq` is on the disk.
+    pub(crate) fn new(options: &Options, disk: Arc<dyn Disk>, writer: Writer, durable_seq: u64) -> Self {
+        let (progress, _) = watch::channel(Progress::new(durable_seq));
+        Self {
+            progress,
+            failed: AtomicBool::new(false),
+            permits: AtomicUsize::new(0),
+            permits_max: options.permits_max,
+            counters: Counters::default(),
+            flush_after: options.flush_after,
+            disk,
+            dir: writer.dir.clone(),
+            shard: writer.shard.clone(),
+            wake: Condvar::new(),
+            state: Mutex::new(State { writer, urgent: false, closing: false }),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
+        self.append_else(leaf, &digests(leaf), |_, error| error)
+    }
+
+    /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
+    /// texts: memory stays bounded by the number of permits.
+    pub(crate) fn append_or_keep(&self, settled: &Settled) -> Result<Ticket, LogError> {
+        let digests = digests(Leaf::Settled(settled));
+        self.append_else(Leaf::Settled(settled), &digests, |writer, error| match error {
+            LogError::Unavailable { reason } if writer.kept.len() < self.permits_max => {
+                let mut kept = settled.clone();
+                for (payload, digest) in kept.payload.iter_mut().zip(&digests) {
+                    payload.text = None;
+                    payload.sha256 = *digest;
+                }
+                writer.kept.push(kept);
+                LogError::Kept { reason }
+            }
+            other => other,
+        })
+    }
+
+    /// `refused` runs under the same lock, so that nothing is kept behind the back of a recovery.
+    fn append_else(
+        &self,
+        leaf: Leaf<'_>,
+        digests: &[Option<[u8; 32]>],
+        refused: impl FnOnce(&mut Writer, LogError) -> LogError,
+    ) -> Result<Ticket, LogError> {
+        let mut state = self.lock();
+        let (was_dirty, was_failed) = (state.writer.dirty, state.writer.failure.is_some());
+        let appended = match state.writer.append(leaf, digests) {
+            Ok(ticket) => Ok(ticket),
+            Err(error) => {
+                if !was_failed {
+                    self.note_failure();
+                }
+                Err(refused(&mut state.writer, error))
+            }
+        };
+        let wake = state.writer.dirty && !was_dirty;
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+        appended
+    }
+
+    pub(crate) fn note_failure(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        if !self.failed.load(Ordering::Acquire) {
+            return None;
+        }
+        self.lock().writer.failure.as_ref().map(|failure| failure.reason.clone())
+    }
+
+    /// Asks for a sync at once: somebody waits for it.
+    pub(crate) fn hurry(&self) {
+        let mut state = self.lock();
+        if !state.urgent {
+            state.urgent = true;
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+}
