@@ -103,7 +103,8 @@ impl Results {
 pub(crate) async fn all(rig: &Rig, arguments: &Arguments) -> Result<Results> {
     let mut run = Run { rig, arguments, results: Results::default(), small: small(rig).await? };
     run.results.binary_bytes = rig.binary_bytes;
-    run.results.names = std::iter::once(&rig.direct).chain(&rig.targets).map(|target| target.name.clone()).collect();
+    run.results.names =
+        std::iter::once(&rig.direct).chain(&rig.targets).map(|target| target.name.clone()).collect();
     run.memory_and_starts();
     for _ in 0..arguments.rounds {
         for connections in [32, 1, 256] {
@@ -214,7 +215,9 @@ impl Run<'_> {
         let time = Duration::from_secs_f64(self.arguments.seconds);
         let work = Arc::new(Work { body: request("bench", false, LARGE_BYTES), ..self.small.clone() });
         for target in &self.rig.targets {
-            let Some(mut opened) = self.connect(target, LARGE_CONNECTIONS, "large bodies").await else { continue };
+            let Some(mut opened) = self.connect(target, LARGE_CONNECTIONS, "large bodies").await else {
+                continue;
+            };
             let before = target.pid.map(cpu);
             let outcome = closed(&mut opened, &work, time).await;
             self.per_unit(target, before, outcome.calls, 1e3, Figure::LargeMillis);
@@ -230,7 +233,9 @@ impl Run<'_> {
         let time = Duration::from_secs_f64(self.arguments.seconds);
         let work = Arc::new(self.small.clone());
         for target in std::iter::once(&self.rig.direct).chain(&self.rig.targets) {
-            let Some(mut opened) = self.connect(target, RATE_CONNECTIONS, "fixed rate").await else { continue };
+            let Some(mut opened) = self.connect(target, RATE_CONNECTIONS, "fixed rate").await else {
+                continue;
+            };
             let outcome = open(&mut opened, &work, RATE, time).await;
             if outcome.calls > 0 {
                 self.results.add(target, Figure::P50Millis, millis(percentile(&outcome.latencies, 0.5)));
@@ -287,7 +292,14 @@ impl Run<'_> {
     }
 
     /// The CPU time since `before`, per unit; `scale` 1e6 gives µs.
-    fn per_unit(&mut self, target: &Target, before: Option<Duration>, units: u32, scale: f64, figure: Figure) {
+    fn per_unit(
+        &mut self,
+        target: &Target,
+        before: Option<Duration>,
+        units: u32,
+        scale: f64,
+        figure: Figure,
+    ) {
         if let (Some(pid), Some(before), true) = (target.pid, before, units > 0) {
             let used = cpu(pid).saturating_sub(before).as_secs_f64();
             self.results.add(target, figure, used * scale / f64::from(units));

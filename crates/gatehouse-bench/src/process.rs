@@ -80,7 +80,7 @@ async fn answers(address: SocketAddr, path: &str) -> bool {
 
 /// The CPU time that a process and its living descendants have used, user and system.
 pub(crate) fn cpu(pid: u32) -> Duration {
-    let ticks: u32 = descendants(pid).into_iter().filter_map(|pid| stat(pid)).map(|stat| stat.ticks).sum();
+    let ticks: u32 = descendants(pid).into_iter().filter_map(stat).map(|stat| stat.ticks).sum();
     Duration::from_secs(1) * ticks / TICKS_PER_SECOND
 }
 
@@ -113,7 +113,9 @@ fn stat(pid: u32) -> Option<Stat> {
 fn descendants(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         if let Some(stat) = stat(pid) {
             children.entry(stat.parent).or_default().push(pid);
         }

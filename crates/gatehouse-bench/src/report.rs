@@ -23,6 +23,9 @@ const COLUMNS: [(&str, Figure, usize, bool); 13] = [
     ("1 conn. calls/s", Figure::Throughput(1), 0, false),
 ];
 
+/// Idle streams that the promise of memory is about.
+const PROMISED_STREAMS: u32 = 10_000;
+
 /// Everything as Markdown.
 pub(crate) fn render(results: &Results) -> String {
     let mut out = String::from("# Bench\n\n");
@@ -76,7 +79,7 @@ fn promises(results: &Results, out: &mut String) {
     let ratio = |figure| results.ratio(LOCAL, NGINX, figure);
     let of = |figure| results.of(LOCAL, figure);
     let added = |figure| Some(of(figure)? - results.of("no gateway", figure)?);
-    let idle = format!("memory with {} idle streams, MB", results.idle);
+    let idle = format!("memory with {PROMISED_STREAMS} idle streams, MB (from {})", results.idle);
     let rows = [
         ("CPU per small call, × nginx", ratio(Figure::CallMicros(32)), 2.5),
         ("the same, records not waited for", results.ratio(ASYNC, NGINX, Figure::CallMicros(32)), 2.5),
@@ -85,7 +88,7 @@ fn promises(results: &Results, out: &mut String) {
         ("added p50 at 1,000 calls/s, ms", added(Figure::P50Millis), 0.2),
         ("added p99 at 1,000 calls/s, ms", added(Figure::P99Millis), 1.0),
         ("idle memory, MB", of(Figure::IdleMegabytes), 30.0),
-        (idle.as_str(), of(Figure::StreamsMegabytes), 400.0),
+        (idle.as_str(), streams_megabytes(results), 400.0),
         ("start to ready, ms", of(Figure::StartMillis), 100.0),
         ("binary, MB", Some(megabytes(results.binary_bytes)), 40.0),
     ];
@@ -94,6 +97,15 @@ fn promises(results: &Results, out: &mut String) {
         let kept = measured.map_or("–", |measured| if measured <= most { "yes" } else { "**no**" });
         let _ = writeln!(out, "| {what} | {most} | {} | {kept} |", shown(measured, 2));
     }
+}
+
+/// The memory with as many streams as the promise speaks of: of fewer, each counts for what they took beyond
+/// the idle gateway.
+fn streams_megabytes(results: &Results) -> Option<f64> {
+    let idle = results.of(LOCAL, Figure::IdleMegabytes)?;
+    let beyond = results.of(LOCAL, Figure::StreamsMegabytes)? - idle;
+    let streams = u32::try_from(results.idle).ok().filter(|streams| *streams > 0)?;
+    Some(idle + beyond * f64::from(PROMISED_STREAMS) / f64::from(streams))
 }
 
 fn shown(value: Option<f64>, decimals: usize) -> String {

@@ -7,7 +7,8 @@ pub(crate) fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let last = u32::try_from(sorted.len().saturating_sub(1)).unwrap_or(u32::MAX);
     let rank = (f64::from(last) * share).round();
     // A rank lies between 0 and the last index.
-    let at = (0..sorted.len()).find(|&index| u32::try_from(index).is_ok_and(|index| f64::from(index) >= rank));
+    let at =
+        (0..sorted.len()).find(|&index| u32::try_from(index).is_ok_and(|index| f64::from(index) >= rank));
     at.and_then(|at| sorted.get(at)).copied().unwrap_or_default()
 }
 

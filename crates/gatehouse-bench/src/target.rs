@@ -59,10 +59,6 @@ impl Work {
             return None;
         }
         let shown = String::from_utf8_lossy(answer.get(..answer.len().min(300)).unwrap_or_default());
-        Some(format!(
-            "{} bytes, {found} of {} expected texts, beginning {shown:?}",
-            answer.len(),
-            self.times
-        ))
+        Some(format!("{} bytes, {found} of {} expected texts, beginning {shown:?}", answer.len(), self.times))
     }
 }

@@ -110,7 +110,8 @@ impl Settings {
         if let Some((name, _)) = self.config.models.iter().next() {
             return name.to_owned();
         }
-        let of = |(name, provider): (&str, &Provider)| example_of(provider).map(|model| format!("{name}/{model}"));
+        let of =
+            |(name, provider): (&str, &Provider)| example_of(provider).map(|model| format!("{name}/{model}"));
         self.config.providers.iter().find_map(of).unwrap_or_else(|| "provider/model".to_owned())
     }
 
@@ -145,7 +146,8 @@ pub(crate) fn known_kinds() -> Vec<Kind> {
 /// Starts the simulated provider if the configuration has one without an address, and gives its address.
 /// It runs until the process ends.
 pub(crate) async fn start_sim(config: &Config) -> Result<Option<String>> {
-    let is_wanted = |(_, provider): (&str, &Provider)| provider.api == SIMULATED && provider.base_url.is_none();
+    let is_wanted =
+        |(_, provider): (&str, &Provider)| provider.api == SIMULATED && provider.base_url.is_none();
     if !config.providers.iter().any(is_wanted) {
         return Ok(None);
     }
@@ -159,8 +161,8 @@ pub(crate) async fn start_sim(config: &Config) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::{Settings, Source, known_kinds};
-    use gatehouse_providers::kinds;
     use gatehouse_config::{Known, from_environment};
+    use gatehouse_providers::kinds;
 
     fn with(variable: &'static str) -> Settings {
         let env = |name: &str| (name == variable).then(|| "x".to_owned());

@@ -38,10 +38,10 @@ export class Suite {
     this.#cases.push({ front, feature, name, run, on });
   }
 
-  /** A misbehaving model that only this client calls: its name here, and the one that the provider sees. */
+  /** A model that misbehaves and that nothing else calls: the name to call, and the one seen there. */
   own(provider, behaviour) {
-    const there = { limited: "ratelimit-60", broken: "error-500", drip: "drip-100" }[behaviour];
-    return [`${behaviour}-${this.client}-on-${provider}`, `${there}+${this.client}+${provider}`];
+    const there = `${behaviour}+${this.client}+${provider}`;
+    return [`${provider}/${there}`, there];
   }
 
   /** Runs all cases, or those whose name contains the first argument. */
@@ -57,6 +57,7 @@ export class Suite {
   async #run({ front, feature, name, run }, provider) {
     let said;
     let timer;
+    const began = performance.now();
     const late = new Promise((_, refuse) => {
       timer = setTimeout(() => refuse(new Error("took too long")), CASE_MS_MAX);
     });
@@ -70,7 +71,9 @@ export class Suite {
     }
     const { client, version } = this;
     const outcome = said ? "failed" : "passed";
-    const result = { client, version, front, feature, provider, case: name, outcome, ...(said && { said }) };
+    const ms = Math.round(performance.now() - began);
+    const what = { client, version, front, feature, provider, case: name };
+    const result = { ...what, outcome, ms, ...(said && { said }) };
     appendFileSync(RESULTS, `${JSON.stringify(result)}\n`);
     return !said;
   }

@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 import sys
+import time
 import traceback
 import urllib.parse
 import urllib.request
@@ -25,6 +26,8 @@ RESULTS = os.environ["CLIENTS_RESULTS"]
 
 # The providers that each case runs through unless it names others.
 ALL = ("openai", "anthropic", "gemini")
+# How long one asynchronous case may take; the others have the limits of their clients.
+CASE_SECONDS_MAX = 30
 # A picture of one pixel.
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -54,10 +57,11 @@ class Suite:
         self._cases: list[tuple[Callable[..., Any], str, str, tuple[str, ...]]] = []
 
     def own(self, provider: str, behaviour: str) -> tuple[str, str]:
-        """A misbehaving model that only this client calls, so that its calls can be counted: the name that
-        the gateway knows, and the one that the simulated provider sees."""
-        there = {"limited": "ratelimit-60", "broken": "error-500", "drip": "drip-100"}[behaviour]
-        return f"{behaviour}-{self.client}-on-{provider}", f"{there}+{self.client}+{provider}"
+        """A model that misbehaves and that nothing else calls, so that its calls can be counted: the name to
+        call, and the one that the simulated provider sees."""
+        caller = inspect.stack()[1].function.replace("_", ".")
+        there = f"{behaviour}+{self.client}+{provider}+{caller}"
+        return f"{provider}/{there}", there
 
     def case(self, front: str, feature: str, on: Iterable[str] = ALL) -> Callable[..., Any]:
         """Adds a function that is called with each of these providers' names."""
@@ -71,20 +75,25 @@ class Suite:
     def main(self) -> None:
         """Runs all cases, or those whose name contains the first argument."""
         wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-        failed = sum(
-            not self._run(*case, provider)
-            for case in self._cases
-            if wanted in case[0].__name__
-            for provider in case[3]
-        )
+        # One loop for all cases, as clients keep connections in it.
+        with asyncio.Runner() as runner:
+            failed = sum(
+                not self._run(runner, function, front, feature, provider)
+                for function, front, feature, on in self._cases
+                if wanted in function.__name__
+                for provider in on
+            )
         sys.exit(1 if failed else 0)
 
-    def _run(self, function: Callable[..., Any], front: str, feature: str, _: tuple, provider: str) -> bool:
+    def _run(
+        self, runner: asyncio.Runner, function: Callable[..., Any], front: str, feature: str, provider: str
+    ) -> bool:
         said = None
+        began = time.monotonic()
         try:
             outcome = function(provider)
             if inspect.isawaitable(outcome):
-                asyncio.run(_bounded(outcome))
+                runner.run(asyncio.wait_for(outcome, CASE_SECONDS_MAX))
         except Exception:  # Whatever a client throws is a result.
             said = traceback.format_exc(limit=-6)
         result = {
@@ -95,6 +104,7 @@ class Suite:
             "provider": provider,
             "case": function.__name__,
             "outcome": "failed" if said else "passed",
+            "ms": round((time.monotonic() - began) * 1_000),
         }
         if said:
             result["said"] = said
@@ -102,10 +112,6 @@ class Suite:
         with open(RESULTS, "a", encoding="utf-8") as results:
             results.write(json.dumps(result) + "\n")
         return said is None
-
-
-async def _bounded(outcome: Any) -> None:
-    await asyncio.wait_for(outcome, 30)
 
 
 def model(provider: str, behaviour: str = "") -> str:

@@ -17,7 +17,13 @@ const tools = Object.keys(RESULTS_OF).map((name) => ({
 const wantedCalls = Object.keys(RESULTS_OF).map((name) => [name, ARGUMENTS]);
 const THINKING = { type: "enabled", budget_tokens: 1_024 };
 const said = (content) => [{ role: "user", content }];
-const request = (name, content, more) => ({ model: name, max_tokens: 4_096, messages: said(content), ...more });
+const MAX_TOKENS = 4_096;
+const request = (name, content, more) => ({
+  model: name,
+  max_tokens: MAX_TOKENS,
+  messages: said(content),
+  ...more,
+});
 const textOf = (message) => message.content.map((block) => block.text ?? "").join("");
 
 async function afterCalls(name, first, more) {
@@ -99,11 +105,11 @@ suite.case("messages", "error", "messages errors", async (on) => {
   equal([error.status, code(error)], [401, "invalid_api_key"]);
   error = await raises(Anthropic.NotFoundError, () => ask(client, "nobody-knows-this"));
   equal([error.status, code(error)], [404, "model_not_found"]);
-  const [limited, limitedThere] = suite.own(on, "limited");
+  const [limited, limitedThere] = suite.own(on, "ratelimit-60");
   error = await raises(Anthropic.RateLimitError, () => ask(client, limited));
   equal([error.status, code(error)], [429, "upstream_rate_limited"]);
   equal(await arrivals(limitedThere), 1);
-  const [broken, brokenThere] = suite.own(on, "broken");
+  const [broken, brokenThere] = suite.own(on, "error-500");
   error = await raises(Anthropic.InternalServerError, () => ask(client, broken));
   equal(await arrivals(brokenThere), Number(error.headers.get("x-gatehouse-attempts")));
 });
@@ -114,7 +120,7 @@ suite.case("messages", "error", "messages cut", async (on) => {
 });
 
 suite.case("messages", "disconnect", "messages disconnect", async (on) => {
-  const [name, there] = suite.own(on, "drip");
+  const [name, there] = suite.own(on, "drip-100");
   const asked = request(name, "word ".repeat(100), { stream: true });
   for await (const event of await client.messages.create(asked)) {
     if (event.type === "content_block_delta") break;

@@ -101,7 +101,7 @@ suite.case("gemini", "error", "content errors", async (on) => {
   equal([error.status, reason(error)], [401, "invalid_api_key"]);
   error = await raises(ApiError, () => ask("nobody-knows-this", "hi"));
   equal([error.status, reason(error)], [404, "model_not_found"]);
-  const [limited, limitedThere] = suite.own(on, "limited");
+  const [limited, limitedThere] = suite.own(on, "ratelimit-60");
   error = await raises(ApiError, () => ask(limited, "hi"));
   equal([error.status, reason(error)], [429, "upstream_rate_limited"]);
   equal(await arrivals(limitedThere), 1);
@@ -113,7 +113,7 @@ suite.case("gemini", "error", "content cut", async (on) => {
 });
 
 suite.case("gemini", "disconnect", "content disconnect", async (on) => {
-  const [name, there] = suite.own(on, "drip");
+  const [name, there] = suite.own(on, "drip-100");
   const leave = new AbortController();
   const config = { abortSignal: leave.signal };
   const contents = "word ".repeat(100);
@@ -128,7 +128,8 @@ suite.case(
   "plain",
   "embeddings",
   async (on) => {
-    const answer = await client.models.embedContent({ model: model(on), contents: ["one", "two", "one"] });
+    const contents = ["one", "two", "one"].map((text) => ({ parts: [{ text }] }));
+    const answer = await client.models.embedContent({ model: model(on), contents });
     const [one, two, again] = answer.embeddings.map((embedding) => embedding.values);
     equal(one, again);
     assert.notDeepEqual(one, two);

@@ -118,11 +118,11 @@ suite.case("chat", "error", "chat errors", async (on) => {
   equal([error.status, error.code], [401, "invalid_api_key"]);
   error = await raises(OpenAI.NotFoundError, () => ask(client, "nobody-knows-this"));
   equal([error.status, error.code], [404, "model_not_found"]);
-  const [limited, limitedThere] = suite.own(on, "limited");
+  const [limited, limitedThere] = suite.own(on, "ratelimit-60");
   error = await raises(OpenAI.RateLimitError, () => ask(client, limited));
   equal([error.status, error.code], [429, "upstream_rate_limited"]);
   equal(await arrivals(limitedThere), 1);
-  const [broken, brokenThere] = suite.own(on, "broken");
+  const [broken, brokenThere] = suite.own(on, "error-500");
   error = await raises(OpenAI.InternalServerError, () => ask(client, broken));
   assert(error.code.startsWith("upstream_"));
   equal(await arrivals(brokenThere), Number(error.headers.get("x-gatehouse-attempts")));
@@ -135,7 +135,7 @@ suite.case("chat", "error", "chat cut", async (on) => {
 });
 
 suite.case("chat", "disconnect", "chat disconnect", async (on) => {
-  const [name, there] = suite.own(on, "drip");
+  const [name, there] = suite.own(on, "drip-100");
   const messages = said("word ".repeat(100));
   for await (const chunk of await client.chat.completions.create({ model: name, messages, stream: true })) {
     if (chunk) break;
@@ -173,7 +173,8 @@ suite.case("responses", "tools", "responses tools streamed", async (on) => {
     output: RESULTS_OF[call.name],
   }));
   const sent = first.output.map(({ parsed_arguments: _, ...item }) => item);
-  const last = await client.responses.create({ ...request, input: [...said(CALL_BOTH), ...sent, ...results] });
+  const input = [...said(CALL_BOTH), ...sent, ...results];
+  const last = await client.responses.create({ ...request, input });
   equal(last.output_text, AFTER_TOOLS);
 });
 

@@ -247,7 +247,7 @@ def messages_errors(on: str) -> None:
 
 @suite.case("messages", "error")
 def messages_rate_limit(on: str) -> None:
-    name, there = suite.own(on, "limited")
+    name, there = suite.own(on, "ratelimit-60")
     error = raises(anthropic.RateLimitError, lambda: create(name, "hi"))
     equal((error.status_code, code_of(error)), (429, "upstream_rate_limited"))
     equal(error.response.headers["retry-after"], "60")
@@ -256,7 +256,7 @@ def messages_rate_limit(on: str) -> None:
 
 @suite.case("messages", "error")
 def messages_server_error(on: str) -> None:
-    name, there = suite.own(on, "broken")
+    name, there = suite.own(on, "error-500")
     error = raises(anthropic.InternalServerError, lambda: create(name, "hi"))
     assert code_of(error).startswith("upstream_"), error.body
     equal(arrivals(there), int(error.response.headers["x-gatehouse-attempts"]))
@@ -276,7 +276,7 @@ def messages_cut(on: str) -> None:
 
 @suite.case("messages", "disconnect")
 def messages_disconnect(on: str) -> None:
-    name, there = suite.own(on, "drip")
+    name, there = suite.own(on, "drip-100")
     with client.messages.stream(
         model=name, max_tokens=MAX_TOKENS, messages=said("word " * 100)
     ) as stream:

@@ -99,7 +99,9 @@ def everything(front: str, make: Any) -> None:
         error = raises(errors_of.RateLimitError, lambda: make(model(on, "limited")).invoke("hi"))
         equal(error.status_code, 429)
         cut = make(model(on, "cut"))
-        raises(errors_of.APIError, lambda: list(cut.stream("one two three four five six seven")))
+        # What `response.failed` says becomes an error of LangChain's own.
+        kind = ValueError if front == "responses" and on != "openai" else errors_of.APIError
+        raises(kind, lambda: list(cut.stream("one two three four five six seven")))
 
 
 def usage_in_streams(front: str) -> dict[str, Any]:

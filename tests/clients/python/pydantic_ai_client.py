@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, ModelHTTPError, NativeOutput
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -92,7 +93,9 @@ def usage_of(result: Any) -> Any:
 
 everything("chat", lambda name: OpenAIChatModel(name, provider=openai))
 everything("responses", lambda name: OpenAIResponsesModel(name, provider=openai))
-everything("messages", lambda name: AnthropicModel(name, provider=anthropic))
+# The client goes by names that it knows; this one can do it too.
+able = ModelProfile(supports_json_schema_output=True)
+everything("messages", lambda name: AnthropicModel(name, provider=anthropic, profile=able))
 
 if __name__ == "__main__":
     suite.main()

@@ -35,8 +35,11 @@ const CHUNK: &str = concat!(
 /// A piece of work, ready to be done again and again.
 type Piece = Box<dyn FnMut() -> Result<()>>;
 
+/// Makes one ready.
+type Make = fn() -> Result<Piece>;
+
 /// The pieces by name.
-const PIECES: [(&str, fn() -> Result<Piece>); 6] = [
+const PIECES: [(&str, Make); 6] = [
     ("request", request),
     ("request-36k", request_large),
     ("chunk", chunk),
@@ -225,6 +228,7 @@ fn scope() -> Scope {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn spoken(error: Error) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }

@@ -152,7 +152,10 @@ mod tests {
         let context = TraceContext::started().unwrap();
         assert_eq!(context.onward(None), None, "nobody would know the parent");
         let context = context.recorded();
-        assert_eq!(of(context.onward(context.child()).unwrap().to_str().unwrap()).unwrap().trace, context.trace);
+        assert_eq!(
+            of(context.onward(context.child()).unwrap().to_str().unwrap()).unwrap().trace,
+            context.trace
+        );
     }
 
     #[test]

@@ -135,24 +135,9 @@ const CASES: &[(Family, u16, &str, Code)] = &[
     ),
     (Anthropic, 429, r#"{"error":{"type":"rate_limit_error","message":"slow"}}"#, UpstreamRateLimited),
     // How the provider is.
-    (
-        Anthropic,
-        529,
-        r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-        UpstreamOverloaded,
-    ),
-    (
-        Gemini,
-        503,
-        r#"{"error":{"code":503,"status":"UNAVAILABLE","message":"busy"}}"#,
-        UpstreamOverloaded,
-    ),
-    (
-        Anthropic,
-        500,
-        r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-        UpstreamOverloaded,
-    ),
+    (Anthropic, 529, r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#, UpstreamOverloaded),
+    (Gemini, 503, r#"{"error":{"code":503,"status":"UNAVAILABLE","message":"busy"}}"#, UpstreamOverloaded),
+    (Anthropic, 500, r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#, UpstreamOverloaded),
     (OpenAi, 408, "", UpstreamTimeout),
     (OpenAi, 504, "<html>", UpstreamTimeout),
     (OpenAi, 424, r#"{"error":"generation failed","error_type":"generation"}"#, UpstreamError),

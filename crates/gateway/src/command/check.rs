@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_valid_file_is_summed_up() {
-        let (_dir, source) = source("providers: { sim: { api: sim } }\nmodels: { m: { targets: [sim/small] } }\n");
+        let (_dir, source) =
+            source("providers: { sim: { api: sim } }\nmodels: { m: { targets: [sim/small] } }\n");
         let settings = checked(&source).unwrap();
         assert_eq!(summary(&settings.config), "1 provider (sim), 1 model, 0 guardrails, 0 teams");
     }

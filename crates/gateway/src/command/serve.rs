@@ -169,7 +169,7 @@ fn export_telemetry(house: &House, settings: &Settings) -> Result<()> {
     let found = otlp::Settings::find(configured, &|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
     if let Some(collector) = found {
         // Nobody else sets it.
-        let _ = house.export.set(Exporter::start(collector, &house.metrics));
+        let _ = house.export.set(Exporter::start(&collector, &house.metrics));
     }
     Ok(())
 }

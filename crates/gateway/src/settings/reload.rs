@@ -10,6 +10,7 @@ use gatehouse_server::snapshot::Snapshot;
 use gatehouse_server::telemetry::metrics::ReloadLabels;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +46,15 @@ struct Reloader {
     sim: Option<String>,
     /// As the process was started with.
     initial: Config,
+    /// The document that was read last, applied or not. A change of something else in its folder, such as
+    /// a log, is no reason to read it again.
+    seen: Option<u64>,
 }
 
 /// Follows SIGHUP and changes of the file until the process ends. `sim` is the simulated provider's
 /// address, if it runs.
 pub(crate) async fn reload_on_change(house: Arc<House>, settings: Settings, sim: Option<String>) {
-    let mut reloader = Reloader { house, source: settings.origin, sim, initial: settings.config };
+    let mut reloader = Reloader { house, source: settings.origin, sim, initial: settings.config, seen: None };
     let (tell, mut told) = mpsc::channel(1);
     let mut watch = Watch::new(tell);
     watch.follow(&reloader.source);
@@ -94,15 +98,25 @@ impl Reloader {
             Source::File(_) | Source::BuiltIn { .. } => self.source.clone(),
         };
         let in_force = Arc::clone(&self.house.snapshot.load().version);
-        let reading = source.clone();
-        let read = tokio::task::spawn_blocking(move || reading.read()).await;
-        let settings = match read {
-            Ok(Ok(settings)) => settings,
-            Ok(Err(faults)) => {
-                for fault in &faults.0 {
-                    tracing::error!("{fault}");
+        let (reading, seen) = (source.clone(), self.seen);
+        let read = tokio::task::spawn_blocking(move || {
+            let document = fingerprint(&reading);
+            let is_known = cause == Cause::Change && seen == Some(document);
+            (!is_known).then(|| (document, reading.read()))
+        });
+        let settings = match read.await {
+            Ok(None) => return,
+            Ok(Some((document, read))) => {
+                self.seen = Some(document);
+                match read {
+                    Ok(settings) => settings,
+                    Err(faults) => {
+                        for fault in &faults.0 {
+                            tracing::error!("{fault}");
+                        }
+                        return self.refused(&source, "it has faults");
+                    }
                 }
-                return self.refused(&source, "it has faults");
             }
             Err(error) => return self.refused(&source, &error.to_string()),
         };
@@ -122,7 +136,8 @@ impl Reloader {
         let sim = self.sim.clone();
         // Guardrails compile large patterns: not on the threads that serve calls.
         let compiled = tokio::task::spawn_blocking(move || {
-            Snapshot::compile(&settings.config, &settings.version, sim.as_deref()).map(|snapshot| (snapshot, settings))
+            Snapshot::compile(&settings.config, &settings.version, sim.as_deref())
+                .map(|snapshot| (snapshot, settings))
         });
         let (snapshot, settings) = match compiled.await {
             Ok(Ok(compiled)) => compiled,
@@ -148,8 +163,23 @@ impl Reloader {
 
     fn refused(&self, source: &Source, reason: &str) {
         self.house.metrics.reloads.get_or_create(&ReloadLabels { result: "refused" }).inc();
-        tracing::error!(source = source.name(), reason, "configuration refused, the last good one stays in force");
+        tracing::error!(
+            source = source.name(),
+            reason,
+            "configuration refused, the last good one stays in force"
+        );
     }
+}
+
+/// Tells documents apart. None at all is one as well.
+fn fingerprint(source: &Source) -> u64 {
+    let text = match source {
+        Source::File(path) => std::fs::read(path).ok(),
+        Source::Environment | Source::BuiltIn { .. } => None,
+    };
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What listeners and the log were started with.

@@ -60,13 +60,19 @@ impl Histograms {
             response_model: Arc::clone(&target.deployment.model),
             ..Labels::default()
         };
-        for (token_type, tokens) in [("input", record.usage.input_tokens), ("output", record.usage.output_tokens)] {
+        for (token_type, tokens) in
+            [("input", record.usage.input_tokens), ("output", record.usage.output_tokens)]
+        {
             if tokens > 0 {
                 self.count(Instrument::TokenUsage, Labels { token_type, ..labels.clone() }, number(tokens));
             }
         }
         if record.stream && record.error.is_none() && record.timing.first_byte_micros > 0 {
-            self.count(Instrument::TimeToFirstToken, labels.clone(), seconds(record.timing.first_byte_micros));
+            self.count(
+                Instrument::TimeToFirstToken,
+                labels.clone(),
+                seconds(record.timing.first_byte_micros),
+            );
         }
         let labels = Labels { error: record.error.unwrap_or_default(), ..labels };
         self.count(Instrument::OperationDuration, labels, seconds(record.timing.total_micros));
@@ -185,7 +191,8 @@ mod tests {
     fn callers_cannot_make_series_without_end() {
         let mut histograms = Histograms::default();
         for model in 0..SERIES_MAX * 2 {
-            let labels = Labels { operation: "chat", request_model: model.to_string().into(), ..Labels::default() };
+            let labels =
+                Labels { operation: "chat", request_model: model.to_string().into(), ..Labels::default() };
             histograms.count(Instrument::TokenUsage, labels, 1.0);
         }
         assert_eq!(histograms.series.len(), SERIES_MAX + 1);

@@ -67,13 +67,13 @@ pub struct Begun {
 impl Exporter {
     /// Starts sending. Must be called on the runtime.
     #[must_use]
-    pub fn start(settings: Settings, metrics: &Metrics) -> Self {
+    pub fn start(settings: &Settings, metrics: &Metrics) -> Self {
         let (queue, calls) = mpsc::channel(QUEUE_CALLS_MAX);
         let (flush, flushes) = mpsc::channel(1);
         let histograms = Arc::new(Mutex::new(Histograms::default()));
         let dropped = metrics.dropped_spans.clone();
-        let transport = Transport::new(&settings);
-        let worker = Worker::new(transport, &settings, calls, Arc::clone(&histograms), metrics);
+        let transport = Transport::new(settings);
+        let worker = Worker::new(transport, settings, calls, Arc::clone(&histograms), metrics);
         tokio::spawn(worker.run(flushes));
         Self { queue, flush, histograms, dropped }
     }
@@ -81,7 +81,9 @@ impl Exporter {
     /// A call has ended. Does not wait.
     pub(crate) fn ended(&self, call: &Ended<'_>) {
         self.histograms.lock().unwrap_or_else(PoisonError::into_inner).observe(call);
-        let Some((context, span)) = call.context.and_then(|context| Some((context, context.span?))) else { return };
+        let Some((context, span)) = call.context.and_then(|context| Some((context, context.span?))) else {
+            return;
+        };
         match self.queue.try_reserve() {
             Ok(place) => place.send(spans::of(call, context, span)),
             Err(_) => drop(self.dropped.inc_by(spans::count(call))),

@@ -74,7 +74,9 @@ impl Message {
     }
 
     fn varint(&mut self, mut value: u64) {
-        while let [low, ..] = value.to_le_bytes() && value > 0x7f {
+        while let [low, ..] = value.to_le_bytes()
+            && value > 0x7f
+        {
             self.0.push(low | 0x80);
             value >>= 7;
         }

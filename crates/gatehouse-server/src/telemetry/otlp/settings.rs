@@ -34,7 +34,10 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with which of them, never with a value of a header in it.
-    pub fn find(configured: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
+    pub fn find(
+        configured: Option<&str>,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, String> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let disabled = env(DISABLED).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let from_env = env(ENDPOINT);
@@ -45,7 +48,9 @@ impl Settings {
             (None, None) => return Ok(None),
         };
         if let Some(protocol) = env(PROTOCOL).filter(|protocol| protocol != "http/protobuf") {
-            return Err(format!("{PROTOCOL}: {protocol:?} is not spoken here; the collector must take http/protobuf"));
+            return Err(format!(
+                "{PROTOCOL}: {protocol:?} is not spoken here; the collector must take http/protobuf"
+            ));
         }
         Ok(Some(Self {
             endpoint: endpoint(address).map_err(|what| format!("{name}: {what}"))?,
@@ -58,7 +63,9 @@ impl Settings {
 fn endpoint(address: &str) -> Result<String, &'static str> {
     let shape = "is no address of a collector; write one such as http://localhost:4318";
     let uri: Uri = address.trim().parse().map_err(|_| shape)?;
-    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(shape) };
+    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(shape);
+    };
     if authority.as_str().contains('@') || uri.query().is_some() {
         return Err("holds more than an address; credentials belong into OTEL_EXPORTER_OTLP_HEADERS");
     }
@@ -67,7 +74,9 @@ fn endpoint(address: &str) -> Result<String, &'static str> {
 
 fn headers(text: &str) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, value) in pairs(text).map_err(|at| format!("{HEADERS}: entry {at} is not of the form name=value"))? {
+    for (name, value) in
+        pairs(text).map_err(|at| format!("{HEADERS}: entry {at} is not of the form name=value"))?
+    {
         let wrong = || format!("{HEADERS}: {name:?} is no header or has a value that none can hold");
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         let mut value = HeaderValue::from_str(&value).map_err(|_| wrong())?;
@@ -78,13 +87,18 @@ fn headers(text: &str) -> Result<HeaderMap, String> {
 }
 
 fn resource(service: Option<String>, text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut all = pairs(text).map_err(|at| format!("{RESOURCE}: entry {at} is not of the form name=value"))?;
+    let mut all =
+        pairs(text).map_err(|at| format!("{RESOURCE}: entry {at} is not of the form name=value"))?;
     if let Some(service) = service {
         all.retain(|(name, _)| name != SERVICE_NAME);
         all.push((SERVICE_NAME.to_owned(), service));
     }
     let instance = clock::call_id().to_string();
-    let own = [(SERVICE_NAME, DEFAULT_NAME), (SERVICE_VERSION, env!("CARGO_PKG_VERSION")), (SERVICE_INSTANCE, &instance)];
+    let own = [
+        (SERVICE_NAME, DEFAULT_NAME),
+        (SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
+        (SERVICE_INSTANCE, &instance),
+    ];
     for (name, value) in own {
         if !all.iter().any(|(present, _)| present == name) {
             all.push((name.to_owned(), value.to_owned()));
@@ -138,7 +152,8 @@ mod tests {
         assert!(find(None, &[]).unwrap().is_none());
         assert!(find(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]).unwrap().is_none());
         assert!(find(Some("http://c:4318"), &[("OTEL_SDK_DISABLED", "true")]).unwrap().is_none());
-        let both = find(Some("http://a:4318/"), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b")]).unwrap().unwrap();
+        let both =
+            find(Some("http://a:4318/"), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b")]).unwrap().unwrap();
         assert_eq!(both.endpoint, "http://a:4318");
         assert_eq!(resource(&both, "service.name"), "gatehouse");
     }

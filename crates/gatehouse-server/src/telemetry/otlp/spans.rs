@@ -87,7 +87,10 @@ fn answered(record: &Settled, attributes: &mut Attributes) {
     attributes.count(name::INPUT_TOKENS, usage.input_tokens);
     attributes.count(name::OUTPUT_TOKENS, usage.output_tokens);
     attributes.count(name::CACHE_READ_TOKENS, usage.cached_read_tokens);
-    attributes.count(name::CACHE_CREATION_TOKENS, usage.cache_write_tokens.saturating_add(usage.cache_write_long_tokens));
+    attributes.count(
+        name::CACHE_CREATION_TOKENS,
+        usage.cache_write_tokens.saturating_add(usage.cache_write_long_tokens),
+    );
     attributes.count(name::REASONING_TOKENS, usage.reasoning_tokens);
     attributes.number(name::HTTP_STATUS, record.status.into());
     attributes.text(name::ERROR_TYPE, record.error.unwrap_or_default());
@@ -122,7 +125,13 @@ fn account(record: &Settled, attributes: &mut Attributes) {
     attributes.list(name::GUARDS, record.guards.iter().map(guard));
 }
 
-fn one_attempt(call: &Ended<'_>, context: &TraceContext, parent: SpanId, begun: &Begun, at: usize) -> Message {
+fn one_attempt(
+    call: &Ended<'_>,
+    context: &TraceContext,
+    parent: SpanId,
+    begun: &Begun,
+    at: usize,
+) -> Message {
     let (record, target) = (call.record, &begun.target);
     let attempt = record.attempts.get(at);
     let mut attributes = Attributes::default();

@@ -47,12 +47,16 @@ impl Transport {
     /// Sends a message to a path below the collector's address.
     pub(super) async fn post(&self, path: &str, message: Message) -> Result<(), Failure> {
         let failure = |what: String, may_pass| Failure { what, may_pass };
-        let uri: Uri = format!("{}{path}", self.endpoint).parse().map_err(|_| failure("no address".to_owned(), false))?;
+        let uri: Uri = format!("{}{path}", self.endpoint)
+            .parse()
+            .map_err(|_| failure("no address".to_owned(), false))?;
         let mut request = Request::new(Full::new(Bytes::from(message.into_bytes())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let response = match self.upstream.send(request, REQUEST_TIME_MAX).await {
             Ok(response) => response,
             Err(error) => return Err(failure(error.detail.unwrap_or(error.message), true)),

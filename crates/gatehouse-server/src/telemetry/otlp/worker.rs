@@ -1,10 +1,10 @@
 //! Sends in the background, in batches. A collector that is away costs no more than the memory of one batch
 //! and one queue: what waits is tried again with the next beat, what is beyond is dropped and counted.
 
+use super::Settings;
 use super::histograms::Histograms;
 use super::proto::{self, Message};
 use super::transport::{Failure, Transport};
-use super::Settings;
 use crate::telemetry::metrics::Metrics;
 use prometheus_client::metrics::counter::Counter;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +131,9 @@ impl Worker {
                     tracing::warn!(reason = failure.what, "the collector does not take traces and metrics");
                 }
             }
-            None if std::mem::take(&mut self.failing) => tracing::info!("the collector takes traces and metrics again"),
+            None if std::mem::take(&mut self.failing) => {
+                tracing::info!("the collector takes traces and metrics again");
+            }
             None => {}
         }
     }

@@ -1,6 +1,6 @@
 //! What is watched, and what a reload cannot change.
 
-use super::{Watch, folders, needs_restart};
+use super::{Watch, fingerprint, folders, needs_restart};
 use crate::settings::Source;
 use gatehouse_config::file::Config;
 use std::time::Duration;
@@ -41,4 +41,19 @@ fn what_counts_from_the_next_start_is_named() {
     now.limits.calls = 1;
     now.limits.body.0 = 1;
     assert_eq!(needs_restart(&Config::default(), &now), ["listen", "limits.calls"]);
+}
+
+#[test]
+fn documents_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gatehouse.yaml");
+    let source = Source::File(path.clone());
+    let missing = fingerprint(&source);
+    std::fs::write(&path, "version: 1\n").unwrap();
+    let first = fingerprint(&source);
+    std::fs::write(dir.path().join("gatehouse.log"), "something else\n").unwrap();
+    assert_eq!(fingerprint(&source), first);
+    std::fs::write(&path, "version: 2\n").unwrap();
+    assert_ne!(fingerprint(&source), first);
+    assert_ne!(missing, first);
 }

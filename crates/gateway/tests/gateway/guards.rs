@@ -1,0 +1,90 @@
+//! Guardrails in both directions, whatever the caller speaks and whoever answers.
+
+use crate::front::FRONTS;
+use crate::house::House;
+use crate::provider::Provider;
+use serde_json::json;
+
+const CONFIG: &str = r#"
+guards:
+  - { name: entry, detect: words, words: [Nightingale], at: [input, system], do: redact }
+  - { name: exit, detect: words, words: [Osprey, "blue heron"], at: [output], do: redact }
+  - { name: stop, detect: words, words: [Condor], at: [output], do: block }
+"#;
+
+/// A target in the caller's dialect and one in another.
+fn targets(own: &'static str) -> [&'static str; 2] {
+    [own, if own == "anthropic" { "gemini" } else { "anthropic" }]
+}
+
+#[tokio::test]
+async fn what_is_redacted_reaches_no_provider_and_no_caller() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    let prompt = "tell Osprey of NIGHTINGALE, \\u004eightingale and the blue heron today";
+    for (front, own) in FRONTS {
+        for kind in targets(own) {
+            for stream in [false, true] {
+                let mut ask = front.ask_with(&format!("{kind}/m"), prompt, stream, &json!({}));
+                // The same word behind an escape of JSON.
+                let body = String::from_utf8(ask.body.to_vec()).unwrap().replace("\\\\u004e", "\\u004e");
+                ask.body = body.into();
+                // The provider's answer in single bytes: every word is cut.
+                provider.script(&json!({"chunk_bytes": 1}));
+                let answer = house.call(ask).await;
+                let what = format!("{front:?} {kind} {stream}");
+                assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+                let sent = provider.last();
+                let sent_text = sent.body.to_string().to_lowercase();
+                assert!(!sent_text.contains("nightingale") && sent_text.contains("[redacted]"), "{what}: {}", sent.body_text);
+                let said = if stream { front.said_in(&answer) } else { front.said(&answer.json()) };
+                let expected = "You said: tell [REDACTED] of [REDACTED], [REDACTED] and the [REDACTED] today";
+                assert_eq!(said.text, expected, "{what}");
+                assert!(!answer.text().contains("Osprey") && !answer.text().contains("heron"), "{what}: {}", answer.text());
+            }
+        }
+    }
+    let guards = house.call(FRONTS[0].0.ask("openai/m", "Osprey")).await;
+    assert!(guards.header("x-gatehouse-guards").contains("exit=redact"), "{:?}", guards.headers);
+}
+
+#[tokio::test]
+async fn a_block_in_the_middle_ends_the_stream_and_cancels_the_provider() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    let prompt = format!("before it Condor {}", "and after it ".repeat(60));
+    for (front, own) in FRONTS {
+        for kind in targets(own) {
+            provider.sim.reset();
+            let answer = house.call(front.stream(&format!("{kind}/drip-30"), &prompt)).await;
+            let what = format!("{front:?} {kind}: {}", answer.text());
+            assert_eq!((answer.status, front.code_in(&answer).as_str()), (200, "guard_blocked"), "{what}");
+            assert!(!answer.cut && !answer.text().contains("Condor"), "{what}");
+            provider.wait(|counts| counts.cancelled == 1 && counts.in_flight == 0).await;
+            let record = house.record(&answer.record()).await;
+            assert_eq!((&record["outcome"], &record["error"]), (&json!("failed"), &json!("guard_blocked")));
+            let whole = house.call(front.ask(&format!("{kind}/m"), "the Condor")).await;
+            assert_eq!((whole.status, front.code(&whole.json()).as_str()), (400, "guard_blocked"), "{what}");
+            assert!(!whole.text().contains("Condor"), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn arguments_of_tools_are_texts_too() {
+    let provider = Provider::start().await;
+    let more = "guards: [{ name: args, detect: words, words: [Osprey], at: [tool_arguments], do: redact }]\n";
+    let house = House::start(&provider.config(more)).await;
+    for (front, own) in FRONTS {
+        for kind in targets(own) {
+            for stream in [false, true] {
+                let tools = crate::translation::tools(front, &["find"]);
+                let model = format!("{kind}/m");
+                let answer = house.call(front.ask_with(&model, "find city=Osprey", stream, &tools)).await;
+                let said = if stream { front.said_in(&answer) } else { front.said(&answer.json()) };
+                let expected = vec![("find".to_owned(), json!({"city": "[REDACTED]", "days": 1}))];
+                assert_eq!(said.calls, expected, "{front:?} {kind} {stream}: {}", answer.text());
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The gateway as its callers and operators see it: the real binary on loopback ports, in front of
+//! simulated providers in this process. Tests wait for events, never for time.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod front;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod provider;
+
+#[cfg(test)]
+mod attempts;
+#[cfg(test)]
+mod departures;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod translation;
