@@ -85,6 +85,12 @@ impl Meter {
         }
     }
 
+    /// Whether the provider has counted.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.reported.is_some()
+    }
+
     /// What was used, and who says so.
     ///
     /// `whole` tells whether the answer came to its end. A count that came before an answer was cut (the

@@ -99,7 +99,7 @@ impl Route {
         }
         // A model's name may itself have slashes.
         if let Some((_, model)) = path.split_once("/models/") {
-            return Some(Self::Models(dialect, Some(model.to_owned())));
+            return Some(Self::Models(dialect, Some(decoded(model))));
         }
         stored(path)
     }
@@ -120,6 +120,26 @@ fn stored(path: &str) -> Option<Route> {
     Some(Route::StoredResponse(id.to_owned()))
 }
 
+/// A path segment with its percent-encoding undone; as it came where it does not decode.
+fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
+}
+
 /// `/{version}/models/{model}:{verb}`, also behind Vertex's longer paths.
 fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
     let (before, call) = path.split_once("/models/")?;
@@ -135,7 +155,7 @@ fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
         _ => return None,
     };
     let version = before.trim_start_matches('/').split('/').next().unwrap_or_default();
-    Some(Route::Gemini { version: version.to_owned(), model: model.to_owned(), verb })
+    Some(Route::Gemini { version: version.to_owned(), model: decoded(model), verb })
 }
 
 /// Who is meant where several families share a path.

@@ -327,9 +327,17 @@ impl Relay {
         if let Some(encoder) = &mut self.opened.encoder {
             let mut out = Vec::new();
             for event in events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. })) {
+                if matches!(event, ChatEvent::End) && !self.trail.meter.is_reported() {
+                    // SDKs want a usage; where the provider gave none, they get our count.
+                    encoder.event(&ChatEvent::Usage(self.trail.meter.total(true).0), &mut out);
+                }
                 encoder.event(event, &mut out);
             }
             self.out.extend_from_slice(&out);
+        } else if let Some(error) = events.iter().find_map(error_of) {
+            // The provider's own error event has no stable code: ours has.
+            let id = self.trail.id().to_string();
+            self.out.extend_from_slice(&mid_stream(self.opened.front, error, &id));
         } else if !(self.opened.hide_usage && is_usage_alone(events)) {
             let raw = if changed { edited(frame, events) } else { frame.raw.clone() };
             self.out.extend_from_slice(&raw);
@@ -403,6 +411,13 @@ impl Relay {
             }
             None => mid_stream(self.opened.front, error, &self.trail.id().to_string()),
         }
+    }
+}
+
+fn error_of(event: &ChatEvent) -> Option<&Error> {
+    match event {
+        ChatEvent::Error(error) => Some(error),
+        _ => None,
     }
 }
 

@@ -3,31 +3,31 @@
 use std::collections::BTreeMap;
 
 /// Kinds of span.
-pub const SERVER: u64 = 2;
-pub const CLIENT: u64 = 3;
+pub(crate) const SERVER: u64 = 2;
+pub(crate) const CLIENT: u64 = 3;
 
 /// A span.
 #[derive(Debug)]
-pub struct Span {
-    pub trace: Vec<u8>,
-    pub id: Vec<u8>,
-    pub parent: Vec<u8>,
-    pub name: String,
-    pub kind: u64,
-    pub start: u64,
-    pub end: u64,
-    pub attributes: BTreeMap<String, String>,
+pub(crate) struct Span {
+    pub(crate) trace: Vec<u8>,
+    pub(crate) id: Vec<u8>,
+    pub(crate) parent: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) kind: u64,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// One series of a histogram.
 #[derive(Debug)]
-pub struct Histogram {
-    pub name: String,
-    pub attributes: BTreeMap<String, String>,
-    pub count: u64,
-    pub sum: f64,
-    pub buckets: usize,
-    pub bounds: usize,
+pub(crate) struct Histogram {
+    pub(crate) name: String,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) buckets: usize,
+    pub(crate) bounds: usize,
 }
 
 /// A message: its fields in order.
@@ -39,7 +39,7 @@ enum Value {
 }
 
 /// All spans of a request.
-pub fn spans(request: &[u8]) -> Vec<Span> {
+pub(crate) fn spans(request: &[u8]) -> Vec<Span> {
     let span = |fields: Fields| Span {
         trace: fields.bytes(1),
         id: fields.bytes(2),
@@ -54,7 +54,7 @@ pub fn spans(request: &[u8]) -> Vec<Span> {
 }
 
 /// All series of all histograms of a request.
-pub fn histograms(request: &[u8]) -> Vec<Histogram> {
+pub(crate) fn histograms(request: &[u8]) -> Vec<Histogram> {
     let series = |metric: Fields| {
         let histogram = metric.messages(9).remove(0);
         assert_eq!(histogram.number(2), 2, "cumulative");
