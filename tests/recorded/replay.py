@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import recordings
-from checks import Checks, Found, Result
+from checks import VERDICTS, Checks, Found, Result
 from fronts import Clients
 from recordings import Recording
 from theatre import Theatre, cut_name, fronts_of, name_of
@@ -74,7 +74,8 @@ def _records(
     theatre: Theatre, played: list[Recording], calls: Counter[str], usage: dict[str, tuple[int, int]]
 ) -> list[Result]:
     """The gateway's record: one for each call, with what it used and a cost; broken calls failed."""
-    failed = {name_of(one) if one.is_error or one.is_broken else cut_name(one, front) for one in played for front in fronts_of(one)}
+    failed = {cut_name(one, front) for one in played for front in fronts_of(one)}
+    failed |= {name_of(one) for one in played if one.is_error or one.is_broken}
     found: list[str] = []
     kept = theatre.records()
     for record in kept:
@@ -108,15 +109,15 @@ def _summary(results: list[Result], calls: int, done: int, seconds: float) -> in
     print(f"\n{'provider':16} {'front':10} {'equal':>6} {'refused':>8} {'different':>10}")
     rows = Counter((one.provider, one.front, one.verdict) for one in results)
     for provider, front in sorted({(provider, front) for provider, front, _ in rows}):
-        equal, refused, different = (rows[provider, front, word] for word in ("equal", "refused", "different"))
+        equal, refused, different = (rows[provider, front, word] for word in VERDICTS)
         print(f"{provider:16} {front:10} {equal:6} {refused:8} {different:10}")
     reasons = Counter(one.said for one in results if one.verdict == "refused")
     for reason, count in reasons.most_common():
         print(f"refused {count}x {reason}")
     verdicts = Counter(one.verdict for one in results)
     print(
-        f"\nrecorded: {done} recordings, {calls} calls, {verdicts['equal']} equal, {verdicts['refused']} refused by "
-        f"name, {verdicts['different']} different in {seconds:.0f} s"
+        f"\nrecorded: {done} recordings, {calls} calls, {verdicts['equal']} equal, {verdicts['refused']} "
+        f"refused by name, {verdicts['different']} different in {seconds:.0f} s"
     )
     return 1 if verdicts["different"] or not results else 0
 

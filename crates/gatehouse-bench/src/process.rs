@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 const TICKS_PER_SECOND: u32 = 100;
 /// How long a server may take to get ready.
 const READY_MAX: Duration = Duration::from_secs(20);
+/// How long a server may take to end when it is asked to.
+const END_MAX: Duration = Duration::from_secs(3);
 
 /// A process that ends when this is dropped.
 #[derive(Debug)]
@@ -57,13 +59,22 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// SIGTERM would wait for open streams, and children of nginx end with their master.
+    /// SIGTERM first: only nginx's master knows the workers that it is about to start.
     fn drop(&mut self) {
-        for pid in descendants(self.pid()) {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        signal("-TERM", self.pid());
+        let asked = Instant::now();
+        while asked.elapsed() < END_MAX && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            descendants(self.pid()).into_iter().for_each(|pid| signal("-KILL", pid));
+            let _ = self.child.wait();
+        }
     }
+}
+
+fn signal(name: &str, pid: u32) {
+    let _ = Command::new("kill").args([name, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 async fn answers(address: SocketAddr, path: &str) -> bool {

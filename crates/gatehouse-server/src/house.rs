@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 pub struct House {
     /// The configuration. Swapped whole; each call pins the one it began with.
     pub snapshot: ArcSwap<Snapshot>,
-    /// The caller keys. Swapped whole.
+    /// The caller keys. Swapped whole, by [`House::replace_keys`].
     pub keys: ArcSwap<KeyRing>,
     /// The book.
     pub log: Log,
@@ -34,6 +34,8 @@ pub struct House {
     draining: AtomicBool,
     /// Wakes those who wait for the drain.
     pub drain: Notify,
+    /// Wakes streams that wait for their provider: their key may be gone.
+    pub(crate) keys_changed: Notify,
     observer: Box<dyn Observer>,
 }
 
@@ -73,8 +75,15 @@ impl House {
             export: OnceLock::new(),
             draining: AtomicBool::new(false),
             drain: Notify::new(),
+            keys_changed: Notify::new(),
             observer,
         })
+    }
+
+    /// Other keys are in force from now on, for open streams too.
+    pub fn replace_keys(&self, keys: KeyRing) {
+        self.keys.store(Arc::new(keys));
+        self.keys_changed.notify_waiters();
     }
 
     /// Whether calls may come.

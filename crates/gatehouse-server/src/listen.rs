@@ -13,6 +13,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -79,12 +80,24 @@ async fn connection(
 ) {
     // A chunk of a stream is worth its own packet.
     let _ = stream.set_nodelay(true);
+    let first_head_time = house.snapshot.load().limits.header_time.0;
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
+        asks.store(true, Ordering::Relaxed);
         let house = Arc::clone(&house);
         async move { Ok::<_, Infallible>(dispatch(house, request, side).await) }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = std::pin::pin!(watcher.watch(connection));
+    // The HTTP library counts from the byte that tells HTTP/1 from HTTP/2: who never sends it would keep
+    // its place for ever.
+    let ended = match tokio::time::timeout(first_head_time, connection.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) if !has_asked.load(Ordering::Relaxed) => return,
+        Err(_) => connection.await,
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
 }

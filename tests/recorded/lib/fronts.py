@@ -19,9 +19,8 @@ from openai.types.responses import Response, ResponseStreamEvent
 Json = Any
 # How long a call may take before it is given up.
 SECONDS_MAX = 30
-# What each client throws: for an answer with a status, and for one that breaks off.
+# What the clients throw for an answer with an error status.
 STATUS_ERRORS = (openai.APIStatusError, anthropic.APIStatusError, errors.APIError)
-NAMES = ("chat", "messages", "gemini", "responses")
 # The client says so for every recorded request that it is given.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
 
@@ -54,7 +53,8 @@ class Clients:
             return [_google_json(chunk) for chunk in chunks]
         post, path, kind, stream, event = self._post(front)
         body = {**body, "model": model, "stream": True}
-        return [_json(one) for one in post(path, cast_to=kind, body=body, stream=True, stream_cls=stream[event])]
+        events = post(path, cast_to=kind, body=body, stream=True, stream_cls=stream[event])
+        return [_json(one) for one in events]
 
     def bytes(self, front: str, model: str, body: Json, is_stream: bool) -> tuple[int, bytes]:
         """The answer's status and bytes, by no client's doing."""
@@ -62,7 +62,7 @@ class Clients:
             action = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
             path = f"/v1beta/models/{model}:{action}"
         else:
-            path = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}[front]
+            path = "/v1/chat/completions" if front == "chat" else f"/v1/{front}"
             body = {**body, "model": model, **({"stream": True} if is_stream else {})}
         connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=SECONDS_MAX)
         try:
@@ -115,5 +115,6 @@ def question(front: str, tools: list[str]) -> Json:
         declared = [{"type": "function", "function": {"name": name, "parameters": schema}} for name in tools]
     else:
         body = {"input": said}
-        declared = [{"type": "function", "name": name, "parameters": schema, "strict": False} for name in tools]
+        plain = {"type": "function", "parameters": schema, "strict": False}
+        declared = [{**plain, "name": name} for name in tools]
     return body | {"tools": declared} if tools else body

@@ -20,9 +20,9 @@ LENGTH = {
 }  # fmt: skip
 CALLS = {"tool_calls", "tool_call", "tool_use", "function_call"}
 WITHHELD = {
-    "content_filter", "refusal", "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
-    "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "MODEL_ARMOR", "ESCALATION",
-    "JAILBREAK",
+    "content_filter", "refusal", "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT",
+    "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER", "MODEL_ARMOR",
+    "ESCALATION", "JAILBREAK",
 }  # fmt: skip
 
 
@@ -41,12 +41,18 @@ class Meaning:
 
 def of_answer(dialect: str, body: Json) -> Meaning:
     """Of an answer in one piece."""
-    return {"chat": _chat, "messages": _messages, "gemini": _gemini, "responses": _responses}[dialect](body)
+    read = {"chat": _chat, "messages": _messages, "gemini": _gemini, "responses": _responses}
+    return read[dialect](body)
 
 
 def of_stream(dialect: str, events: Iterable[Json]) -> Meaning:
     """Of a stream."""
-    fold = {"chat": _fold_chat, "messages": _fold_messages, "gemini": _fold_gemini, "responses": _fold_responses}
+    fold = {
+        "chat": _fold_chat,
+        "messages": _fold_messages,
+        "gemini": _fold_gemini,
+        "responses": _fold_responses,
+    }
     return of_answer(dialect, fold[dialect](events))
 
 

@@ -34,7 +34,7 @@ EVENT_STREAM = "text/event-stream"
 class Recording:
     """One exchange."""
 
-    # Its place in the index, which makes names of models from it.
+    # Its place in the index, from which names of models are made.
     number: int
     file: str
     provider: str
@@ -52,8 +52,9 @@ class Recording:
     @cached_property
     def is_error(self) -> bool:
         """Whether the provider refused, be it with a status of success as Azure's filter."""
-        is_filtered = not self.is_stream and self.dialect == "chat" and bool(json.loads(self.body).get("error"))
-        return self.status >= 400 or is_filtered
+        if self.status >= 400 or self.is_stream or self.dialect != "chat":
+            return self.status >= 400
+        return bool(json.loads(self.body).get("error"))
 
     @property
     def is_broken(self) -> bool:

@@ -13,6 +13,6 @@ pub static PROVIDER: Compatible = Compatible {
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
     quirks: Quirks::COMPATIBLE,
     model_prefixes: &["accounts/fireworks/"],
-    example_model: Some("accounts/fireworks/models/deepseek-v4-flash"),
+    example_model: Some("accounts/fireworks/models/gpt-oss-20b"),
     ..Compatible::BASE
 };

@@ -121,8 +121,7 @@ impl Opened {
                 let request = super::prepare::Decoded::default().request(call)?;
                 Some(dialects::codec(front)?.encoder(super::prepare::context(call, &request)))
             }
-            (None, Feed::Live(_)) if call.front.framing == crate::front::Framing::Array => {
-                // The provider streams events; this caller wants an array.
+            (None, Feed::Live(_)) if is_written_anew(call) => {
                 let request = super::prepare::Decoded::default().request(call)?;
                 Some(dialects::codec(front)?.encoder(super::prepare::context(call, &request)))
             }
@@ -155,6 +154,14 @@ impl Opened {
     pub fn relay(self, trail: Trail, house: Arc<House>) -> Relay {
         Relay { opened: self, trail, house, out: BytesMut::new(), state: State::Open }
     }
+}
+
+/// Whether a stream of the caller's own dialect has to be written anew all the same: where an array is
+/// wanted of a provider that streams events, and where a guardrail may edit arguments that are an object
+/// in the frame and no string to splice into.
+fn is_written_anew(call: &Call) -> bool {
+    let objects = call.front.dialect == Dialect::GeminiGenerate && call.guards.any_at(&[Place::ToolArguments]);
+    objects || call.front.framing == crate::front::Framing::Array
 }
 
 /// What keeps an idle stream alive, in the caller's dialect.
@@ -225,23 +232,29 @@ impl Relay {
 
     /// Waits for more; gives what is to be said meanwhile.
     async fn wait(&mut self) -> Option<Bytes> {
-        if !self.house.keys.load().keys.holds(&self.opened.key) {
+        let house = Arc::clone(&self.house);
+        let mut keys_changed = std::pin::pin!(house.keys_changed.notified());
+        // Listening begins before the look, so that no change in between is missed.
+        keys_changed.as_mut().enable();
+        if !house.keys.load().keys.holds(&self.opened.key) {
             return Some(self.fail(&Error::new(Code::InvalidApiKey, "this caller key was revoked")));
         }
         let Feed::Live(source) = &mut self.opened.source else { return None };
         let over = left(self.opened.deadline);
         let limit = self.opened.idle.saturating_sub(self.opened.silent).min(over);
-        let filled = if limit > LOOK_AFTER {
-            match tokio::time::timeout(LOOK_AFTER, source.fill(limit)).await {
-                Ok(filled) => filled,
-                Err(_) => {
-                    // A comment of ours does not excuse the provider's silence.
-                    self.opened.silent += LOOK_AFTER;
-                    return self.opened.comments.map(Bytes::from_static);
-                }
+        let comment = self.opened.comments.filter(|_| limit > KEEP_ALIVE);
+        let since = Instant::now();
+        let filled = tokio::select! {
+            filled = source.fill(limit) => filled,
+            () = tokio::time::sleep(KEEP_ALIVE), if comment.is_some() => {
+                // A comment of ours does not excuse the provider's silence.
+                self.opened.silent += KEEP_ALIVE;
+                return comment.map(Bytes::from_static);
             }
-        } else {
-            source.fill(limit).await
+            () = keys_changed => {
+                self.opened.silent += since.elapsed();
+                return None;
+            }
         };
         match filled {
             Ok(()) => {
@@ -281,7 +294,7 @@ impl Relay {
                 Some(window) => {
                     let bytes = frame.raw.len();
                     let pushed = window.push(frame, bytes, events);
-                    self.pass_window();
+                    self.pass_window()?;
                     pushed?;
                 }
             }
@@ -297,17 +310,22 @@ impl Relay {
         if let Some(window) = &mut self.opened.window {
             window.finish()?;
         }
-        self.pass_window();
+        self.pass_window()?;
         if self.state == State::Open {
             self.state = State::Ended;
         }
         Ok(())
     }
 
-    fn pass_window(&mut self) {
+    fn pass_window(&mut self) -> Result<(), Error> {
         while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
+            if held.changed && self.opened.encoder.is_none() && !can_be_spliced(&held.events) {
+                // Better no answer than one with what a guardrail took out of it.
+                return Err(Error::new(Code::GuardUnavailable, "a guardrail's edit cannot be made in this stream"));
+            }
             self.emit(&held.frame, &held.events, held.changed);
         }
+        Ok(())
     }
 
     /// Counts what goes by.
@@ -423,6 +441,11 @@ fn error_of(event: &ChatEvent) -> Option<&Error> {
 
 fn is_usage_alone(events: &[ChatEvent]) -> bool {
     !events.is_empty() && events.iter().all(|event| matches!(event, ChatEvent::Usage(_)))
+}
+
+/// Whether every text of a frame is a string of its own in the frame's bytes.
+fn can_be_spliced(events: &[ChatEvent]) -> bool {
+    !events.iter().any(|event| matches!(event, ChatEvent::Delta { at: None, .. }))
 }
 
 /// A frame whose texts a guardrail has changed: the changed strings are spliced into its bytes.

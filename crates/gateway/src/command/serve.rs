@@ -159,7 +159,7 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
 }
 
 fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::key::Pepper>) -> Result<()> {
-    house.keys.store(Arc::new(ring::load(store, pepper)?));
+    house.replace_keys(ring::load(store, pepper)?);
     Ok(())
 }
 
