@@ -94,13 +94,17 @@ impl Meter {
     /// What was used, and who says so.
     ///
     /// `whole` tells whether the answer came to its end. A count that came before an answer was cut (the
-    /// prompt of Anthropic's `message_start`) is completed with ours.
+    /// prompt of Anthropic's `message_start`, the running count of Gemini's chunks) is completed with ours
+    /// and is an estimate: the provider may have written more than it came to say.
     #[must_use]
     pub fn total(&self, whole: bool) -> (Usage, UsageSource) {
         let output = self.output.tokens();
         match self.reported {
-            Some(usage) if whole || usage.output_tokens >= output => (usage, UsageSource::Provider),
-            Some(usage) => (Usage { output_tokens: output, ..usage }, UsageSource::Estimated),
+            Some(usage) if whole => (usage, UsageSource::Provider),
+            Some(usage) => {
+                let output_tokens = usage.output_tokens.max(output);
+                (Usage { output_tokens, ..usage }, UsageSource::Estimated)
+            }
             None if !self.sent => (Usage::default(), UsageSource::None),
             None => {
                 let input_tokens = self.input_estimate;

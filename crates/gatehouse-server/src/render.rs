@@ -6,6 +6,7 @@ use crate::exchange::Whole;
 use crate::exchange::relay::Opened;
 use crate::house::House;
 use crate::headers;
+use crate::stage::seal;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::content::Family;
@@ -19,14 +20,14 @@ pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<R
     trail.answer.take_in(&whole.body);
     let mut headers = whole.headers;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers::describe(&mut headers, &trail);
+    seal::describe(&mut headers, &trail);
     let ended = trail.settle(200);
-    headers::price(&mut headers, &ended);
+    seal::price(&mut headers, &ended);
     if let Err(error) = trail.safe(&ended).await {
         return refused(family, &error, &trail.id().to_string());
     }
     let family = trail.record().surface.map_or(family, |surface| surface.family());
-    headers::request_id(&mut headers, family, &trail.id().to_string());
+    seal::request_id(&mut headers, family, &trail.id().to_string());
     respond(StatusCode::OK, headers, Reply::Whole(Some(whole.body)))
 }
 
@@ -37,9 +38,9 @@ pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>) -> Response<R
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies that buffer would turn a stream into a wait.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    headers::describe(&mut headers, &trail);
+    seal::describe(&mut headers, &trail);
     let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
-    headers::request_id(&mut headers, family, &trail.id().to_string());
+    seal::request_id(&mut headers, family, &trail.id().to_string());
     let relay = Box::new(opened.relay(trail, house));
     let frames = futures_util::stream::unfold(relay, |mut relay| async move {
         relay.next().await.map(|bytes| (bytes, relay))
@@ -55,12 +56,12 @@ pub async fn failed(error: &Error, mut trail: Trail, family: Family) -> Response
     if let Some(detail) = &error.detail {
         tracing::info!(call = %id, code = error.code.as_str(), detail, "call failed");
     }
-    headers::describe(response.headers_mut(), &trail);
+    seal::describe(response.headers_mut(), &trail);
     if let Reply::Whole(Some(body)) = response.body() {
         trail.answer.take_in(body);
     }
     let ended = trail.fail(response.status().as_u16(), error);
-    headers::price(response.headers_mut(), &ended);
+    seal::price(response.headers_mut(), &ended);
     match trail.safe(&ended).await {
         Ok(()) => response,
         Err(unsafe_record) => refused(family, &unsafe_record, &id),
@@ -73,7 +74,7 @@ pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::put(&mut headers, "x-gatehouse-record", id);
-    headers::request_id(&mut headers, family, id);
+    seal::request_id(&mut headers, family, id);
     let status = StatusCode::from_u16(wire::status(family, error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let after = error.retry_after.or(waits.then_some(std::time::Duration::from_secs(1)));

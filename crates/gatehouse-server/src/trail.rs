@@ -292,7 +292,8 @@ impl Trail {
         };
         let record = &mut self.record;
         (record.outcome, record.status, record.error) = (ending, status, error);
-        (record.usage, record.usage_source) = self.meter.total(whole);
+        // An answer in one piece was counted when all of it was there, whatever became of it then.
+        (record.usage, record.usage_source) = self.meter.total(whole || !record.stream);
         self.record.cost = self.cost();
         if let Some(hold) = self.hold.take() {
             // Without a price nobody knows what was spent: the reservation stands as the spending.

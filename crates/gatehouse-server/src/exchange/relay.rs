@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 /// How long an answer that has begun may wait for its first content before its head goes out: an error in
 /// that time is still answered with its status.
 const LIFECYCLE_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How often a silent stream is looked after: a revoked key ends it, a comment keeps its connection alive.
-const LOOK_AFTER: Duration = Duration::from_secs(5);
+/// After so long without a byte, a comment keeps the caller's connection alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a provider that has said its last word may take to close.
 const CLOSE_WAIT_MAX: Duration = Duration::from_millis(250);
 
@@ -46,7 +46,7 @@ pub struct Opened {
     front: Dialect,
     deadline: Instant,
     idle: Duration,
-    /// How long the provider has been silent, in whole [`LOOK_AFTER`]s.
+    /// How long the provider has been silent, in whole [`KEEP_ALIVE`]s.
     silent: Duration,
     key: Arc<str>,
     /// Whether comments may be put between frames.

@@ -9,6 +9,7 @@ pub mod fund;
 pub mod guard;
 pub mod normalise;
 pub mod route;
+pub mod seal;
 
 use crate::call::Call;
 use crate::front::Front;

@@ -107,5 +107,6 @@ async fn a_crash_settles_what_was_open_and_frees_no_budget() {
     let answer = house.call(ask("openai/m", false)).await;
     assert_eq!((answer.status, Front::Chat.code(&answer.json()).as_str()), (402, "budget_exceeded"));
     let house = house.crash_and_restart().await;
-    assert_eq!(house.records_once(2).await.len(), 2, "a call is settled once");
+    assert_eq!(house.records_once(2).await.len(), 2);
+    assert_eq!(house.leaves(), (1, 2), "a call is settled once");
 }

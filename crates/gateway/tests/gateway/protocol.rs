@@ -1,10 +1,9 @@
 //! What a hostile or broken client sends: a clear refusal, and a gateway that goes on.
 
-use crate::client::{Ask, raw};
+use crate::client::raw;
 use crate::front::{FRONTS, Front};
 use crate::house::House;
 use crate::provider::Provider;
-use serde_json::{Value, json};
 
 const CONFIG: &str = "limits: { body: 64KiB, headers: 16KiB, header_time: 1s, body_time: 1s }\n";
 const BODY: &str = r#"{"model":"openai/m","messages":[{"role":"user","content":"hi"}]}"#;
@@ -37,8 +36,7 @@ async fn heads_that_could_be_read_in_two_ways_are_refused() {
     let huge = format!("x-huge: {}\r\n", "y".repeat(40_000));
     let host = "host: a\r\n";
     let cases = [
-        ("length then chunked", request(post, &format!("{host}{auth}{length}transfer-encoding: chunked\r\n"), &chunked), &[400][..], By::Us),
-        ("chunked twice", request(post, &format!("{host}{auth}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"), &chunked), &[400], By::Us),
+        ("chunked twice", request(post, &format!("{host}{auth}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"), &chunked), &[400][..], By::Us),
         ("another encoding", request(post, &format!("{host}{auth}transfer-encoding: gzip, chunked\r\n"), &chunked), &[400], By::Us),
         ("not chunked at last", request(post, &format!("{host}{auth}transfer-encoding: chunked, gzip\r\n"), &chunked), &[400], By::Library),
         ("two lengths", request(post, &format!("{host}{auth}{length}content-length: 3\r\n"), BODY), &[400], By::Library),
@@ -70,17 +68,22 @@ async fn heads_that_could_be_read_in_two_ways_are_refused() {
 }
 
 #[tokio::test]
-async fn chunks_before_a_length_are_read_as_chunks_alone() {
-    // The HTTP library drops a length that follows a transfer encoding, as RFC 9112 says, so we never see
-    // it: what must not happen is that the rest of the body becomes a second request.
+async fn chunks_beside_a_length_are_read_as_chunks_alone() {
+    // The HTTP library drops a length beside a transfer encoding, as RFC 9112 (6.3) says, so we never see
+    // it: what must not happen is that a part of the body becomes a second request.
     let provider = Provider::start().await;
     let house = House::start(&provider.config(CONFIG)).await;
-    let hidden = format!("GET /v1/models HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n\r\n", house.key);
+    let auth = format!("host: a\r\nauthorization: Bearer {}\r\n", house.key);
+    let hidden = format!("GET /v1/models HTTP/1.1\r\n{auth}\r\n");
     let body = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
-    let head = format!("host: a\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n", house.key);
-    let answer = raw(&house.calls, &[request("POST /v1/chat/completions", &head, &body).as_bytes(), hidden.as_bytes()]).await;
-    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-    assert!([200, 400].contains(&status(&answer)), "{answer}");
+    let (chunked, length) = ("transfer-encoding: chunked\r\n", "content-length: 4\r\n");
+    for framing in [format!("{chunked}{length}"), format!("{length}{chunked}")] {
+        let first = request("POST /v1/chat/completions", &format!("{auth}{framing}"), &body);
+        let answer = raw(&house.calls, &[first.as_bytes(), hidden.as_bytes()]).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        assert!([200, 400].contains(&status(&answer)), "{answer}");
+        assert_eq!(provider.last().body_text, BODY.replace("openai/m", "m"));
+    }
 }
 
 #[tokio::test]
@@ -181,6 +184,4 @@ async fn odd_but_honest_requests_are_served() {
     // Byte by byte.
     let pieces: Vec<&[u8]> = whole.as_bytes().chunks(1).collect();
     assert_eq!(status(&raw(&house.calls, &pieces).await), 200);
-    let unknown: Value = json!({"model": "openai/m", "messages": [{"role": "user", "content": "hi"}], "x_own": {"a": 1}});
-    assert_eq!(house.call(Ask::post("/v1/chat/completions", &unknown)).await.json()["object"], "chat.completion");
 }

@@ -99,6 +99,7 @@ async fn every_call_has_one_record_that_says_what_became_of_it() {
     let records = house.records_once(done.len()).await;
     let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["record"].as_str()).collect();
     assert_eq!(ids.len(), done.len());
+    assert_eq!(house.leaves(), (exchanges().len(), done.len()));
     for (expected, id) in &done {
         let record = records.iter().find(|record| record["record"] == id.as_str());
         check(expected, record.unwrap_or_else(|| panic!("{}: no record {id}", expected.what)));
