@@ -20,6 +20,7 @@ test: ## install what the tests need and run them all
 	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
 	./tests/clients/run.sh
+	./tests/recorded/run.sh
 
 check: ## formatting and lints, without tests
 	cargo fmt --all --check

@@ -123,7 +123,7 @@ impl Active {
         for span in spans {
             let Some(inner) = raw.get(span.range.clone()) else { continue };
             let text = unescape(inner);
-            match self.judge_text(&text, span.place, Extent::Whole, &mut judged.tally) {
+            match self.judge_text(&text, span.place, &mut judged.tally) {
                 Ok(changed) => judged.edits.extend(
                     changed.map(|text| Edit { range: span.range.clone(), with: Bytes::from(escaped(&text)) }),
                 ),
@@ -137,13 +137,23 @@ impl Active {
         judged
     }
 
-    /// Judges one text. Gives the text as it may pass, when that is another.
+    /// Judges one whole text. Gives the text as it may pass, when that is another.
     ///
     /// # Errors
     /// `guard_blocked` or `guard_unavailable`.
-    pub fn judge_text(
+    pub fn judge_text(&self, text: &str, place: Place, tally: &mut Tally) -> Result<Option<String>, Error> {
+        self.judge_rest(text, 0, place, Extent::Whole, tally)
+    }
+
+    /// Judges a text of which the first `passed` bytes have passed: they are there to be seen before what
+    /// follows, and nothing that begins in them counts.
+    ///
+    /// # Errors
+    /// `guard_blocked` or `guard_unavailable`.
+    pub fn judge_rest(
         &self,
         text: &str,
+        passed: usize,
         place: Place,
         extent: Extent,
         tally: &mut Tally,
@@ -151,7 +161,7 @@ impl Active {
         let mut current = Cow::Borrowed(text);
         for guard in self.guards.iter().filter(|guard| guard.at.contains(&place)) {
             let findings = match guard.detector.find(&current) {
-                Ok(findings) => settled(findings, &current, extent),
+                Ok(findings) => settled(findings, &current, passed, extent),
                 Err(_) if guard.fail_open => {
                     tally.note(guard, Decision::ErrorOpen, &[]);
                     continue;
@@ -189,7 +199,8 @@ pub enum Extent {
     Partial,
 }
 
-fn settled(mut findings: Vec<Finding>, text: &str, extent: Extent) -> Vec<Finding> {
+fn settled(mut findings: Vec<Finding>, text: &str, passed: usize, extent: Extent) -> Vec<Finding> {
+    findings.retain(|finding| finding.range.start >= passed);
     if extent == Extent::Partial {
         findings.retain(|finding| finding.range.end < text.len());
     }

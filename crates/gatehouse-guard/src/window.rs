@@ -42,7 +42,7 @@ pub struct Held<F> {
 /// The text of a block that has not passed yet, and which frames it came in.
 struct OpenBlock {
     place: Place,
-    /// The last character that has passed, so that a word's beginning is seen, and all that has not.
+    /// The end of what has passed, so that what stands before a finding is seen, and all that has not.
     text: String,
     /// How many bytes of `text` have passed.
     passed: usize,
@@ -137,7 +137,7 @@ impl<F> Window<F> {
             }
             ChatEvent::Repeat { arguments, text, .. } => {
                 let place = if *arguments { Place::ToolArguments } else { Place::Output };
-                if let Some(changed) = self.active.judge_text(text, place, Extent::Whole, &mut self.tally)? {
+                if let Some(changed) = self.active.judge_text(text, place, &mut self.tally)? {
                     *text = changed;
                     self.mark_changed(frame);
                 }
@@ -160,7 +160,7 @@ impl<F> Window<F> {
     /// Judges the text of a block that has not passed, and lets pass what is far enough from its end.
     fn judge(&mut self, index: u32, extent: Extent) -> Result<(), Error> {
         let Some(mut block) = self.blocks.remove(&index) else { return Ok(()) };
-        let judged = self.active.judge_text(&block.text, block.place, extent, &mut self.tally);
+        let judged = self.active.judge_rest(&block.text, block.passed, block.place, extent, &mut self.tally);
         if let Some(changed) = judged? {
             self.spread(&mut block, &changed);
         }
@@ -177,8 +177,9 @@ impl<F> Window<F> {
             self.unwait(piece.frame);
             block.pieces.pop_front();
         }
-        let last = block.text.get(..passed).and_then(|text| text.char_indices().next_back());
-        let keep_from = last.map_or(passed, |(at, _)| at);
+        let keep_from = (passed.saturating_sub(self.lookbehind)..=passed)
+            .find(|at| block.text.is_char_boundary(*at))
+            .unwrap_or(passed);
         block.text.drain(..keep_from);
         block.passed = passed - keep_from;
         self.blocks.insert(index, block);

@@ -44,7 +44,10 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
 /// In which dialect to answer a request whose path or credential is not understood.
 #[must_use]
 pub fn family(path: &str, headers: &HeaderMap) -> Family {
-    if path.starts_with("/v1beta") || headers.contains_key("x-goog-api-key") || path.contains("/models/") && path.contains(':') {
+    if path.starts_with("/v1beta")
+        || headers.contains_key("x-goog-api-key")
+        || path.contains("/models/") && path.contains(':')
+    {
         Family::Gemini
     } else if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
         Family::Anthropic
@@ -67,7 +70,9 @@ fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
         _ => {
             let model = rest.strip_prefix("/models")?;
-            if path.starts_with("/models") || model.contains(':') && !model.contains("ft:") && is_gemini_call(model) {
+            if path.starts_with("/models")
+                || model.contains(':') && !model.contains("ft:") && is_gemini_call(model)
+            {
                 return None;
             }
             let name = match model.strip_prefix('/') {
@@ -163,22 +168,32 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {
-        find(path, query, &HeaderMap::new()).map(|front| (front.operation, front.dialect, front.model, front.framing))
+        find(path, query, &HeaderMap::new())
+            .map(|front| (front.operation, front.dialect, front.model, front.framing))
     }
 
     #[test]
     fn paths_say_what_they_ask_for() {
         use Dialect::{AnthropicMessages, GeminiEmbed, GeminiGenerate, OpenAiChat, OpenAiResponses};
         let chat = Some((Operation::Chat, OpenAiChat, None, Framing::FromBody));
-        for path in ["/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions", "/v1/chat/completions/"] {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/openai/v1/chat/completions",
+            "/v1/chat/completions/",
+        ] {
             assert_eq!(look(path, None), chat, "{path}");
         }
         assert_eq!(look("/v1/responses", None).unwrap().1, OpenAiResponses);
         assert_eq!(look("/v1/messages/count_tokens", None).unwrap().0, Operation::CountTokens);
         assert_eq!(look("/v1/messages", Some("beta=true")).unwrap().1, AnthropicMessages);
         for version in ["v1", "v1beta", "v1beta1"] {
-            let got = look(&format!("/{version}/models/gemini-2.5-pro:streamGenerateContent"), Some("alt=sse"));
-            assert_eq!(got, Some((Operation::Chat, GeminiGenerate, Some("gemini-2.5-pro".to_owned()), Framing::Events)));
+            let got =
+                look(&format!("/{version}/models/gemini-2.5-pro:streamGenerateContent"), Some("alt=sse"));
+            assert_eq!(
+                got,
+                Some((Operation::Chat, GeminiGenerate, Some("gemini-2.5-pro".to_owned()), Framing::Events))
+            );
         }
         let array = look("/v1beta/models/x:streamGenerateContent", Some("key=k"));
         assert_eq!(array.unwrap().3, Framing::Array);

@@ -3,14 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers of a provider that reach the caller: ids, rate limits, and how long it took.
-const PASSED_ON: [&str; 6] = [
-    "x-request-id",
-    "request-id",
-    "openai-processing-ms",
-    "openai-version",
-    "retry-after",
-    "retry-after-ms",
-];
+const PASSED_ON: [&str; 6] =
+    ["x-request-id", "request-id", "openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"];
 const PASSED_ON_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 
 /// The provider's headers that are passed on.
@@ -53,7 +47,9 @@ mod tests {
     #[test]
     fn only_what_is_harmless_is_passed_on() {
         let mut upstream = HeaderMap::new();
-        for name in ["x-request-id", "x-ratelimit-remaining-tokens", "set-cookie", "openai-organization", "server"] {
+        for name in
+            ["x-request-id", "x-ratelimit-remaining-tokens", "set-cookie", "openai-organization", "server"]
+        {
             upstream.insert(name, HeaderValue::from_static("v"));
         }
         let mut names: Vec<_> = passed_on(&upstream).keys().map(|name| name.to_string()).collect();

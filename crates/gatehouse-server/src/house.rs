@@ -12,9 +12,9 @@ use gatehouse_core::record::Settled;
 use gatehouse_identity::key::Keys;
 use gatehouse_ledger::{Counters, Window};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// The gateway in this process.
@@ -65,7 +65,13 @@ impl Observer for Silent {
 impl House {
     /// Opens the house.
     #[must_use]
-    pub fn new(snapshot: Snapshot, keys: KeyRing, log: Log, counters: Arc<Counters>, observer: Box<dyn Observer>) -> Arc<Self> {
+    pub fn new(
+        snapshot: Snapshot,
+        keys: KeyRing,
+        log: Log,
+        counters: Arc<Counters>,
+        observer: Box<dyn Observer>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: ArcSwap::from_pointee(keys),

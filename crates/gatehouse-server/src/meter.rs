@@ -137,7 +137,10 @@ mod tests {
         let (usage, source) = meter.total(false);
         assert!(usage.input_tokens == 7 && usage.output_tokens > 4 && source == UsageSource::Estimated);
         meter.reported(Usage { input_tokens: 7, output_tokens: 9, ..Usage::default() });
-        assert_eq!(meter.total(true), (Usage { input_tokens: 7, output_tokens: 9, ..Usage::default() }, UsageSource::Provider));
+        assert_eq!(
+            meter.total(true),
+            (Usage { input_tokens: 7, output_tokens: 9, ..Usage::default() }, UsageSource::Provider)
+        );
     }
 
     #[test]

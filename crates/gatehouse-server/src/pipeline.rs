@@ -5,11 +5,11 @@
 
 use crate::body::Reply;
 use crate::exchange::{Answered, listing};
+use crate::front;
 use crate::house::House;
 use crate::render;
 use crate::stage::{accept, answer, attribute, authenticate, fund, guard, normalise, route};
 use crate::trail::Trail;
-use crate::front;
 use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
 use http::{Request, Response};

@@ -4,8 +4,8 @@
 use crate::body::Reply;
 use crate::exchange::Whole;
 use crate::exchange::relay::Opened;
-use crate::house::House;
 use crate::headers;
+use crate::house::House;
 use crate::stage::seal;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -75,7 +75,8 @@ pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::put(&mut headers, "x-gatehouse-record", id);
     seal::request_id(&mut headers, family, id);
-    let status = StatusCode::from_u16(wire::status(family, error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(wire::status(family, error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let after = error.retry_after.or(waits.then_some(std::time::Duration::from_secs(1)));
     if let Some(after) = after {
@@ -84,7 +85,8 @@ pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
         headers::put(&mut headers, "retry-after-ms", &after.as_millis().to_string());
     }
     // SDKs retry by themselves; after our retries and fallbacks, theirs would multiply.
-    let may_help = matches!(error.code, Code::RateLimited | Code::Overloaded | Code::Draining | Code::AuditUnavailable);
+    let may_help =
+        matches!(error.code, Code::RateLimited | Code::Overloaded | Code::Draining | Code::AuditUnavailable);
     headers::put(&mut headers, "x-should-retry", if may_help { "true" } else { "false" });
     if unread_body(error) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -97,7 +97,8 @@ impl Snapshot {
             met: Mutex::default(),
         };
         for (name, model) in config.models.iter() {
-            let route = snapshot.configured(name, model).map_err(|error| format!("models.{name}: {error}"))?;
+            let route =
+                snapshot.configured(name, model).map_err(|error| format!("models.{name}: {error}"))?;
             let (name, route): (Arc<str>, _) = (name.into(), Arc::new(route));
             snapshot.by_name.insert(Arc::clone(&name), Arc::clone(&route));
             snapshot.models.push((name, route));
@@ -108,7 +109,8 @@ impl Snapshot {
     fn configured(&self, name: &str, model: &file::Model) -> Result<Route, String> {
         let mut targets = Vec::new();
         for written in &model.targets {
-            let target = self.target(written).ok_or_else(|| format!("no provider for the target {written:?}"))?;
+            let target =
+                self.target(written).ok_or_else(|| format!("no provider for the target {written:?}"))?;
             targets.push(target);
         }
         if targets.is_empty() {
@@ -132,8 +134,11 @@ impl Snapshot {
     /// `model_not_found`, the same for what does not exist and for what the key may not use.
     pub fn route(&self, name: &str, caller: &Caller) -> Result<Arc<Route>, Error> {
         let unknown = || {
-            Error::new(Code::ModelNotFound, format!("the model {name:?} does not exist or this key may not use it"))
-                .at("model")
+            Error::new(
+                Code::ModelNotFound,
+                format!("the model {name:?} does not exist or this key may not use it"),
+            )
+            .at("model")
         };
         let allowed_by_team = match self.teams.get(&caller.bound.team) {
             Some(models) if !models.is_empty() => models.iter().any(|model| **model == *name),
@@ -220,7 +225,9 @@ fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
                 ("cache_write_long", &price.cache_write_long),
                 ("reasoning", &price.reasoning),
             ];
-            let dollars = given.iter().filter_map(|(name, value)| value.as_ref().map(|value| (*name, value.0.as_str())));
+            let dollars = given
+                .iter()
+                .filter_map(|(name, value)| value.as_ref().map(|value| (*name, value.0.as_str())));
             let price = PriceOverride::new(name, model.as_str(), dollars)
                 .map_err(|error| format!("providers.{name}.prices.{model}: {error}"))?;
             all.push(price);

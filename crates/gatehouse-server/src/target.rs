@@ -87,7 +87,8 @@ impl Provider {
         general: &file::Timeouts,
         sim: Option<&str>,
     ) -> Result<Self, String> {
-        let kind = kinds::find(&written.api).ok_or_else(|| format!("api: there is no provider kind {:?}", written.api))?;
+        let kind = kinds::find(&written.api)
+            .ok_or_else(|| format!("api: there is no provider kind {:?}", written.api))?;
         let base_url = written
             .base_url
             .as_deref()
@@ -150,8 +151,11 @@ impl Target {
     /// A model at a provider.
     #[must_use]
     pub fn new(provider: &Arc<Provider>, model: &str, prices: &PriceBook) -> Self {
-        let deployment =
-            Deployment { provider: Arc::clone(&provider.name), model: model.into(), region: Arc::clone(&provider.region) };
+        let deployment = Deployment {
+            provider: Arc::clone(&provider.name),
+            model: model.into(),
+            region: Arc::clone(&provider.region),
+        };
         Self {
             name: deployment.to_string().into(),
             provider: Arc::clone(provider),

@@ -281,7 +281,8 @@ impl Trail {
         if self.snapshot.durability == Durability::Async {
             return Ok(());
         }
-        let unavailable = || Error::new(Code::AuditUnavailable, "the record of this call could not be made durable");
+        let unavailable =
+            || Error::new(Code::AuditUnavailable, "the record of this call could not be made durable");
         let ticket = ended.ticket.ok_or_else(unavailable)?;
         self.house.log.durable(ticket).await.map_err(|error| unavailable().detail(error.to_string()))
     }
@@ -304,13 +305,11 @@ impl Trail {
         }
         self.record.timing.total_micros = clock::micros_since(self.started);
         self.record.guards = std::mem::take(&mut self.tally).into_outcomes();
-        self.record.payload = [
-            self.request.take(PayloadRole::Request),
-            self.answer.take(PayloadRole::Answer),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        self.record.payload =
+            [self.request.take(PayloadRole::Request), self.answer.take(PayloadRole::Answer)]
+                .into_iter()
+                .flatten()
+                .collect();
         self.house.metrics.ended(&self.record);
         let ticket = match permit.settle(&self.record) {
             Ok(ticket) => Some(ticket),

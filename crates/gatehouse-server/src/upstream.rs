@@ -54,7 +54,11 @@ impl Upstream {
     /// # Errors
     /// `upstream_unreachable` when no connection came about (nothing was sent), `upstream_timeout` when the
     /// time is over, `upstream_bad_response` when what came was no answer.
-    pub async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<Response<Incoming>, Error> {
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, Error> {
         match tokio::time::timeout(limit, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(named(&error)),
@@ -68,7 +72,8 @@ fn named(error: &ClientError) -> Error {
     if error.is_connect() {
         return Error::new(Code::UpstreamUnreachable, "the provider cannot be reached").detail(detail);
     }
-    Error::new(Code::UpstreamBadResponse, "the provider closed the connection without an answer").detail(detail)
+    Error::new(Code::UpstreamBadResponse, "the provider closed the connection without an answer")
+        .detail(detail)
 }
 
 /// An error with all its causes, in one line.
@@ -99,7 +104,10 @@ fn tls() -> rustls::ClientConfig {
             tracing::error!(%error, "the platform's certificates cannot be read");
             let roots = rustls::RootCertStore::empty();
             let fallback = rustls::ClientConfig::builder_with_provider(provider);
-            #[expect(clippy::expect_used, reason = "the provider's own default versions are always supported")]
+            #[expect(
+                clippy::expect_used,
+                reason = "the provider's own default versions are always supported"
+            )]
             fallback
                 .with_safe_default_protocol_versions()
                 .expect("default protocol versions")

@@ -7,17 +7,17 @@
 //! What it does *not* know: providers (quirks are data that it is given), HTTP, time, configuration.
 //! No IO: everything here is a function of its arguments, so that it can be fuzzed.
 
-pub mod openai_chat;
 pub mod anthropic;
-pub mod gemini;
 pub mod chat;
 pub mod codec;
 pub mod completions;
-pub mod error;
-pub mod embeddings;
 mod cut;
+pub mod embeddings;
+pub mod error;
+pub mod gemini;
 pub mod json;
 pub mod models;
+pub mod openai_chat;
 pub mod openai_responses;
 pub mod seal;
 pub mod sse;

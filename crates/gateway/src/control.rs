@@ -90,7 +90,10 @@ pub(crate) fn say(data: &Data, word: &Word) -> Result<bool> {
 }
 
 /// Hears words until the process ends.
-pub(crate) async fn hear(data: &Data, act: impl Fn(Word) -> Result<()> + Send + Sync + 'static) -> Result<()> {
+pub(crate) async fn hear(
+    data: &Data,
+    act: impl Fn(Word) -> Result<()> + Send + Sync + 'static,
+) -> Result<()> {
     let path = data.control();
     // A socket that is left from a process that was killed; the log's lock says that none runs now.
     let _ = std::fs::remove_file(&path);

@@ -38,7 +38,10 @@ impl Data {
     /// Opens a folder that must be there: for commands that only read.
     pub(crate) fn existing(dir: &Path) -> Result<Self> {
         if !dir.is_dir() {
-            bail!("there is no data folder {}; name another with --data, or start the gateway", dir.display());
+            bail!(
+                "there is no data folder {}; name another with --data, or start the gateway",
+                dir.display()
+            );
         }
         Ok(Self { dir: dir.to_owned() })
     }

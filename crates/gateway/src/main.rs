@@ -48,7 +48,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Key(KeyCommand::Revoke { place, id }) => command::key::revoke(&place, &id),
         Command::Usage(usage) => done(command::usage::run(&usage)),
         Command::Audit(AuditCommand::Query(query)) => done(command::audit::query(&query)),
-        Command::Audit(AuditCommand::Show { place, record, json }) => command::audit::show(&place, &record, json),
+        Command::Audit(AuditCommand::Show { place, record, json }) => {
+            command::audit::show(&place, &record, json)
+        }
     }
 }
 

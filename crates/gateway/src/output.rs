@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 /// Prompts and secrets are in none of them.
 pub(crate) fn start_logging() {
     let filter = EnvFilter::try_from_env("GATEHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::env::var("GATEHOUSE_LOG_FORMAT").is_ok_and(|format| format == "json") {
         logs.json().init();
     } else {

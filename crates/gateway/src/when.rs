@@ -6,7 +6,8 @@ use gatehouse_config::unit::Duration;
 use gatehouse_core::record::UnixMicros;
 use gatehouse_server::clock::unix_micros;
 
-const WRITE: &str = "write a duration such as 30m, 24h or 7d, or a time such as 2026-11-22T10:00:00Z or 2026-11-22";
+const WRITE: &str =
+    "write a duration such as 30m, 24h or 7d, or a time such as 2026-11-22T10:00:00Z or 2026-11-22";
 
 /// `24h` is a day ago.
 pub(crate) fn past(text: &str) -> Result<UnixMicros> {
@@ -30,7 +31,11 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 }
 
 fn time(text: &str) -> Result<UnixMicros> {
-    let whole = if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let whole = match text.strip_suffix('Z') {
+        None => format!("{text}T00:00:00.000000Z"),
+        Some(time) if !time.contains('.') => format!("{time}.000000Z"),
+        Some(_) => text.to_owned(),
+    };
     parse_rfc3339(&whole).with_context(|| format!("{text:?}: {WRITE}"))
 }
 

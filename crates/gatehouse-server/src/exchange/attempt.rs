@@ -1,8 +1,8 @@
 //! One attempt at one target: credential, address, head of the answer, and what a failure means.
 
 use super::prepare::Prepared;
-use crate::clock;
 use crate::call::Call;
+use crate::clock;
 use crate::clock::left;
 use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
@@ -177,6 +177,7 @@ async fn refused(response: Response<Incoming>, prepared: &Prepared) -> Error {
     };
     // What came until then says enough.
     let _ = tokio::time::timeout(ERROR_TIME_MAX, collect).await;
-    let find = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let find =
+        |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     classify(prepared.dialect.family(), status, &find, &read)
 }

@@ -33,7 +33,8 @@ pub fn answer(call: &Call, trail: &Trail) -> Result<Whole, Error> {
         Some(name) => {
             // A name that is in no list may still be callable.
             let route = trail.snapshot.route(name, &call.key.caller)?;
-            let target = route.targets.first().ok_or_else(|| Error::new(Code::Internal, "a route without targets"))?;
+            let target =
+                route.targets.first().ok_or_else(|| Error::new(Code::Internal, "a route without targets"))?;
             single(family, &entry(&(name.to_owned(), std::sync::Arc::clone(target))))
         }
     };

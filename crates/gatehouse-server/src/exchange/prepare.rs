@@ -1,9 +1,9 @@
 //! Writing a request for one target: by a few edits where it speaks the caller's dialect, by translation
 //! where it does not.
 
+use crate::call::Call;
 use crate::clock;
 use crate::dialects;
-use crate::call::Call;
 use crate::target::Target;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, splice};
@@ -67,7 +67,10 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<P
             body: splice(call.body(), &rewrite.edits),
             dropped: rewrite.dropped,
             translation: None,
-            hide_usage: call.stream && !call.view.wants_usage,
+            // Only these have a chunk for the usage alone.
+            hide_usage: call.stream
+                && !call.view.wants_usage
+                && matches!(front, Dialect::OpenAiChat | Dialect::OpenAiCompletions),
         });
     }
     let request = decoded.request(call)?;

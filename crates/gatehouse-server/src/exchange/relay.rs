@@ -8,11 +8,11 @@ use super::attempt::{Head, Sent};
 use super::prepare::Prepared;
 use super::source::Source;
 use super::whole::read_json;
-use crate::dialects;
-use crate::house::House;
 use crate::call::Call;
 use crate::clock::left;
+use crate::dialects;
 use crate::headers;
+use crate::house::House;
 use crate::target::Target;
 use crate::trail::Trail;
 use bytes::{Bytes, BytesMut};
@@ -23,6 +23,7 @@ use gatehouse_wire::chat::{self, ChatEvent};
 use gatehouse_wire::codec::StreamEncoder;
 use gatehouse_wire::error::mid_stream;
 use gatehouse_wire::json::escaped;
+use gatehouse_wire::openai_chat::is_usage_only;
 use gatehouse_wire::sse::Frame;
 use http::{HeaderMap, header};
 use std::collections::VecDeque;
@@ -107,7 +108,9 @@ impl Opened {
             })
         } else {
             let limit = target.provider.timeouts.first_token.min(left(call.deadline));
-            first_content(Source::new(body, codec.decoder()), limit).await.map(|source| Feed::Live(Box::new(source)))
+            first_content(Source::new(body, codec.decoder()), limit)
+                .await
+                .map(|source| Feed::Live(Box::new(source)))
         };
         let source = match feed {
             Ok(feed) => feed,
@@ -160,7 +163,8 @@ impl Opened {
 /// wanted of a provider that streams events, and where a guardrail may edit arguments that are an object
 /// in the frame and no string to splice into.
 fn is_written_anew(call: &Call) -> bool {
-    let objects = call.front.dialect == Dialect::GeminiGenerate && call.guards.any_at(&[Place::ToolArguments]);
+    let objects =
+        call.front.dialect == Dialect::GeminiGenerate && call.guards.any_at(&[Place::ToolArguments]);
     objects || call.front.framing == crate::front::Framing::Array
 }
 
@@ -198,7 +202,9 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
             None => left(until),
         };
         match source.fill(wait).await {
-            Err(error) if begun.is_some() && error.code == Code::UpstreamTimeout && !left(until).is_zero() => {
+            Err(error)
+                if begun.is_some() && error.code == Code::UpstreamTimeout && !left(until).is_zero() =>
+            {
                 return Ok(source);
             }
             other => other?,
@@ -321,7 +327,10 @@ impl Relay {
         while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
             if held.changed && self.opened.encoder.is_none() && !can_be_spliced(&held.events) {
                 // Better no answer than one with what a guardrail took out of it.
-                return Err(Error::new(Code::GuardUnavailable, "a guardrail's edit cannot be made in this stream"));
+                return Err(Error::new(
+                    Code::GuardUnavailable,
+                    "a guardrail's edit cannot be made in this stream",
+                ));
             }
             self.emit(&held.frame, &held.events, held.changed);
         }
@@ -356,7 +365,7 @@ impl Relay {
             // The provider's own error event has no stable code: ours has.
             let id = self.trail.id().to_string();
             self.out.extend_from_slice(&mid_stream(self.opened.front, error, &id));
-        } else if !(self.opened.hide_usage && is_usage_alone(events)) {
+        } else if !(self.opened.hide_usage && is_usage_only(&frame.data())) {
             let raw = if changed { edited(frame, events) } else { frame.raw.clone() };
             self.out.extend_from_slice(&raw);
         }
@@ -437,10 +446,6 @@ fn error_of(event: &ChatEvent) -> Option<&Error> {
         ChatEvent::Error(error) => Some(error),
         _ => None,
     }
-}
-
-fn is_usage_alone(events: &[ChatEvent]) -> bool {
-    !events.is_empty() && events.iter().all(|event| matches!(event, ChatEvent::Usage(_)))
 }
 
 /// Whether every text of a frame is a string of its own in the frame's bytes.

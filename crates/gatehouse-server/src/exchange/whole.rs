@@ -4,9 +4,9 @@ use super::Whole;
 use super::attempt::{Head, Sent};
 use super::prepare::Prepared;
 use crate::body;
-use crate::dialects;
 use crate::call::Call;
 use crate::clock::left;
+use crate::dialects;
 use crate::headers;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -42,7 +42,9 @@ pub async fn exchange(
     sent.succeeded(&headers, &prepared.dropped, trail);
     match summary.usage {
         Some(usage) => trail.meter.reported(usage),
-        None => codec.answer_spans(&doc).iter().for_each(|span| trail.meter.text(doc.slice(span.range.clone()))),
+        None => {
+            codec.answer_spans(&doc).iter().for_each(|span| trail.meter.text(doc.slice(span.range.clone())))
+        }
     }
     if let Some(reason) = summary.finish {
         trail.finished(reason);
@@ -73,7 +75,11 @@ fn judged(
     if let Some(error) = judged.stopped {
         return Err(error);
     }
-    if judged.edits.is_empty() { Ok(doc) } else { Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider) }
+    if judged.edits.is_empty() {
+        Ok(doc)
+    } else {
+        Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider)
+    }
 }
 
 /// Reads a JSON answer within its limits of size and time.

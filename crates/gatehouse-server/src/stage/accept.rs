@@ -35,7 +35,10 @@ fn framing_is_sound(headers: &HeaderMap) -> Result<(), Error> {
     }
     let chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
     if headers.get(header::TRANSFER_ENCODING).is_some_and(|value| !chunked(value)) {
-        return Err(Error::new(Code::InvalidRequest, "the only transfer encoding that is read is \"chunked\""));
+        return Err(Error::new(
+            Code::InvalidRequest,
+            "the only transfer encoding that is read is \"chunked\"",
+        ));
     }
     Ok(())
 }
@@ -110,7 +113,13 @@ mod tests {
         }
         assert!(framing_is_sound(&headers(&[("transfer-encoding", "Chunked")])).is_ok());
         let path = Uri::from_static("/v1");
-        for bad in [&[][..], &[("host", "a"), ("host", "b")], &[("host", "x/?")], &[("host", "x#y")], &[("host", "")]] {
+        for bad in [
+            &[][..],
+            &[("host", "a"), ("host", "b")],
+            &[("host", "x/?")],
+            &[("host", "x#y")],
+            &[("host", "")],
+        ] {
             assert!(host_is_sound(&headers(bad), &path).is_err(), "{bad:?}");
         }
         assert!(host_is_sound(&headers(&[("host", "[::1]:8080")]), &path).is_ok());

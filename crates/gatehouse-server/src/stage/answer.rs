@@ -3,8 +3,8 @@
 
 use super::Funded;
 use crate::call::Call;
-use crate::clock::left;
 use crate::clock;
+use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
 use crate::exchange::{Answered, count, embed, relay, whole};

@@ -58,7 +58,8 @@ fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold
 /// The most that the call can use at a target.
 fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
     let call = routed.call();
-    let limit = call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
+    let limit =
+        call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let output_tokens = if call.front.operation == Operation::Embeddings { 0 } else { limit };
     Usage { input_tokens: trail.meter.input_bound(), output_tokens, ..Usage::default() }
 }
@@ -66,7 +67,10 @@ fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
 fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
     let used = exceeded.used.total();
     let renews = exceeded.retry_after(now);
-    let when = renews.map_or_else(|| "it does not renew".to_owned(), |after| format!("it renews in {} s", after.as_secs()));
+    let when = renews.map_or_else(
+        || "it does not renew".to_owned(),
+        |after| format!("it renews in {} s", after.as_secs()),
+    );
     let message = format!(
         "budget {} is used up: {} of {} USD are spent or reserved, this call may cost {}; {when}",
         exceeded.window.key, used, exceeded.window.limit.amount, wanted

@@ -2,8 +2,8 @@
 //! says. What is malformed is refused here, in words.
 
 use super::{Accepted, Authenticated};
-use crate::call::Call;
 use crate::body;
+use crate::call::Call;
 use crate::dialects;
 use crate::front::Framing;
 use crate::snapshot::Snapshot;
@@ -79,7 +79,10 @@ fn time_limit(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Duration, Erro
 /// Collects a body, refusing to buffer more than the limit or to wait longer than the limit.
 async fn read(incoming: Incoming, bytes_max: u64, time_max: Duration) -> Result<Bytes, Error> {
     let too_large = || {
-        Error::new(Code::RequestTooLarge, format!("the body exceeds the limit of {bytes_max} bytes (limits.body)"))
+        Error::new(
+            Code::RequestTooLarge,
+            format!("the body exceeds the limit of {bytes_max} bytes (limits.body)"),
+        )
     };
     if incoming.size_hint().lower() > bytes_max {
         return Err(too_large());
@@ -87,7 +90,9 @@ async fn read(incoming: Incoming, bytes_max: u64, time_max: Duration) -> Result<
     match tokio::time::timeout(time_max, body::collect(incoming, bytes_max)).await {
         Ok(Ok(Some(raw))) => Ok(raw),
         Ok(Ok(None)) => Err(too_large()),
-        Ok(Err(error)) => Err(Error::new(Code::InvalidRequest, "the body did not arrive whole").detail(error.to_string())),
+        Ok(Err(error)) => {
+            Err(Error::new(Code::InvalidRequest, "the body did not arrive whole").detail(error.to_string()))
+        }
         Err(_) => Err(Error::new(Code::RequestTimeout, "the body did not arrive in time (limits.body_time)")),
     }
 }

@@ -20,7 +20,11 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
     let wish = Wish {
         region: region(&call.headers)?,
         // Whoever can answer a conversation can be asked how long it is: if not by them, by us.
-        front: if call.front.operation == Operation::CountTokens { Dialect::OpenAiChat } else { call.front.dialect },
+        front: if call.front.operation == Operation::CountTokens {
+            Dialect::OpenAiChat
+        } else {
+            call.front.dialect
+        },
         tools: needs.tools,
         images: needs.images,
         audio: needs.audio,

@@ -98,7 +98,12 @@ impl Metrics {
         let calls = Family::default();
         registry.register("calls", "Calls that have ended", calls.clone());
         let duration: Family<SurfaceLabels, Histogram> = Family::new_with_constructor(seconds);
-        registry.register_with_unit("call_duration", "From accept to the end", Unit::Seconds, duration.clone());
+        registry.register_with_unit(
+            "call_duration",
+            "From accept to the end",
+            Unit::Seconds,
+            duration.clone(),
+        );
         let first_byte: Family<SurfaceLabels, Histogram> = Family::new_with_constructor(seconds);
         registry.register_with_unit(
             "first_byte",
@@ -113,7 +118,11 @@ impl Metrics {
         let unpriced = Family::default();
         registry.register("unpriced_calls", "Calls that used tokens without a known price", unpriced.clone());
         let attempts = Family::default();
-        registry.register("upstream_attempts", "Attempts at providers, by what came of them", attempts.clone());
+        registry.register(
+            "upstream_attempts",
+            "Attempts at providers, by what came of them",
+            attempts.clone(),
+        );
         let guards = Family::default();
         registry.register("guard_decisions", "Decisions of guardrails", guards.clone());
         let open_calls = Gauge::default();
@@ -123,9 +132,17 @@ impl Metrics {
         let reloads = Family::default();
         registry.register("config_reloads", "Configurations loaded", reloads.clone());
         let dropped_spans = Counter::default();
-        registry.register("otlp_dropped_spans", "Spans that the collector did not get", dropped_spans.clone());
+        registry.register(
+            "otlp_dropped_spans",
+            "Spans that the collector did not get",
+            dropped_spans.clone(),
+        );
         let failed_exports = Counter::default();
-        registry.register("otlp_failed_exports", "Requests to the collector that failed", failed_exports.clone());
+        registry.register(
+            "otlp_failed_exports",
+            "Requests to the collector that failed",
+            failed_exports.clone(),
+        );
         Self {
             registry,
             calls,
@@ -154,7 +171,8 @@ impl Metrics {
     }
 
     pub(crate) fn attempt(&self, attempt: &Attempt) {
-        let labels = AttemptLabels { provider: provider(Some(&attempt.target)), code: attempt.error.unwrap_or("ok") };
+        let labels =
+            AttemptLabels { provider: provider(Some(&attempt.target)), code: attempt.error.unwrap_or("ok") };
         self.attempts.get_or_create(&labels).inc();
     }
 
@@ -179,13 +197,17 @@ impl Metrics {
             ("reasoning", record.usage.reasoning_tokens),
         ] {
             if count > 0 {
-                self.tokens.get_or_create(&TokenLabels { provider: Arc::clone(&provider), kind }).inc_by(count);
+                self.tokens
+                    .get_or_create(&TokenLabels { provider: Arc::clone(&provider), kind })
+                    .inc_by(count);
             }
         }
         let target = TargetLabels { provider };
         match record.cost.status {
             CostStatus::Unpriced => drop(self.unpriced.get_or_create(&target).inc()),
-            _ if record.cost.amount.0 > 0 => drop(self.cost.get_or_create(&target).inc_by(record.cost.amount.0)),
+            _ if record.cost.amount.0 > 0 => {
+                drop(self.cost.get_or_create(&target).inc_by(record.cost.amount.0))
+            }
             _ => {}
         }
         for guard in &record.guards {
@@ -203,7 +225,9 @@ impl Default for Metrics {
 
 /// The provider of `provider/model`; the configuration bounds their number.
 fn provider(target: Option<&Arc<str>>) -> Arc<str> {
-    target.and_then(|target| target.split_once('/')).map_or_else(|| "none".into(), |(provider, _)| provider.into())
+    target
+        .and_then(|target| target.split_once('/'))
+        .map_or_else(|| "none".into(), |(provider, _)| provider.into())
 }
 
 fn as_seconds(micros: u64) -> f64 {

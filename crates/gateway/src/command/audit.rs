@@ -43,7 +43,8 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
         output::note("no such calls");
         return Ok(());
     }
-    let heading = ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
+    let heading =
+        ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
     output::table(&heading, &page.rows.iter().map(as_row).collect::<Vec<_>>());
     if let Some(next) = page.next {
         output::note(&format!("more with --after {}", next.call));
@@ -70,7 +71,8 @@ fn behind(record: &str) -> Result<After> {
 }
 
 fn as_row(row: &CallRow) -> Vec<String> {
-    let target = if row.provider.is_empty() { String::new() } else { format!("{}/{}", row.provider, row.served) };
+    let target =
+        if row.provider.is_empty() { String::new() } else { format!("{}/{}", row.provider, row.served) };
     let cost = row.cost.map_or_else(|| "unpriced".to_owned(), |cost| cost.to_string());
     let outcome = if row.error.is_empty() { row.ending.clone() } else { row.error.clone() };
     vec![

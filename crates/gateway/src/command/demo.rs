@@ -24,11 +24,35 @@ const CONFIG: &str = include_str!("demo.yaml");
 
 /// Who calls, for what, with which model, saying what.
 const CALLERS: [(&str, &str, &str, &str, &str); 6] = [
-    ("support", "helpdesk", "triage", "fast", "Sort this ticket: the printer on the third floor prints only blue."),
-    ("support", "helpdesk", "answer", "smart", "Write a kind answer to a customer whose parcel is two days late."),
-    ("finance", "invoices", "extract", "fast", "Which amount is due, and when? Invoice 4711 over 1,204.50 EUR."),
+    (
+        "support",
+        "helpdesk",
+        "triage",
+        "fast",
+        "Sort this ticket: the printer on the third floor prints only blue.",
+    ),
+    (
+        "support",
+        "helpdesk",
+        "answer",
+        "smart",
+        "Write a kind answer to a customer whose parcel is two days late.",
+    ),
+    (
+        "finance",
+        "invoices",
+        "extract",
+        "fast",
+        "Which amount is due, and when? Invoice 4711 over 1,204.50 EUR.",
+    ),
     ("finance", "reports", "summary", "smart", "Sum up the quarter in three sentences for the board."),
-    ("research", "notebook", "code", "smart", "Explain what a Merkle tree is, with an example of four leaves."),
+    (
+        "research",
+        "notebook",
+        "code",
+        "smart",
+        "Explain what a Merkle tree is, with an example of four leaves.",
+    ),
     ("research", "notebook", "names", "smart", "What is the state of project Nightingale?"),
 ];
 
@@ -40,7 +64,9 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
     output::note("Everything here is simulated: no call leaves this machine. Ctrl-C ends it.");
     tokio::spawn(async move {
         for turn in 0_usize.. {
-            let (Some(caller), Some(key)) = (CALLERS.get(turn % CALLERS.len()), keys.get(turn % CALLERS.len())) else {
+            let (Some(caller), Some(key)) =
+                (CALLERS.get(turn % CALLERS.len()), keys.get(turn % CALLERS.len()))
+            else {
                 return;
             };
             let streamed = turn % 3 == 0;
@@ -92,7 +118,8 @@ async fn call(
     (_, _, _, model, text): &(&str, &str, &str, &str, &str),
     stream: bool,
 ) -> Result<()> {
-    let body = json!({ "model": model, "stream": stream, "messages": [{ "role": "user", "content": text }] }).to_string();
+    let body = json!({ "model": model, "stream": stream, "messages": [{ "role": "user", "content": text }] })
+        .to_string();
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

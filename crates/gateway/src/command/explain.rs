@@ -51,7 +51,8 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
     let rows: Vec<Value> = described(&route, &table, input_tokens);
     let serves = table.iter().find(|one| one.dropped.is_none()).map(|one| one.deployment.to_string());
     if wanted.json {
-        let answer = json!({ "model": wanted.model, "route": &*route.reason, "serves": serves, "candidates": rows });
+        let answer =
+            json!({ "model": wanted.model, "route": &*route.reason, "serves": serves, "candidates": rows });
         output::json(&answer);
     } else {
         print(&route, &rows, serves.as_deref());
@@ -69,7 +70,10 @@ fn described(route: &Route, table: &[Considered], input_tokens: u64) -> Vec<Valu
             Some(reason) => format!("dropped: {reason}"),
             None => {
                 rank += 1;
-                format!("kept: {}", if rank == 1 { "serves".to_owned() } else { format!("fallback {}", rank - 1) })
+                format!(
+                    "kept: {}",
+                    if rank == 1 { "serves".to_owned() } else { format!("fallback {}", rank - 1) }
+                )
             }
         };
         json!({
@@ -81,7 +85,8 @@ fn described(route: &Route, table: &[Considered], input_tokens: u64) -> Vec<Valu
 }
 
 fn print(route: &Route, rows: &[Value], serves: Option<&str>) {
-    let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or("unpriced").to_owned();
+    let text =
+        |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or("unpriced").to_owned();
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| ["target", "outcome", "cost_at_most_usd"].iter().map(|name| text(row, name)).collect())

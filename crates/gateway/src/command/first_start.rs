@@ -79,7 +79,10 @@ pub(crate) fn greet(settings: &Settings, calls: SocketAddr, admin: SocketAddr, k
          -H \"Content-Type: application/json\" \\\n        -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\
          \"content\":\"Hello\"}}]}}'\n"
     );
-    let _ = writeln!(text, "  Or point an SDK at it: OPENAI_BASE_URL=http://{calls}/v1, ANTHROPIC_BASE_URL=http://{calls}\n");
+    let _ = writeln!(
+        text,
+        "  Or point an SDK at it: OPENAI_BASE_URL=http://{calls}/v1, ANTHROPIC_BASE_URL=http://{calls}\n"
+    );
     print(&text);
 }
 
@@ -101,7 +104,10 @@ impl FirstCall {
 
 impl Observer for FirstCall {
     fn ended(&self, record: &Settled) {
-        if record.outcome != Ending::Settled || record.target.is_none() || !self.waiting.swap(false, Ordering::AcqRel) {
+        if record.outcome != Ending::Settled
+            || record.target.is_none()
+            || !self.waiting.swap(false, Ordering::AcqRel)
+        {
             return;
         }
         if let Err(error) = self.store.set_setting(FIRST_CALL, &record.call.to_string()) {
@@ -119,8 +125,11 @@ fn described(record: &Settled) -> String {
         CostStatus::Estimated => format!("{} USD (estimated)", record.cost.amount),
         CostStatus::Exact | CostStatus::Free => format!("{} USD", record.cost.amount),
     };
-    let guards: Vec<String> =
-        record.guards.iter().map(|outcome| format!("{}={}", outcome.guard, outcome.decision.as_str())).collect();
+    let guards: Vec<String> = record
+        .guards
+        .iter()
+        .map(|outcome| format!("{}={}", outcome.guard, outcome.decision.as_str()))
+        .collect();
     let guards = if guards.is_empty() { "none configured".to_owned() } else { guards.join(", ") };
     let _ = writeln!(text, "Your first governed call:");
     let _ = writeln!(text, "  cost    {cost} for {} tokens", record.usage.total_tokens());

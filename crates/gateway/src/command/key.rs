@@ -27,10 +27,12 @@ pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
     if wanted.admin {
         return create_admin(&data, &store);
     }
-    let budget = wanted.budget.as_deref().map(ring::limit).transpose()?.map(|limit| KeyBudget {
-        limit: limit.amount,
-        period: limit.period.as_str().to_owned(),
-    });
+    let budget = wanted
+        .budget
+        .as_deref()
+        .map(ring::limit)
+        .transpose()?
+        .map(|limit| KeyBudget { limit: limit.amount, period: limit.period.as_str().to_owned() });
     let expires_at = wanted.expires.as_deref().map(when::future).transpose()?;
     let minted = ring::new_key(data.pepper()?.as_ref())?;
     let record = KeyRecord {
@@ -73,7 +75,8 @@ pub(crate) fn list(place: &Place, json: bool) -> Result<()> {
         output::json(&Value::Array(keys.iter().map(as_json).collect()));
         return Ok(());
     }
-    let heading = ["id", "name", "team", "app", "use case", "models", "budget", "created", "expires", "state"];
+    let heading =
+        ["id", "name", "team", "app", "use case", "models", "budget", "created", "expires", "state"];
     let rows: Vec<Vec<String>> = keys.iter().map(as_row).collect();
     output::table(&heading, &rows);
     Ok(())
@@ -83,7 +86,8 @@ pub(crate) fn list(place: &Place, json: bool) -> Result<()> {
 pub(crate) fn rotate(place: &Place, id: &str, grace: &str, json: bool) -> Result<ExitCode> {
     let data = Data::existing(&place.data)?;
     let store = Store::open(data.dir())?;
-    let grace = Duration::parse(grace).with_context(|| format!("--grace {grace:?}: write a duration such as 1h"))?;
+    let grace =
+        Duration::parse(grace).with_context(|| format!("--grace {grace:?}: write a duration such as 1h"))?;
     // The public part stays: records before and after belong to one key.
     let minted = ring::new_secret(id, data.pepper()?.as_ref())?;
     let until = (!grace.0.is_zero()).then(|| unix_micros() + when::micros(grace));

@@ -47,7 +47,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     restore(&store, &data, &counters)?;
 
     let sim = settings::start_sim(&settings.config).await?;
-    let snapshot = Snapshot::compile(&settings.config, &settings.version, sim.as_deref()).map_err(anyhow::Error::msg)?;
+    let snapshot =
+        Snapshot::compile(&settings.config, &settings.version, sim.as_deref()).map_err(anyhow::Error::msg)?;
     let first_call = FirstCall::new(data.dir())?;
     let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
     record_config(&house, &settings);
@@ -59,7 +60,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
 
     let indexing = indexer.spawn(house.log.clone());
     let hearing = {
-        let (house, store, pepper, indexing) = (Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle());
+        let (house, store, pepper, indexing) =
+            (Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle());
         let data = data.clone();
         tokio::spawn(async move {
             let act = move |word| match word {
@@ -109,7 +111,8 @@ async fn wait_for_end(house: &Arc<House>, serving: tokio::task::JoinHandle<()>) 
 }
 
 async fn address(text: &str, name: &str) -> Result<SocketAddr> {
-    let mut all = tokio::net::lookup_host(text).await.with_context(|| format!("{name}: {text:?} is no address"))?;
+    let mut all =
+        tokio::net::lookup_host(text).await.with_context(|| format!("{name}: {text:?} is no address"))?;
     all.next().with_context(|| format!("{name}: {text:?} is no address"))
 }
 
@@ -166,7 +169,8 @@ fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::ke
 /// Traces and metrics go to a collector, if one is named.
 fn export_telemetry(house: &House, settings: &Settings) -> Result<()> {
     let configured = settings.config.telemetry.otlp.as_deref();
-    let found = otlp::Settings::find(configured, &|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
+    let found =
+        otlp::Settings::find(configured, &|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
     if let Some(collector) = found {
         // Nobody else sets it.
         let _ = house.export.set(Exporter::start(&collector, &house.metrics));

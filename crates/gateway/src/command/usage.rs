@@ -65,14 +65,8 @@ fn print_table(heading: &[&str], rows: &[UsageRow]) {
 }
 
 fn cells(row: &UsageRow) -> Vec<String> {
-    let numbers = [
-        row.calls,
-        row.errors,
-        row.input_tokens,
-        row.cached_tokens,
-        row.output_tokens,
-        row.reasoning_tokens,
-    ];
+    let numbers =
+        [row.calls, row.errors, row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens];
     let mut cells = row.by.clone();
     cells.extend(numbers.iter().map(u64::to_string));
     cells.push(row.cost.to_string());

@@ -38,10 +38,20 @@ async fn what_may_help_is_tried_again() {
 async fn what_cannot_help_is_not() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config("")).await;
-    for (model, status) in [("openai/error-400", 400), ("openai/missing", 404), ("openai/ratelimit-60", 429), ("openai/error-401", 502)] {
+    for (model, status) in [
+        ("openai/error-400", 400),
+        ("openai/missing", 404),
+        ("openai/ratelimit-60", 429),
+        ("openai/error-401", 502),
+    ] {
         provider.sim.reset();
         let answer = house.call(chat(model)).await;
-        assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (status, "1"), "{model}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("x-gatehouse-attempts")),
+            (status, "1"),
+            "{model}: {}",
+            answer.text()
+        );
         assert_eq!(answer.header("x-should-retry"), "false", "{model}");
         assert_eq!(provider.sim.stats().total.received, 1, "{model}");
         if status == 429 {
@@ -58,12 +68,20 @@ async fn the_next_target_serves_when_the_first_fails() {
     for (front, _) in FRONTS {
         for stream in [false, true] {
             let answer = house.call(front.ask_with("smart", "hello there", stream, &json!({}))).await;
-            assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "anthropic/small"), "{}", answer.text());
+            assert_eq!(
+                (answer.status, answer.header("x-gatehouse-target")),
+                (200, "anthropic/small"),
+                "{}",
+                answer.text()
+            );
             let text = if stream { front.text_in(&answer) } else { front.said(&answer.json()).text };
             assert!(text.starts_with("You said: hello there"), "{front:?}: {}", answer.text());
             let attempts = attempts(&house, &answer.record()).await;
             let last = attempts.last().unwrap();
-            assert_eq!((&last["target"], &attempts[0]["target"]), (&json!("anthropic/small"), &json!("openai/error-503")));
+            assert_eq!(
+                (&last["target"], &attempts[0]["target"]),
+                (&json!("anthropic/small"), &json!("openai/error-503"))
+            );
             assert_eq!(answer.header("x-gatehouse-attempts"), attempts.len().to_string());
         }
         let answer = house.call(front.ask("lost", "hello there")).await;
@@ -79,7 +97,12 @@ async fn nothing_is_tried_again_once_a_byte_is_out() {
     for (front, _) in FRONTS {
         provider.sim.reset();
         let answer = house.call(front.stream("smart", "one two three four five")).await;
-        assert_eq!((answer.status, front.code_in(&answer).as_str()), (200, "upstream_bad_response"), "{}", answer.text());
+        assert_eq!(
+            (answer.status, front.code_in(&answer).as_str()),
+            (200, "upstream_bad_response"),
+            "{}",
+            answer.text()
+        );
         assert!(!answer.cut && answer.header("x-gatehouse-attempts") == "1");
         assert_eq!(provider.sim.stats().total.received, 1, "{front:?}");
     }
@@ -104,7 +127,8 @@ async fn another_credential_is_tried_when_one_is_refused() {
         "  two: {{ api: openai, base_url: \"http://{}/v1\", api_keys: [\"${{PROVIDER_KEY}}\", \"${{SECOND_KEY}}\"] }}\n",
         provider.address()
     );
-    let house = House::start(&provider.config("").replace("providers:\n", &format!("providers:\n{two}"))).await;
+    let house =
+        House::start(&provider.config("").replace("providers:\n", &format!("providers:\n{two}"))).await;
     provider.script(&json!({"status": 401}));
     let answer = house.call(chat("two/m")).await;
     assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (200, "2"), "{}", answer.text());

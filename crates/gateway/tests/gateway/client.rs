@@ -87,7 +87,8 @@ impl Live {
     pub(crate) async fn read_until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.seen).contains(text) {
             let frame = timeout(PATIENCE, self.body.frame()).await.unwrap();
-            let frame = frame.unwrap_or_else(|| panic!("ended without {text:?}: {}", String::from_utf8_lossy(&self.seen)));
+            let frame = frame
+                .unwrap_or_else(|| panic!("ended without {text:?}: {}", String::from_utf8_lossy(&self.seen)));
             self.seen.extend_from_slice(&frame.unwrap().into_data().unwrap_or_default());
         }
     }
@@ -154,7 +155,9 @@ pub(crate) async fn raw(address: &str, pieces: &[&[u8]]) -> String {
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
     // A reset after the answer takes nothing from what was read before.
-    while let Ok(count @ 1..) = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("the connection stays open") {
+    while let Ok(count @ 1..) =
+        timeout(PATIENCE, stream.read(&mut buffer)).await.expect("the connection stays open")
+    {
         answer.extend_from_slice(&buffer[..count]);
     }
     String::from_utf8_lossy(&answer).into_owned()

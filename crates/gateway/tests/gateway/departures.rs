@@ -7,7 +7,8 @@ use crate::provider::Provider;
 use crate::records::paid;
 use serde_json::{Value, json};
 
-const PROMPT: &str = "tell me a story that is long enough to be left in the middle of it, word by word by word";
+const PROMPT: &str =
+    "tell me a story that is long enough to be left in the middle of it, word by word by word";
 
 async fn aborted(house: &House) -> Value {
     let record = house.records_once(1).await.remove(0);
@@ -80,7 +81,11 @@ async fn a_key_that_is_revoked_ends_its_streams() {
         assert_eq!(Front::Chat.code_in(&answer), "invalid_api_key", "{}", answer.text());
         provider.wait(|counts| counts.cancelled == 1 && counts.in_flight == 0).await;
         let record = house.records_once(1).await.remove(0);
-        assert_eq!((&record["outcome"], &record["error"]), (&json!("failed"), &json!("invalid_api_key")), "{record}");
+        assert_eq!(
+            (&record["outcome"], &record["error"]),
+            (&json!("failed"), &json!("invalid_api_key")),
+            "{record}"
+        );
         paid(&record, "revoked");
         let again = house.call(Front::Chat.ask("openai/m", "hi").key(&key)).await;
         assert_eq!((again.status, Front::Chat.code(&again.json()).as_str()), (401, "invalid_api_key"));

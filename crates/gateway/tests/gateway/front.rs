@@ -160,7 +160,8 @@ impl Front {
 
 impl Said {
     fn call(&mut self, name: &Value, arguments: &str) {
-        let arguments = serde_json::from_str(arguments).unwrap_or_else(|error| panic!("{error}: {arguments:?}"));
+        let arguments =
+            serde_json::from_str(arguments).unwrap_or_else(|error| panic!("{error}: {arguments:?}"));
         self.calls.push((name.as_str().unwrap().to_owned(), arguments));
     }
 
@@ -232,7 +233,8 @@ impl Said {
                     self.call(&name, if arguments.is_empty() { "{}" } else { &arguments });
                 }
             }
-            let usage = if event["type"] == "message_start" { &event["message"]["usage"] } else { &event["usage"] };
+            let usage =
+                if event["type"] == "message_start" { &event["message"]["usage"] } else { &event["usage"] };
             self.used(&usage["input_tokens"], &usage["output_tokens"]);
         }
         assert_eq!(events.last().unwrap()["type"], "message_stop");

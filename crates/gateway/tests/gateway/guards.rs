@@ -36,11 +36,19 @@ async fn what_is_redacted_reaches_no_provider_and_no_caller() {
                 assert_eq!(answer.status, 200, "{what}: {}", answer.text());
                 let sent = provider.last();
                 let sent_text = sent.body.to_string().to_lowercase();
-                assert!(!sent_text.contains("nightingale") && sent_text.contains("[redacted]"), "{what}: {}", sent.body_text);
+                assert!(
+                    !sent_text.contains("nightingale") && sent_text.contains("[redacted]"),
+                    "{what}: {}",
+                    sent.body_text
+                );
                 let said = if stream { front.said_in(&answer) } else { front.said(&answer.json()) };
                 let expected = "You said: tell [REDACTED] of [REDACTED], [REDACTED] and the [REDACTED] today";
                 assert_eq!(said.text, expected, "{what}");
-                assert!(!answer.text().contains("Osprey") && !answer.text().contains("heron"), "{what}: {}", answer.text());
+                assert!(
+                    !answer.text().contains("Osprey") && !answer.text().contains("heron"),
+                    "{what}: {}",
+                    answer.text()
+                );
             }
         }
     }

@@ -167,8 +167,11 @@ impl House {
     /// How many calls the log itself has begun and ended: it may not hold an end twice.
     pub(crate) fn leaves(&self) -> (usize, usize) {
         let files = self.files();
-        let log = files.iter().filter(|(path, _)| path.extension().is_some_and(|extension| extension == "seg"));
-        let counted = log.map(|(_, bytes)| (count(bytes, b"\"kind\":\"call.admitted\""), count(bytes, b"\"kind\":\"call.")));
+        let log =
+            files.iter().filter(|(path, _)| path.extension().is_some_and(|extension| extension == "seg"));
+        let counted = log.map(|(_, bytes)| {
+            (count(bytes, b"\"kind\":\"call.admitted\""), count(bytes, b"\"kind\":\"call."))
+        });
         let (begun, all) = counted.fold((0, 0), |sum, file| (sum.0 + file.0, sum.1 + file.1));
         (begun, all - begun)
     }

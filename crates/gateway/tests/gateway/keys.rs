@@ -57,7 +57,8 @@ async fn a_used_up_budget_is_said_in_every_dialect() {
     let (_, key) = house.new_key(&["--budget", "0.000001 USD/month"]).await;
     for (front, own) in FRONTS {
         for stream in [false, true] {
-            let answer = house.call(front.ask_with(&format!("{own}/m"), "hi", stream, &json!({})).key(&key)).await;
+            let answer =
+                house.call(front.ask_with(&format!("{own}/m"), "hi", stream, &json!({})).key(&key)).await;
             assert_eq!((answer.status, front.code(&answer.json()).as_str()), (402, "budget_exceeded"));
             assert_eq!(answer.header("x-should-retry"), "false");
             assert!(answer.text().contains("renews"), "{}", answer.text());
@@ -100,7 +101,9 @@ async fn what_a_key_may_not_use_does_not_exist_for_it() {
     let house = House::start(&provider.config(more)).await;
     let (_, key) = house.new_key(&["--models", "smart,anthropic/*"]).await;
     for (front, _) in FRONTS {
-        for (model, status) in [("smart", 200), ("anthropic/m", 200), ("secret", 404), ("openai/m", 404), ("nothing", 404)] {
+        for (model, status) in
+            [("smart", 200), ("anthropic/m", 200), ("secret", 404), ("openai/m", 404), ("nothing", 404)]
+        {
             let answer = house.call(front.ask(model, "hi").key(&key)).await;
             assert_eq!(answer.status, status, "{front:?} {model}: {}", answer.text());
         }
@@ -111,7 +114,8 @@ async fn what_a_key_may_not_use_does_not_exist_for_it() {
         assert_eq!(told("secret", without_ids(&hidden)), told("nothing", without_ids(&absent)));
     }
     let list = house.call(Ask::get("/v1/models").key(&key)).await.json();
-    let ids: Vec<&str> = list["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
+    let ids: Vec<&str> =
+        list["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
     assert!(ids.contains(&"smart") && !ids.contains(&"secret"), "{ids:?}");
     assert!(ids.iter().all(|id| *id == "smart" || id.starts_with("anthropic/")), "{ids:?}");
     assert_eq!(house.call(Ask::get("/v1/models/secret").key(&key)).await.status, 404);
@@ -128,10 +132,14 @@ async fn a_caller_narrows_and_never_widens() {
             let wider = house.call(ask().header(name, "another")).await;
             assert_eq!((wider.status, front.code(&wider.json()).as_str()), (403, "not_allowed"), "{name}");
         }
-        let same = house.call(ask().header("x-gatehouse-use-case", "triage").header("x-gatehouse-run", "r1")).await;
+        let same =
+            house.call(ask().header("x-gatehouse-use-case", "triage").header("x-gatehouse-run", "r1")).await;
         assert_eq!(same.status, 200, "{}", same.text());
         let record = house.record(&same.record()).await;
-        assert_eq!((&record["team"], &record["use_case"], &record["run"]), (&json!("support"), &json!("triage"), &json!("r1")));
+        assert_eq!(
+            (&record["team"], &record["use_case"], &record["run"]),
+            (&json!("support"), &json!("triage"), &json!("r1"))
+        );
         let two = house.call(ask().header("x-api-key", &house.key)).await;
         assert_eq!((two.status, front.code(&two.json()).as_str()), (400, "invalid_request"));
     }
@@ -143,13 +151,17 @@ async fn every_sdks_place_for_the_key_is_known_and_none_goes_on_to_the_provider(
     let house = House::start(&provider.config("")).await;
     for (front, own) in FRONTS {
         for header in ["x-api-key", "api-key", "x-goog-api-key", "authorization"] {
-            let value = if header == "authorization" { format!("Bearer {}", house.key) } else { house.key.clone() };
+            let value =
+                if header == "authorization" { format!("Bearer {}", house.key) } else { house.key.clone() };
             let answer = house.call(front.ask(&format!("{own}/m"), "hi").header(header, &value)).await;
             assert_eq!(answer.status, 200, "{header}: {}", answer.text());
             assert_eq!(provider.last().carriers.len(), 1, "{front:?} {header}");
         }
     }
-    let ask = Ask::post(format!("/v1beta/models/gemini/m:generateContent?key={}", house.key), &json!({"contents": [{"parts": [{"text": "hi"}]}]}));
+    let ask = Ask::post(
+        format!("/v1beta/models/gemini/m:generateContent?key={}", house.key),
+        &json!({"contents": [{"parts": [{"text": "hi"}]}]}),
+    );
     assert_eq!(ask.open(&house.calls).await.status, 200);
     let nobody = Front::Messages.ask("anthropic/m", "hi").open(&house.calls).await.rest().await;
     assert_eq!((nobody.status, Front::Messages.code(&nobody.json()).as_str()), (401, "invalid_api_key"));

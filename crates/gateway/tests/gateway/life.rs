@@ -25,9 +25,12 @@ async fn another_configuration_holds_at_once_and_a_bad_one_never() {
     until(async || call("one").await == 200).await;
 
     // A stream that runs keeps the configuration it began with.
-    let mut live = house.open(Front::Chat.stream("openai/drip-20", "Nightingale one two three four five six")).await;
+    let mut live =
+        house.open(Front::Chat.stream("openai/drip-20", "Nightingale one two three four five six")).await;
     live.read_until("You").await;
-    write("models: { two: { targets: [openai/m] } }\nguards: [{ name: g, detect: words, words: [two], do: block }]\n");
+    write(
+        "models: { two: { targets: [openai/m] } }\nguards: [{ name: g, detect: words, words: [two], do: block }]\n",
+    );
     house.signal("HUP");
     until(async || call("two").await == 200).await;
     assert_eq!(call("one").await, 404);

@@ -24,23 +24,59 @@ fn status(answer: &str) -> u16 {
     answer.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-#[tokio::test]
-async fn heads_that_could_be_read_in_two_ways_are_refused() {
-    let provider = Provider::start().await;
-    let house = House::start(&provider.config(CONFIG)).await;
-    let auth = format!("authorization: Bearer {}\r\n", house.key);
+/// A name, the bytes, the statuses that are right, and who answers.
+type Case = (&'static str, String, &'static [u16], By);
+
+/// Bodies whose length could be read in two ways.
+fn framings(key: &str) -> Vec<Case> {
+    let auth = format!("authorization: Bearer {key}\r\n");
     let length = format!("content-length: {}\r\n", BODY.len());
-    let post = "POST /v1/chat/completions";
+    let (post, host) = ("POST /v1/chat/completions", "host: a\r\n");
     let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
-    let many: String = (0..2_000).map(|number| format!("x-{number}: y\r\n")).collect();
-    let huge = format!("x-huge: {}\r\n", "y".repeat(40_000));
-    let host = "host: a\r\n";
-    let cases = [
-        ("chunked twice", request(post, &format!("{host}{auth}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"), &chunked), &[400][..], By::Us),
-        ("another encoding", request(post, &format!("{host}{auth}transfer-encoding: gzip, chunked\r\n"), &chunked), &[400], By::Us),
-        ("not chunked at last", request(post, &format!("{host}{auth}transfer-encoding: chunked, gzip\r\n"), &chunked), &[400], By::Library),
-        ("two lengths", request(post, &format!("{host}{auth}{length}content-length: 3\r\n"), BODY), &[400], By::Library),
-        ("a length with a sign", request(post, &format!("{host}{auth}content-length: +5\r\n"), BODY), &[400], By::Library),
+    vec![
+        (
+            "chunked twice",
+            request(
+                post,
+                &format!("{host}{auth}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"),
+                &chunked,
+            ),
+            &[400],
+            By::Us,
+        ),
+        (
+            "another encoding",
+            request(post, &format!("{host}{auth}transfer-encoding: gzip, chunked\r\n"), &chunked),
+            &[400],
+            By::Us,
+        ),
+        (
+            "not chunked at last",
+            request(post, &format!("{host}{auth}transfer-encoding: chunked, gzip\r\n"), &chunked),
+            &[400],
+            By::Library,
+        ),
+        (
+            "two lengths",
+            request(post, &format!("{host}{auth}{length}content-length: 3\r\n"), BODY),
+            &[400],
+            By::Library,
+        ),
+        (
+            "a length with a sign",
+            request(post, &format!("{host}{auth}content-length: +5\r\n"), BODY),
+            &[400],
+            By::Library,
+        ),
+    ]
+}
+
+/// Requests without one clear host, or with a method of proxies.
+fn hosts_and_methods(key: &str) -> Vec<Case> {
+    let auth = format!("authorization: Bearer {key}\r\n");
+    let length = format!("content-length: {}\r\n", BODY.len());
+    let (post, host) = ("POST /v1/chat/completions", "host: a\r\n");
+    vec![
         ("two hosts", request(post, &format!("{host}host: b\r\n{auth}{length}"), BODY), &[400], By::Us),
         ("no host", request(post, &format!("{auth}{length}"), BODY), &[400], By::Us),
         ("a host with a path", request(post, &format!("host: a/b\r\n{auth}{length}"), BODY), &[400], By::Us),
@@ -48,13 +84,51 @@ async fn heads_that_could_be_read_in_two_ways_are_refused() {
         ("CONNECT", request("CONNECT a:443", &format!("{host}{auth}"), ""), &[404, 405], By::Us),
         ("TRACE", request("TRACE /v1/chat/completions", &format!("{host}{auth}"), ""), &[405], By::Us),
         ("no method", request("GET", &format!("{host}{auth}"), ""), &[400], By::Library),
-        ("a space before the colon", request(post, &format!("{host}{auth}x-a : b\r\n{length}"), BODY), &[400], By::Library),
-        ("a folded header", request(post, &format!("{host}{auth}x-a: b\r\n c\r\n{length}"), BODY), &[400], By::Library),
-        ("NUL in a header", request(post, &format!("{host}{auth}x-a: b\0c\r\n{length}"), BODY), &[400], By::Library),
+    ]
+}
+
+/// Heads that are malformed or too large.
+fn odd_heads(key: &str) -> Vec<Case> {
+    let auth = format!("authorization: Bearer {key}\r\n");
+    let length = format!("content-length: {}\r\n", BODY.len());
+    let (post, host) = ("POST /v1/chat/completions", "host: a\r\n");
+    let many: String = (0..2_000).map(|number| format!("x-{number}: y\r\n")).collect();
+    let huge = format!("x-huge: {}\r\n", "y".repeat(40_000));
+    vec![
+        (
+            "a space before the colon",
+            request(post, &format!("{host}{auth}x-a : b\r\n{length}"), BODY),
+            &[400],
+            By::Library,
+        ),
+        (
+            "a folded header",
+            request(post, &format!("{host}{auth}x-a: b\r\n c\r\n{length}"), BODY),
+            &[400],
+            By::Library,
+        ),
+        (
+            "NUL in a header",
+            request(post, &format!("{host}{auth}x-a: b\0c\r\n{length}"), BODY),
+            &[400],
+            By::Library,
+        ),
         ("2,000 headers", request(post, &format!("{host}{auth}{many}{length}"), BODY), &[431], By::Library),
         ("a huge header", request(post, &format!("{host}{auth}{huge}{length}"), BODY), &[431], By::Library),
-        ("a huge path", request(&format!("GET /{}", "y".repeat(40_000)), &format!("{host}{auth}"), ""), &[414, 431], By::Library),
-    ];
+        (
+            "a huge path",
+            request(&format!("GET /{}", "y".repeat(40_000)), &format!("{host}{auth}"), ""),
+            &[414, 431],
+            By::Library,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn heads_that_could_be_read_in_two_ways_are_refused() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    let cases = [framings(&house.key), hosts_and_methods(&house.key), odd_heads(&house.key)].concat();
     let mut records = 0;
     for (what, bytes, expected, by) in cases {
         let answer = raw(&house.calls, &[bytes.as_bytes()]).await;
@@ -90,7 +164,8 @@ async fn chunks_beside_a_length_are_read_as_chunks_alone() {
 async fn slow_clients_are_not_waited_for() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(CONFIG)).await;
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n", house.key);
+    let head =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n", house.key);
     // Neither half of a head nor none at all keeps a connection.
     for begun in [head.as_str(), "", "P"] {
         let answer = raw(&house.calls, &[begun.as_bytes()]).await;
@@ -105,7 +180,8 @@ async fn slow_clients_are_not_waited_for() {
 async fn large_bodies_are_refused_before_they_are_read() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(CONFIG)).await;
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n", house.key);
+    let head =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\n", house.key);
     // Said to be large, and never sent.
     let answer = raw(&house.calls, &[head.as_bytes(), b"content-length: 99999999\r\n\r\n{"]).await;
     assert!(status(&answer) == 413 && answer.contains("request_too_large"), "{answer}");
@@ -133,9 +209,19 @@ async fn bodies_that_could_be_read_in_two_ways_are_refused_in_every_dialect() {
             ("deep lists", inside(&format!("\"x\":{}", deep("[", "]"))).into_bytes()),
             ("deep objects", inside(&format!("\"x\":{}", deep("{\"a\":", "}"))).into_bytes()),
             ("a member twice", inside(&format!("\"{member}\":[]")).into_bytes()),
-            ("a member twice, escaped", inside(&format!("\"\\u00{:02x}{}\":[]", member.as_bytes()[0], &member[1..])).into_bytes()),
+            (
+                "a member twice, escaped",
+                inside(&format!("\"\\u00{:02x}{}\":[]", member.as_bytes()[0], &member[1..])).into_bytes(),
+            ),
             ("a member in capitals", inside(&format!("\"{capital}\":[]")).into_bytes()),
-            ("invalid UTF-8", good.replace("hi", "h\u{1}").into_bytes().iter().map(|byte| if *byte == 1 { 0xff } else { *byte }).collect()),
+            (
+                "invalid UTF-8",
+                good.replace("hi", "h\u{1}")
+                    .into_bytes()
+                    .iter()
+                    .map(|byte| if *byte == 1 { 0xff } else { *byte })
+                    .collect(),
+            ),
             ("a bare NUL", good.replace("hi", "h\0").into_bytes()),
             ("a lone surrogate", good.replace("hi", "\\ud800").into_bytes()),
             ("something behind it", format!("{good}{{}}").into_bytes()),
@@ -148,7 +234,10 @@ async fn bodies_that_could_be_read_in_two_ways_are_refused_in_every_dialect() {
             let answer = house.call(front.ask(&format!("{own}/m"), "hi").bytes(body)).await;
             assert_eq!(answer.status, 400, "{front:?} {what}: {}", answer.text());
             let code = front.code(&answer.json());
-            assert!(["invalid_request", "unsupported_parameter"].contains(&code.as_str()), "{front:?} {what}: {code}");
+            assert!(
+                ["invalid_request", "unsupported_parameter"].contains(&code.as_str()),
+                "{front:?} {what}: {code}"
+            );
         }
         assert_eq!(provider.sim.stats().total.received, 0, "{front:?}");
     }
@@ -174,8 +263,10 @@ async fn odd_but_honest_requests_are_served() {
     let house = House::start(&provider.config("")).await;
     let auth = format!("host: a\r\nauthorization: Bearer {}\r\n", house.key);
     let length = format!("content-length: {}\r\n", BODY.len());
-    let whole = request("POST /v1/chat/completions/", &format!("{auth}{length}content-type: text/plain\r\n"), BODY);
-    let expects = request("POST /v1/chat/completions", &format!("{auth}{length}expect: 100-continue\r\n"), BODY);
+    let whole =
+        request("POST /v1/chat/completions/", &format!("{auth}{length}content-type: text/plain\r\n"), BODY);
+    let expects =
+        request("POST /v1/chat/completions", &format!("{auth}{length}expect: 100-continue\r\n"), BODY);
     let absolute = request("POST http://a/v1/chat/completions", &format!("{auth}{length}"), BODY);
     for bytes in [&whole, &expects, &absolute] {
         let answer = raw(&house.calls, &[bytes.as_bytes()]).await;

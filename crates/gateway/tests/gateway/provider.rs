@@ -30,7 +30,8 @@ impl Provider {
 
     /// A configuration in which every kind of provider is this simulator, with `more` behind it.
     pub(crate) fn config(&self, more: &str) -> String {
-        let mut text = String::from("version: 1\nlisten: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nproviders:\n");
+        let mut text =
+            String::from("version: 1\nlisten: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nproviders:\n");
         for kind in PROVIDERS {
             let version = if matches!(kind, "openai" | "compatible") { "/v1" } else { "" };
             text.push_str(&format!(
@@ -44,7 +45,7 @@ impl Provider {
         text
     }
 
-    /// A provider line for [`Self::config`]'s section, with other options.
+    /// Where it listens, for providers with other options than [`Self::config`] gives them.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

@@ -24,7 +24,14 @@ struct Expected {
     source: &'static str,
 }
 
-fn expect(what: &'static str, ask: Ask, status: u16, outcome: &'static str, error: &'static str, source: &'static str) -> Expected {
+fn expect(
+    what: &'static str,
+    ask: Ask,
+    status: u16,
+    outcome: &'static str,
+    error: &'static str,
+    source: &'static str,
+) -> Expected {
     Expected { what, ask, status, outcome, error, source }
 }
 
@@ -42,41 +49,159 @@ fn refusals() -> Vec<Expected> {
     let large = json!({"model": "openai/m", "messages": [{"role": "user", "content": "x".repeat(70_000)}]});
     let get = Ask::get("/v1/chat/completions");
     vec![
-        expect("input blocked", Front::Chat.ask("openai/m", "of Nightingale"), 400, "denied", "guard_blocked", "none"),
-        expect("input of a stream blocked", Front::Chat.stream("openai/m", "of Nightingale"), 400, "denied", "guard_blocked", "none"),
+        expect(
+            "input blocked",
+            Front::Chat.ask("openai/m", "of Nightingale"),
+            400,
+            "denied",
+            "guard_blocked",
+            "none",
+        ),
+        expect(
+            "input of a stream blocked",
+            Front::Chat.stream("openai/m", "of Nightingale"),
+            400,
+            "denied",
+            "guard_blocked",
+            "none",
+        ),
         expect("unknown model", chat("nobody/m"), 404, "denied", "model_not_found", "none"),
         expect("no JSON", chat("openai/m").bytes("{\"model\": "), 400, "denied", "invalid_request", "none"),
-        expect("no messages", Ask::post("/v1/chat/completions", &body), 400, "denied", "invalid_request", "none"),
+        expect(
+            "no messages",
+            Ask::post("/v1/chat/completions", &body),
+            400,
+            "denied",
+            "invalid_request",
+            "none",
+        ),
         expect("wrong key", chat("openai/m").key("ghk_nobody"), 401, "denied", "invalid_api_key", "none"),
-        expect("no key", chat("openai/m").header("authorization", "Bearer "), 401, "denied", "invalid_api_key", "none"),
+        expect(
+            "no key",
+            chat("openai/m").header("authorization", "Bearer "),
+            401,
+            "denied",
+            "invalid_api_key",
+            "none",
+        ),
         expect("wrong method", get, 405, "denied", "method_not_allowed", "none"),
         expect("unknown path", Ask::get("/v1/nothing"), 404, "denied", "not_found", "none"),
-        expect("too large", Ask::post("/v1/chat/completions", &large), 413, "denied", "request_too_large", "none"),
-        expect("gzip", chat("openai/m").header("content-encoding", "gzip"), 415, "denied", "unsupported_media_type", "none"),
-        expect("no duration", chat("openai/m").header("x-gatehouse-timeout", "soon"), 400, "denied", "invalid_request", "none"),
+        expect(
+            "too large",
+            Ask::post("/v1/chat/completions", &large),
+            413,
+            "denied",
+            "request_too_large",
+            "none",
+        ),
+        expect(
+            "gzip",
+            chat("openai/m").header("content-encoding", "gzip"),
+            415,
+            "denied",
+            "unsupported_media_type",
+            "none",
+        ),
+        expect(
+            "no duration",
+            chat("openai/m").header("x-gatehouse-timeout", "soon"),
+            400,
+            "denied",
+            "invalid_request",
+            "none",
+        ),
     ]
 }
 
-/// What a provider, or its failure, made of the call.
+/// What a provider made of the call.
 fn exchanges() -> Vec<Expected> {
-    let hurried = |ask: Ask| ask.header("x-gatehouse-timeout", "1s");
     vec![
         expect("answer", chat("openai/m"), 200, "settled", "", "provider"),
         expect("stream", stream("openai/m"), 200, "settled", "", "provider"),
-        expect("stream without usage for the caller", Front::Chat.ask_with("openai/m", "hi", true, &json!({})), 200, "settled", "", "provider"),
+        expect(
+            "stream without usage for the caller",
+            Front::Chat.ask_with("openai/m", "hi", true, &json!({})),
+            200,
+            "settled",
+            "",
+            "provider",
+        ),
         expect("translated stream", stream("anthropic/m"), 200, "settled", "", "provider"),
-        expect("output blocked", Front::Chat.ask("openai/m", "of Osprey"), 400, "failed", "guard_blocked", "provider"),
-        expect("stream blocked", Front::Chat.stream("openai/m", "one two three Osprey four"), 200, "failed", "guard_blocked", "estimated"),
+        expect(
+            "output blocked",
+            Front::Chat.ask("openai/m", "of Osprey"),
+            400,
+            "failed",
+            "guard_blocked",
+            "provider",
+        ),
+        expect(
+            "stream blocked",
+            Front::Chat.stream("openai/m", "one two three Osprey four"),
+            200,
+            "failed",
+            "guard_blocked",
+            "estimated",
+        ),
+    ]
+}
+
+/// What a failing provider made of the call.
+fn failures() -> Vec<Expected> {
+    let hurried = |ask: Ask| ask.header("x-gatehouse-timeout", "1s");
+    vec![
         expect("provider fails", chat("openai/error-500"), 502, "failed", "upstream_error", "none"),
-        expect("provider refuses", chat("openai/error-400"), 400, "failed", "upstream_invalid_request", "none"),
-        expect("provider's limit", chat("openai/ratelimit-60"), 429, "failed", "upstream_rate_limited", "none"),
+        expect(
+            "provider refuses",
+            chat("openai/error-400"),
+            400,
+            "failed",
+            "upstream_invalid_request",
+            "none",
+        ),
+        expect(
+            "provider's limit",
+            chat("openai/ratelimit-60"),
+            429,
+            "failed",
+            "upstream_rate_limited",
+            "none",
+        ),
         expect("provider's model", chat("openai/missing"), 404, "failed", "upstream_model_not_found", "none"),
-        expect("no answer", hurried(chat("openai/slow-60000")), 504, "failed", "upstream_timeout", "estimated"),
-        expect("no first byte", hurried(stream("openai/slow-60000")), 504, "failed", "upstream_timeout", "estimated"),
+        expect(
+            "no answer",
+            hurried(chat("openai/slow-60000")),
+            504,
+            "failed",
+            "upstream_timeout",
+            "estimated",
+        ),
+        expect(
+            "no first byte",
+            hurried(stream("openai/slow-60000")),
+            504,
+            "failed",
+            "upstream_timeout",
+            "estimated",
+        ),
         expect("hang-up", chat("openai/hangup"), 502, "failed", "upstream_bad_response", "estimated"),
         expect("cut stream", stream("openai/cut-3"), 200, "failed", "upstream_bad_response", "estimated"),
-        expect("cut translated stream", stream("anthropic/cut-5"), 200, "failed", "upstream_bad_response", "estimated"),
-        expect("stalled stream", hurried(stream("openai/stall-3")), 200, "failed", "upstream_timeout", "estimated"),
+        expect(
+            "cut translated stream",
+            stream("anthropic/cut-5"),
+            200,
+            "failed",
+            "upstream_bad_response",
+            "estimated",
+        ),
+        expect(
+            "stalled stream",
+            hurried(stream("openai/stall-3")),
+            200,
+            "failed",
+            "upstream_timeout",
+            "estimated",
+        ),
         expect("error event in a stream", stream("openai/fail-3"), 200, "failed", "", "estimated"),
     ]
 }
@@ -86,7 +211,7 @@ async fn every_call_has_one_record_that_says_what_became_of_it() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(CONFIG)).await;
     let mut done = Vec::new();
-    for expected in refusals().into_iter().chain(exchanges()) {
+    for expected in refusals().into_iter().chain(exchanges()).chain(failures()) {
         let answer = house.call(expected.ask.clone()).await;
         assert_eq!(answer.status, expected.status, "{}: {}", expected.what, answer.text());
         if expected.status >= 400 && expected.error != "not_found" {
@@ -99,7 +224,7 @@ async fn every_call_has_one_record_that_says_what_became_of_it() {
     let records = house.records_once(done.len()).await;
     let ids: BTreeSet<&str> = records.iter().filter_map(|record| record["record"].as_str()).collect();
     assert_eq!(ids.len(), done.len());
-    assert_eq!(house.leaves(), (exchanges().len(), done.len()));
+    assert_eq!(house.leaves(), (exchanges().len() + failures().len(), done.len()));
     for (expected, id) in &done {
         let record = records.iter().find(|record| record["record"] == id.as_str());
         check(expected, record.unwrap_or_else(|| panic!("{}: no record {id}", expected.what)));

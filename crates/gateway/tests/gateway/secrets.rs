@@ -38,13 +38,16 @@ async fn no_credential_is_written_anywhere() {
     places.extend(files.iter().map(|(path, bytes)| (path.to_str().unwrap(), bytes.clone())));
     // The part behind the public id is the secret.
     let secret = |key: &str| key.splitn(3, '_').nth(2).unwrap().to_owned();
-    for (name, canary) in [("provider", PROVIDER_KEY.to_owned()), ("caller", secret(&key)), ("first", secret(&house.key))] {
+    for (name, canary) in
+        [("provider", PROVIDER_KEY.to_owned()), ("caller", secret(&key)), ("first", secret(&house.key))]
+    {
         for (place, bytes) in &places {
             let found = bytes.windows(canary.len()).position(|window| window == canary.as_bytes());
             if name == "first" && *place == "stdout" {
                 continue;
             }
-            let around = found.map(|at| String::from_utf8_lossy(&bytes[at.saturating_sub(200)..at]).into_owned());
+            let around =
+                found.map(|at| String::from_utf8_lossy(&bytes[at.saturating_sub(200)..at]).into_owned());
             assert!(found.is_none(), "the {name}'s credential is in {place}, behind {around:?}");
         }
     }

@@ -10,21 +10,33 @@ use serde_json::{Value, json};
 pub(crate) fn tools(front: Front, names: &[&str]) -> Value {
     let each = names.iter().map(|name| match front {
         Front::Chat => json!({"type": "function", "function": {"name": name, "parameters": weather()}}),
-        Front::Responses => json!({"type": "function", "name": name, "parameters": weather(), "strict": false}),
+        Front::Responses => {
+            json!({"type": "function", "name": name, "parameters": weather(), "strict": false})
+        }
         Front::Messages => json!({"name": name, "input_schema": weather()}),
         Front::Gemini => json!({"name": name, "parametersJsonSchema": weather()}),
     });
     let all: Vec<Value> = each.collect();
-    if front == Front::Gemini { json!({"tools": [{"functionDeclarations": all}]}) } else { json!({"tools": all}) }
+    if front == Front::Gemini {
+        json!({"tools": [{"functionDeclarations": all}]})
+    } else {
+        json!({"tools": all})
+    }
 }
 
 /// The members that ask for an answer in the shape of [`weather`].
 fn structured(front: Front) -> Value {
     match front {
-        Front::Chat => json!({"response_format": {"type": "json_schema", "json_schema": {"name": "w", "strict": true, "schema": weather()}}}),
-        Front::Responses => json!({"text": {"format": {"type": "json_schema", "name": "w", "strict": true, "schema": weather()}}}),
+        Front::Chat => {
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "w", "strict": true, "schema": weather()}}})
+        }
+        Front::Responses => {
+            json!({"text": {"format": {"type": "json_schema", "name": "w", "strict": true, "schema": weather()}}})
+        }
         Front::Messages => json!({"output_config": {"format": {"type": "json_schema", "schema": weather()}}}),
-        Front::Gemini => json!({"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": weather()}}),
+        Front::Gemini => {
+            json!({"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": weather()}})
+        }
     }
 }
 
@@ -51,13 +63,21 @@ fn results(front: Front, body: &Value, answer: &Value, said: &str) -> Value {
         Front::Messages => {
             let blocks = answer["content"].as_array().unwrap().clone();
             let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
-            let result = |call: &Value| json!({"type": "tool_result", "tool_use_id": call["id"], "content": said});
+            let result =
+                |call: &Value| json!({"type": "tool_result", "tool_use_id": call["id"], "content": said});
             let results: Vec<Value> = calls.map(result).collect();
-            ("messages", vec![json!({"role": "assistant", "content": blocks}), json!({"role": "user", "content": results})])
+            (
+                "messages",
+                vec![
+                    json!({"role": "assistant", "content": blocks}),
+                    json!({"role": "user", "content": results}),
+                ],
+            )
         }
         Front::Gemini => {
             let content = answer["candidates"][0]["content"].clone();
-            let calls = content["parts"].as_array().unwrap().iter().filter_map(|part| part.get("functionCall"));
+            let calls =
+                content["parts"].as_array().unwrap().iter().filter_map(|part| part.get("functionCall"));
             let result = |call: &Value| {
                 let mut response = json!({"name": call["name"], "response": {"result": said}});
                 if call.get("id").is_some() {
@@ -94,7 +114,11 @@ async fn texts_whole_and_streamed() {
                 assert_eq!(answer.header("x-gatehouse-attempts"), "1", "{what}");
                 assert!(answer.headers.contains_key("x-gatehouse-guards"), "{what}");
                 let record = house.record(&answer.record()).await;
-                assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(said.usage.0), &json!(said.usage.1)), "{what}");
+                assert_eq!(
+                    (&record["input_tokens"], &record["output_tokens"]),
+                    (&json!(said.usage.0), &json!(said.usage.1)),
+                    "{what}"
+                );
             }
             assert!(whole.header("x-gatehouse-cost").parse::<f64>().unwrap() > 0.0, "{what}");
         }
@@ -158,7 +182,8 @@ async fn answers_have_the_shape_that_was_asked_for() {
                 let answer = house.call(ask).await;
                 assert_eq!(answer.status, 200, "{front:?} {kind}: {}", answer.text());
                 let said = if stream { front.said_in(&answer) } else { front.said(&answer.json()) };
-                let shape: Value = serde_json::from_str(&said.text).unwrap_or_else(|_| panic!("{front:?} {kind}: {said:?}"));
+                let shape: Value =
+                    serde_json::from_str(&said.text).unwrap_or_else(|_| panic!("{front:?} {kind}: {said:?}"));
                 assert_eq!(shape, json!({"city": "Bonn", "days": 1}), "{front:?} {kind}");
             }
         }
@@ -175,9 +200,11 @@ async fn vectors_are_the_same_through_either_front() {
         assert_eq!(openai.status, 200, "{kind}: {}", openai.text());
         let part = |text: &str| json!({"model": "models/embed", "content": {"parts": [{"text": text}]}, "outputDimensionality": 4});
         let body = json!({"requests": [part("a b"), part("c")]});
-        let gemini = house.call(Ask::post(format!("/v1beta/models/{kind}/embed:batchEmbedContents"), &body)).await;
+        let gemini =
+            house.call(Ask::post(format!("/v1beta/models/{kind}/embed:batchEmbedContents"), &body)).await;
         assert_eq!(gemini.status, 200, "{kind}: {}", gemini.text());
-        let one = house.call(Ask::post(format!("/v1beta/models/{kind}/embed:embedContent"), &part("a b"))).await;
+        let one =
+            house.call(Ask::post(format!("/v1beta/models/{kind}/embed:embedContent"), &part("a b"))).await;
         assert_eq!(one.status, 200, "{kind}: {}", one.text());
         let vectors = |list: &Value, at: &str| -> Vec<Value> {
             list.as_array().unwrap().iter().map(|vector| vector[at].clone()).collect()
@@ -198,7 +225,8 @@ async fn tokens_are_counted_for_every_provider() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config("")).await;
     for kind in PROVIDERS {
-        let messages = json!({"model": format!("{kind}/m"), "messages": [{"role": "user", "content": "hello there"}]});
+        let messages =
+            json!({"model": format!("{kind}/m"), "messages": [{"role": "user", "content": "hello there"}]});
         let ask = Ask::post("/v1/messages/count_tokens", &messages).header("anthropic-version", "2023-06-01");
         let counted = house.call(ask).await;
         assert!(counted.json()["input_tokens"].as_u64() > Some(0), "{kind}: {}", counted.text());
@@ -217,11 +245,17 @@ async fn the_list_of_models_has_the_callers_shape() {
     let provider = Provider::start().await;
     let more = "models: { smart: { targets: [openai/m] }, fast: { targets: [gemini/m] } }\n";
     let house = House::start(&provider.config(more)).await;
-    let get = async |path: &str, name: &str, value: &str| house.call(Ask::get(path).header(name, value)).await.json();
+    let get = async |path: &str, name: &str, value: &str| {
+        house.call(Ask::get(path).header(name, value)).await.json()
+    };
     let openai = get("/v1/models", "x-none", "").await;
     assert_eq!((&openai["object"], &openai["data"][0]["id"]), (&json!("list"), &json!("smart")), "{openai}");
     let anthropic = get("/v1/models", "anthropic-version", "2023-06-01").await;
-    assert_eq!((&anthropic["has_more"], &anthropic["data"][1]["id"]), (&json!(false), &json!("fast")), "{anthropic}");
+    assert_eq!(
+        (&anthropic["has_more"], &anthropic["data"][1]["id"]),
+        (&json!(false), &json!("fast")),
+        "{anthropic}"
+    );
     let gemini = get("/v1beta/models", "x-none", "").await;
     assert_eq!(gemini["models"][0]["name"], "models/smart", "{gemini}");
     assert_eq!(get("/v1/models/smart", "x-none", "").await["object"], "model");
@@ -238,13 +272,16 @@ async fn old_completions_and_arrays_are_spoken_too() {
     let whole = house.call(Ask::post("/v1/completions", &prompt)).await;
     assert_eq!(whole.json()["choices"][0]["text"], "You said: hello there", "{}", whole.text());
     let streamed = house.call(Ask::post("/v1/completions", &with(prompt, &json!({"stream": true})))).await;
-    let text: String = streamed.events().iter().filter_map(|event| event["choices"][0]["text"].as_str()).collect();
+    let text: String =
+        streamed.events().iter().filter_map(|event| event["choices"][0]["text"].as_str()).collect();
     assert_eq!(text, "You said: hello there", "{}", streamed.text());
     for kind in PROVIDERS {
         let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]});
-        let array = house.call(Ask::post(format!("/v1beta/models/{kind}/m:streamGenerateContent"), &body)).await;
+        let array =
+            house.call(Ask::post(format!("/v1beta/models/{kind}/m:streamGenerateContent"), &body)).await;
         let chunks = array.json();
-        let text: String = chunks.as_array().unwrap().iter().map(|chunk| Front::Gemini.said(chunk).text).collect();
+        let text: String =
+            chunks.as_array().unwrap().iter().map(|chunk| Front::Gemini.said(chunk).text).collect();
         assert_eq!(text, "You said: hello there", "{kind}: {}", array.text());
     }
 }
