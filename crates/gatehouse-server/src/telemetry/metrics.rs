@@ -203,12 +203,10 @@ impl Metrics {
             }
         }
         let target = TargetLabels { provider };
-        match record.cost.status {
-            CostStatus::Unpriced => drop(self.unpriced.get_or_create(&target).inc()),
-            _ if record.cost.amount.0 > 0 => {
-                drop(self.cost.get_or_create(&target).inc_by(record.cost.amount.0))
-            }
-            _ => {}
+        if record.cost.status == CostStatus::Unpriced {
+            self.unpriced.get_or_create(&target).inc();
+        } else if record.cost.amount.0 > 0 {
+            self.cost.get_or_create(&target).inc_by(record.cost.amount.0);
         }
         for guard in &record.guards {
             let labels = GuardLabels { guard: Arc::clone(&guard.guard), decision: guard.decision.as_str() };
