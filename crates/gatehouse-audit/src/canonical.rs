@@ -87,6 +87,12 @@ impl Object<'_> {
         push_integer(self.out, value.min(INTEGER_MAX));
     }
 
+    /// The name of an integer that is filled in later: gives the place where its digits belong.
+    pub(crate) fn place(&mut self, name: &str) -> usize {
+        self.name(name);
+        self.out.len()
+    }
+
     /// A count that is left out when it is zero.
     pub(crate) fn some_integer(&mut self, name: &str, value: u64) {
         if value > 0 {

@@ -58,19 +58,10 @@ pub enum Leaf<'a> {
     Event(&'a Event),
 }
 
-/// What the log knows and the caller does not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp<'a> {
-    /// Whose log it is.
-    pub(crate) shard: &'a str,
-    /// The number of the leaf in its shard: gapless.
-    pub(crate) seq: u64,
-}
-
 /// The SHA-256 of each payload, or nothing where neither text nor digest is kept.
 pub(crate) type Digests = Vec<Option<[u8; 32]>>;
 
-/// Finds what a leaf commits to. Apart from [`render`], because hashing is done outside the log's lock.
+/// Finds what a leaf commits to.
 pub(crate) fn digests(leaf: Leaf<'_>) -> Digests {
     let Leaf::Settled(settled) = leaf else { return Digests::new() };
     let digest = |payload: &Payload| match (&payload.sha256, &payload.text) {
@@ -90,16 +81,27 @@ pub(crate) fn contents(leaf: Leaf<'_>) -> impl Iterator<Item = &str> {
     payload.iter().take(PAYLOADS_MAX).filter_map(stored_text)
 }
 
-/// Writes the canonical bytes of a leaf.
-pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, stamp: Stamp<'_>, digests: &[Option<[u8; 32]>]) {
+/// Writes the canonical bytes of a leaf, but for its number, which is only known under the log's lock: gives
+/// the place where its digits belong.
+pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, shard: &str, digests: &[Option<[u8; 32]>]) -> usize {
+    let mut stamp = Stamp { shard, number_at: 0 };
     write_object(out, |o| match leaf {
-        Leaf::Admitted(admitted) => write_admitted(o, admitted, stamp),
-        Leaf::Settled(settled) => write_settled(o, settled, stamp, digests),
-        Leaf::Event(event) => write_event(o, event, stamp),
+        Leaf::Admitted(admitted) => write_admitted(o, admitted, &mut stamp),
+        Leaf::Settled(settled) => write_settled(o, settled, &mut stamp, digests),
+        Leaf::Event(event) => write_event(o, event, &mut stamp),
     });
+    stamp.number_at
 }
 
-fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: Stamp<'_>) {
+/// What the log knows and the caller does not.
+struct Stamp<'a> {
+    /// Whose log it is.
+    shard: &'a str,
+    /// Where the number of the leaf belongs.
+    number_at: usize,
+}
+
+fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: &mut Stamp<'_>) {
     write_actor(o, &call.key);
     write_corr(o, &call.scope, None);
     o.object("cost", |o| {
@@ -127,7 +129,7 @@ fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: Stamp<'_>) {
     o.integer("v", LEAF_VERSION);
 }
 
-fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: Stamp<'_>, digests: &[Option<[u8; 32]>]) {
+fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, digests: &[Option<[u8; 32]>]) {
     write_actor(o, call.key.as_deref().unwrap_or_default());
     o.some_text("config_sha256", &call.config, LABEL_BYTES_MAX);
     write_corr(o, &call.scope, call.trace.as_deref());
@@ -180,7 +182,7 @@ fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: Stamp<'_>, digests: 
     o.integer("v", LEAF_VERSION);
 }
 
-fn write_event(o: &mut Object<'_>, event: &Event, stamp: Stamp<'_>) {
+fn write_event(o: &mut Object<'_>, event: &Event, stamp: &mut Stamp<'_>) {
     o.object("actor", |o| o.maybe_text("credential", event.actor.as_deref(), TEXT_BYTES_MAX));
     o.object("event", |o| write_fields(o, &event.fields));
     if let Some(id) = event.id {
@@ -283,8 +285,8 @@ fn write_attempt(o: &mut Object<'_>, attempt: &Attempt) {
     o.maybe_text("upstream_id", attempt.upstream_id.as_deref(), UPSTREAM_ID_BYTES_MAX);
 }
 
-fn write_stamp(o: &mut Object<'_>, stamp: Stamp<'_>) {
-    o.integer("seq", stamp.seq);
+fn write_stamp(o: &mut Object<'_>, stamp: &mut Stamp<'_>) {
+    stamp.number_at = o.place("seq");
     o.plain("shard", stamp.shard);
 }
 

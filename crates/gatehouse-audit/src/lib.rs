@@ -28,6 +28,7 @@ mod digit;
 mod disk;
 mod error;
 mod event;
+mod group;
 mod leaf;
 mod log;
 mod open;

@@ -106,13 +106,11 @@ impl Log {
     /// ever know.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), LogError> {
         let shared = self.shared();
-        if let Some(verdict) = shared.progress.borrow().verdict(ticket.seq) {
+        if let Some(verdict) = shared.progress.verdict(ticket.seq) {
             return verdict;
         }
-        let mut progress = shared.progress.subscribe();
         shared.hurry();
-        let known = progress.wait_for(|progress| progress.verdict(ticket.seq).is_some()).await;
-        known.map_or(None, |progress| progress.verdict(ticket.seq)).unwrap_or(Err(LogError::Closed))
+        shared.progress.wait(ticket.seq).await
     }
 
     /// Whether the log can be written.
@@ -128,7 +126,7 @@ impl Log {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
-        let durable_seq = shared.progress.borrow().next();
+        let durable_seq = shared.progress.next();
         let (next_seq, leaves_kept) = {
             let state = shared.lock();
             (state.writer.next_seq, state.writer.kept.len())

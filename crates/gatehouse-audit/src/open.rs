@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, create_dir, private};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
+use crate::group::Group;
 use crate::leaf::{Leaf, now};
 use crate::options::Options;
 use crate::reader::shard_dir;
@@ -55,7 +56,6 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         failure: None,
         pause: RETRY_PAUSE_MIN,
         kept: Vec::new(),
-        buffer: Vec::new(),
         dir,
     };
     if is_new {
@@ -65,10 +65,10 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     if tail.failed {
         let gap = Event::new(EventKind::GapDeclared, now())
             .field("reason", "the last segment was sealed after an error");
-        writer.append(Leaf::Event(&gap), &[])?;
+        writer.append(Group::new(Leaf::Event(&gap), &writer.shard, &[]))?;
     }
     let opened = Event::new(EventKind::LogOpened, now()).field("torn_bytes", tail.torn_bytes);
-    writer.append(Leaf::Event(&opened), &[])?;
+    writer.append(Group::new(Leaf::Event(&opened), &writer.shard, &[]))?;
     Ok(Opened { lock, writer, durable_seq: tail.next_seq })
 }
 

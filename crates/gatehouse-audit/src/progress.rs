@@ -1,12 +1,26 @@
 //! How far the log is on the disk, and which leaves may never get there.
 
+use std::future::poll_fn;
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use crate::error::LogError;
 
 /// How many ranges of lost leaves are kept apart. Beyond it the two oldest become one: a waiter may then
 /// be told "lost" of a leaf that is safe, never the other way round.
 const LOST_RANGES_MAX: usize = 64;
+
+/// The progress, and who waits for which part of it: nobody is woken before there is news for him.
+pub(crate) struct Verdicts {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    progress: Progress,
+    /// Who waits for the verdict on which leaf.
+    waiting: Vec<(u64, Waker)>,
+}
 
 /// What waiters look at. Every sequence number below `next` has its verdict.
 #[derive(Clone, Debug)]
@@ -16,17 +30,65 @@ pub(crate) struct Progress {
     closed: bool,
 }
 
-// === impl Progress ===
+// === impl Verdicts ===
 
-impl Progress {
+impl Verdicts {
     /// Everything below `next` is on the disk.
     pub(crate) fn new(next: u64) -> Self {
-        Self { next, lost: Vec::new(), closed: false }
+        Self { inner: Mutex::new(Inner { progress: Progress::new(next), waiting: Vec::new() }) }
     }
 
     /// The first sequence number without a verdict.
     pub(crate) fn next(&self) -> u64 {
-        self.next
+        self.lock().progress.next
+    }
+
+    /// What is known of one leaf: nothing yet, safe, or not.
+    pub(crate) fn verdict(&self, seq: u64) -> Option<Result<(), LogError>> {
+        self.lock().progress.verdict(seq)
+    }
+
+    /// Changes what is known, and wakes those whom it concerns.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Progress) -> T) -> T {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let changed = change(&mut inner.progress);
+        let progress = &inner.progress;
+        let concerned: Vec<_> =
+            inner.waiting.extract_if(.., |(seq, _)| progress.verdict(*seq).is_some()).collect();
+        // Whoever wakes up looks here first.
+        drop(guard);
+        concerned.into_iter().for_each(|(_, waker)| waker.wake());
+        changed
+    }
+
+    /// Waits for the verdict on a leaf.
+    pub(crate) async fn wait(&self, seq: u64) -> Result<(), LogError> {
+        poll_fn(|context| {
+            let mut inner = self.lock();
+            if let Some(verdict) = inner.progress.verdict(seq) {
+                return Poll::Ready(verdict);
+            }
+            let waker = context.waker();
+            if !inner.waiting.iter().any(|(of, known)| *of == seq && known.will_wake(waker)) {
+                inner.waiting.push((seq, waker.clone()));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// Everything below `next` is on the disk.
+    fn new(next: u64) -> Self {
+        Self { next, lost: Vec::new(), closed: false }
     }
 
     /// Everything below `next` is on the disk, unless it was declared lost before.

@@ -48,7 +48,7 @@ pub enum Contents {
 
 /// A leaf and the texts stored with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct Found {
     pub(crate) leaf: Vec<u8>,
     pub(crate) contents: Vec<Vec<u8>>,
 }
@@ -101,11 +101,16 @@ pub(crate) fn header(shard: &str, first_seq: u64) -> Vec<u8> {
     out
 }
 
-/// Appends one frame, whose payload `write` puts at the end of the buffer.
-pub(crate) fn push_frame(out: &mut Vec<u8>, kind: FrameKind, write: impl FnOnce(&mut Vec<u8>)) {
+/// Appends one frame.
+pub(crate) fn push_frame(out: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-    write(out);
+    out.extend_from_slice(payload);
+    seal_frame(out, start, kind);
+}
+
+/// Fills in the head of the last frame of `out`, whose payload follows its place at `start`.
+pub(crate) fn seal_frame(out: &mut [u8], start: usize, kind: FrameKind) {
     let Some((head, payload)) = out.get_mut(start..).and_then(|f| f.split_at_mut_checked(FRAME_HEADER_BYTES))
     else {
         return;
@@ -206,8 +211,8 @@ impl SegmentReader {
     }
 
     /// The next whole group, or `None` where there is none (yet).
-    pub(crate) fn next_group(&mut self, wanted: Contents) -> io::Result<Option<Group>> {
-        let mut group = Group::default();
+    pub(crate) fn next_group(&mut self, wanted: Contents) -> io::Result<Option<Found>> {
+        let mut group = Found::default();
         let mut at = self.offset;
         for _ in 0..GROUP_FRAMES_MAX {
             let Some((kind, payload)) = self.next_frame(at)? else { break };

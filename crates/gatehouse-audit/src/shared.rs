@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 use crate::disk::Disk;
 use crate::error::LogError;
+use crate::group::Group;
 use crate::leaf::{Leaf, digests};
 use crate::options::Options;
-use crate::progress::Progress;
+use crate::progress::Verdicts;
 use crate::writer::{Ticket, Writer};
 
 /// What the log and its thread share.
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) wake: Condvar,
-    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) progress: Verdicts,
     /// Mirrors `writer.failure`, for those who only ask whether it works.
     pub(crate) failed: AtomicBool,
     pub(crate) permits: AtomicUsize,
@@ -36,6 +36,19 @@ pub(crate) struct State {
     /// Somebody waits for the next sync.
     pub(crate) urgent: bool,
     pub(crate) closing: bool,
+    pub(crate) rest: Rest,
+}
+
+/// What the log's thread does when it does not work: waking it costs more than writing a leaf, so it is only
+/// woken for what it does not wake up for by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It works, or wakes up soon enough for everybody.
+    None,
+    /// It wakes up in time for those who do not wait.
+    Doze,
+    /// It does not wake up by itself.
+    Sleep,
 }
 
 /// What happened so far.
@@ -53,9 +66,8 @@ pub(crate) struct Counters {
 impl Shared {
     /// Around the writer of a log that was just opened; everything below `durable_seq` is on the disk.
     pub(crate) fn new(options: &Options, disk: Arc<dyn Disk>, writer: Writer, durable_seq: u64) -> Self {
-        let (progress, _) = watch::channel(Progress::new(durable_seq));
         Self {
-            progress,
+            progress: Verdicts::new(durable_seq),
             failed: AtomicBool::new(false),
             permits: AtomicUsize::new(0),
             permits_max: options.permits_max,
@@ -65,7 +77,7 @@ impl Shared {
             dir: writer.dir.clone(),
             shard: writer.shard.clone(),
             wake: Condvar::new(),
-            state: Mutex::new(State { writer, urgent: false, closing: false }),
+            state: Mutex::new(State { writer, urgent: false, closing: false, rest: Rest::None }),
         }
     }
 
@@ -74,14 +86,15 @@ impl Shared {
     }
 
     pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
-        self.append_else(leaf, &digests(leaf), |_, error| error)
+        self.append_else(Group::new(leaf, &self.shard, &digests(leaf)), |_, error| error)
     }
 
     /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
     /// texts: memory stays bounded by the number of permits.
     pub(crate) fn append_or_keep(&self, settled: &Settled) -> Result<Ticket, LogError> {
         let digests = digests(Leaf::Settled(settled));
-        self.append_else(Leaf::Settled(settled), &digests, |writer, error| match error {
+        let group = Group::new(Leaf::Settled(settled), &self.shard, &digests);
+        self.append_else(group, |writer, error| match error {
             LogError::Unavailable { reason } if writer.kept.len() < self.permits_max => {
                 let mut kept = settled.clone();
                 for (payload, digest) in kept.payload.iter_mut().zip(&digests) {
@@ -98,13 +111,12 @@ impl Shared {
     /// `refused` runs under the same lock, so that nothing is kept behind the back of a recovery.
     fn append_else(
         &self,
-        leaf: Leaf<'_>,
-        digests: &[Option<[u8; 32]>],
+        group: Group,
         refused: impl FnOnce(&mut Writer, LogError) -> LogError,
     ) -> Result<Ticket, LogError> {
         let mut state = self.lock();
-        let (was_dirty, was_failed) = (state.writer.dirty, state.writer.failure.is_some());
-        let appended = match state.writer.append(leaf, digests) {
+        let was_failed = state.writer.failure.is_some();
+        let appended = match state.writer.append(group) {
             Ok(ticket) => Ok(ticket),
             Err(error) => {
                 if !was_failed {
@@ -113,7 +125,10 @@ impl Shared {
                 Err(refused(&mut state.writer, error))
             }
         };
-        let wake = state.writer.dirty && !was_dirty;
+        let wake = state.writer.dirty && state.rest == Rest::Sleep;
+        if wake {
+            state.rest = Rest::None;
+        }
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -137,9 +152,11 @@ impl Shared {
     /// Asks for a sync at once: somebody waits for it.
     pub(crate) fn hurry(&self) {
         let mut state = self.lock();
-        if !state.urgent {
-            state.urgent = true;
-            drop(state);
+        state.urgent = true;
+        let wake = state.rest != Rest::None;
+        state.rest = Rest::None;
+        drop(state);
+        if wake {
             self.wake.notify_one();
         }
     }

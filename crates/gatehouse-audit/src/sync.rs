@@ -8,14 +8,15 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::disk::SegmentFile;
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
-use crate::leaf::{Leaf, Stamp, now, render};
-use crate::segment::{FrameKind, push_frame, segment_path};
-use crate::shared::{Shared, State};
+use crate::group::Group;
+use crate::leaf::{Leaf, digests, now};
+use crate::segment::segment_path;
+use crate::shared::{Rest, Shared, State};
 use crate::writer::{Failure, Segment, Writer, create_segment};
 
 /// One group commit.
@@ -26,12 +27,29 @@ struct Job {
     next_seq: u64,
 }
 
+/// What a sync costs does not depend on how much it covers, so under load calls share one: this is the least
+/// time from the begin of one to that of the next, and the leaves in it from which on there is load. A call
+/// that comes after a pause does not wait for it.
+const PACE_CALM: Duration = Duration::from_micros(250);
+const PACE_BUSY: Duration = Duration::from_millis(1);
+const BUSY_LEAVES_PER_MILLISECOND: u128 = 4;
+
+/// When the last sync began, and what it found.
+#[derive(Clone, Copy)]
+struct Last {
+    began: Instant,
+    next_seq: u64,
+    pace: Duration,
+}
+
 /// Works until the log is closed.
 pub(crate) fn run(shared: &Shared) {
     let mut state = shared.lock();
+    let mut last = None;
     loop {
-        state = wait_for_work(shared, state);
+        state = wait_for_work(shared, state, last);
         if state.writer.dirty {
+            last = Some(Last::after(last, state.writer.next_seq));
             state.urgent = false;
             let job = take_job(&mut state.writer);
             drop(state);
@@ -49,23 +67,41 @@ pub(crate) fn run(shared: &Shared) {
         }
     }
     drop(state);
-    shared.progress.send_modify(crate::progress::Progress::close);
+    shared.progress.change(crate::progress::Progress::close);
 }
 
-/// Sleeps until there is something to sync, or a failed log should be tried again, or the log closes.
-fn wait_for_work<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-    let mut flush_at = None;
+/// Rests until there is something to sync, or a failed log should be tried again, or the log closes.
+fn wait_for_work<'a>(
+    shared: &'a Shared,
+    mut state: MutexGuard<'a, State>,
+    last: Option<Last>,
+) -> MutexGuard<'a, State> {
+    // What is written while we doze until then is not older than it may get.
+    let mut flush_at = Some(Instant::now() + shared.flush_after);
     loop {
         let now = Instant::now();
-        let until = if state.closing || (state.writer.dirty && state.urgent) {
-            return state;
+        let failure = state.writer.failure.as_ref();
+        let (until, rest) = if state.closing {
+            (Some(now), Rest::None)
+        } else if state.writer.dirty && state.urgent {
+            (Some(last.map_or(now, |last| last.began + last.pace)), Rest::None)
         } else if state.writer.dirty {
-            Some(*flush_at.get_or_insert(now + shared.flush_after))
+            (Some(*flush_at.get_or_insert(now + shared.flush_after)), Rest::Doze)
+        } else if let Some(failure) = failure {
+            (Some(failure.retry_at), Rest::Sleep)
+        } else if let Some(soon) = flush_at.filter(|soon| *soon > now) {
+            // More may come at once, as it does under load.
+            (Some(soon), Rest::Doze)
         } else {
-            state.writer.failure.as_ref().map(|failure| failure.retry_at)
+            flush_at = None;
+            (None, Rest::Sleep)
         };
+        state.rest = rest;
         state = match until {
-            Some(until) if until <= now => return state,
+            Some(until) if until <= now => {
+                state.rest = Rest::None;
+                return state;
+            }
             Some(until) => {
                 let woken = shared.wake.wait_timeout(state, until - now);
                 woken.unwrap_or_else(PoisonError::into_inner).0
@@ -86,14 +122,13 @@ fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()
     shared.counters.syncs.fetch_add(1, Ordering::Relaxed);
     match synced {
         Ok(()) => {
-            shared.progress.send_modify(|progress| progress.advance(job.next_seq));
+            shared.progress.change(|progress| progress.advance(job.next_seq));
             if writer.failure.is_none() {
                 writer.forget_pause();
             }
         }
         Err(error) => {
-            let mut lost = 0..0;
-            shared.progress.send_modify(|progress| lost = progress.lose(writer.next_seq));
+            let lost = shared.progress.change(|progress| progress.lose(writer.next_seq));
             writer.fail(format!("cannot sync: {error}").into(), lost);
             // Nothing in these may be trusted, so nothing is left to be synced.
             writer.ended.clear();
@@ -112,10 +147,9 @@ fn open_after(shared: &Shared, failure: &Failure, next_seq: u64) -> io::Result<S
     }
     let refused = shared.counters.refused.swap(0, Ordering::Relaxed);
     gap = gap.field("calls_refused", refused);
-    let mut bytes = Vec::new();
-    let stamp = Stamp { shard: &shared.shard, seq: next_seq };
-    push_frame(&mut bytes, FrameKind::Leaf, |out| render(out, Leaf::Event(&gap), stamp, &[]));
-    let safe = segment.file.write_all(&bytes);
+    let group = Group::new(Leaf::Event(&gap), &shared.shard, &[]).numbered(next_seq);
+    let bytes = group.bytes();
+    let safe = segment.file.write_all(bytes);
     let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
     if let Err(error) = safe {
         let _ = std::fs::remove_file(segment_path(&shared.dir, next_seq));
@@ -137,15 +171,30 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
     writer.next_seq += 1;
     writer.failure = None;
     shared.failed.store(false, Ordering::Release);
-    shared.progress.send_modify(|progress| progress.advance(writer.next_seq));
+    shared.progress.change(|progress| progress.advance(writer.next_seq));
     let mut kept = std::mem::take(&mut writer.kept).into_iter();
     while let Some(settled) = kept.next() {
-        let digests = crate::leaf::digests(Leaf::Settled(&settled));
-        if let Err(LogError::Unavailable { .. }) = writer.append(Leaf::Settled(&settled), &digests) {
+        let leaf = Leaf::Settled(&settled);
+        let group = Group::new(leaf, &shared.shard, &digests(leaf));
+        if let Err(LogError::Unavailable { .. }) = writer.append(group) {
             writer.kept = std::iter::once(settled).chain(kept).collect();
             shared.note_failure();
             return;
         }
+    }
+}
+
+// === impl Last ===
+
+impl Last {
+    /// A sync begins now.
+    fn after(before: Option<Self>, next_seq: u64) -> Self {
+        let began = Instant::now();
+        let busy = before.is_some_and(|before| {
+            let leaves = u128::from(next_seq.saturating_sub(before.next_seq));
+            leaves * 1_000 >= BUSY_LEAVES_PER_MILLISECOND * (began - before.began).as_micros()
+        });
+        Self { began, next_seq, pace: if busy { PACE_BUSY } else { PACE_CALM } }
     }
 }
 

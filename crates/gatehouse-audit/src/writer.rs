@@ -1,6 +1,6 @@
 //! The end of the log where leaves are added: everything that happens under the log's one lock.
 //!
-//! A leaf gets its number, is rendered, framed and handed to the kernel by one `write`, so that the death
+//! A leaf gets its number and is handed to the kernel by one `write`, so that the death
 //! of the process afterwards loses nothing. The first error seals the segment: it is never written again,
 //! and the log has failed until the thread in `sync` has opened another segment.
 
@@ -13,12 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::disk::{Disk, SegmentFile};
 use crate::error::LogError;
-use crate::leaf::{Leaf, Stamp, contents, render};
+use crate::group::Group;
 use crate::reader::Cursor;
-use crate::segment::{FrameKind, header, push_frame, segment_path};
+use crate::segment::{header, segment_path};
 
-/// A buffer that a large content has grown beyond this is given back.
-const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 /// The first pause before a failed log tries a new segment.
 pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause.
@@ -53,7 +51,6 @@ pub(crate) struct Writer {
     pub(crate) pause: Duration,
     /// Ends of calls that met a failed log. Bounded by the permits: one for each call in flight.
     pub(crate) kept: Vec<Settled>,
-    pub(crate) buffer: Vec<u8>,
 }
 
 /// The segment that is written.
@@ -76,42 +73,31 @@ pub(crate) struct Failure {
 // === impl Writer ===
 
 impl Writer {
-    /// Adds a leaf. An error leaves the log failed, and the number unused.
-    pub(crate) fn append(
-        &mut self,
-        leaf: Leaf<'_>,
-        digests: &[Option<[u8; 32]>],
-    ) -> Result<Ticket, LogError> {
+    /// Adds a group. An error leaves the log failed, and the number unused.
+    pub(crate) fn append(&mut self, group: Group) -> Result<Ticket, LogError> {
         if let Some(failure) = &self.failure {
             return Err(LogError::Unavailable { reason: failure.reason.clone() });
         }
         if self.segment.as_ref().is_none_or(|segment| segment.offset >= self.segment_bytes_max) {
             self.rotate().map_err(|error| self.failed_to("start a new segment", &error))?;
         }
-        self.buffer.clear();
-        for content in contents(leaf) {
-            push_frame(&mut self.buffer, FrameKind::Content, |out| out.extend_from_slice(content.as_bytes()));
-        }
-        let stamp = Stamp { shard: &self.shard, seq: self.next_seq };
-        push_frame(&mut self.buffer, FrameKind::Leaf, |out| render(out, leaf, stamp, digests));
-        let written = self.write_buffer();
-        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
-        let at = written.map_err(|error| self.failed_to("write", &error))?;
+        let group = group.numbered(self.next_seq);
+        let at = self.write(group.bytes()).map_err(|error| self.failed_to("write", &error))?;
         let seq = self.next_seq;
         self.next_seq += 1;
         self.dirty = true;
         Ok(Ticket { seq, at })
     }
 
-    fn write_buffer(&mut self) -> io::Result<Cursor> {
+    fn write(&mut self, group: &[u8]) -> io::Result<Cursor> {
         let Some(segment) = &mut self.segment else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = segment.file.write_all(&self.buffer) {
+        if let Err(error) = segment.file.write_all(group) {
             // Takes half a group away again. Where even that fails, readers stop at its checksum.
             let _ = segment.file.set_len(segment.offset);
             return Err(error);
         }
         let at = Cursor { segment: segment.first_seq, offset: segment.offset };
-        segment.offset += u64::try_from(self.buffer.len()).unwrap_or_default();
+        segment.offset += u64::try_from(group.len()).unwrap_or_default();
         Ok(at)
     }
 

@@ -1,11 +1,15 @@
 //! The credential in a request: one, in whatever header the caller's SDK has for it.
 
 use gatehouse_core::error::{Code, Error};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Headers that carry a caller key beside `Authorization: Bearer`.
-const HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
+const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 
 /// Finds the caller's credential.
 ///

@@ -5,7 +5,6 @@ use futures_core::Stream;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,7 +22,10 @@ pub enum Reply {
 ///
 /// # Errors
 /// When the body breaks off.
-pub async fn collect(mut body: Incoming, bytes_max: u64) -> Result<Option<Bytes>, hyper::Error> {
+pub async fn collect<B>(mut body: B, bytes_max: u64) -> Result<Option<Bytes>, hyper::Error>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
     let expected = usize::try_from(body.size_hint().lower().min(bytes_max)).unwrap_or_default();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();

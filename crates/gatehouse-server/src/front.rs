@@ -1,5 +1,6 @@
 //! From a path to what it asks for, and in which dialect errors are answered.
 
+use crate::headers::{ANTHROPIC_VERSION, GOOGLE_KEY};
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::{Dialect, Family};
 use http::{HeaderMap, Method};
@@ -45,11 +46,11 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
 #[must_use]
 pub fn family(path: &str, headers: &HeaderMap) -> Family {
     if path.starts_with("/v1beta")
-        || headers.contains_key("x-goog-api-key")
+        || headers.contains_key(GOOGLE_KEY)
         || path.contains("/models/") && path.contains(':')
     {
         Family::Gemini
-    } else if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
+    } else if path.starts_with("/v1/messages") || headers.contains_key(ANTHROPIC_VERSION) {
         Family::Anthropic
     } else {
         Family::OpenAi

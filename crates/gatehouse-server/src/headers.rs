@@ -2,6 +2,37 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// The id of the call's record.
+pub const RECORD: HeaderName = HeaderName::from_static("x-gatehouse-record");
+/// Who served.
+pub const TARGET: HeaderName = HeaderName::from_static("x-gatehouse-target");
+/// The rule that chose.
+pub const ROUTE: HeaderName = HeaderName::from_static("x-gatehouse-route");
+/// What guardrails decided.
+pub const GUARDS: HeaderName = HeaderName::from_static("x-gatehouse-guards");
+/// How many attempts there were.
+pub const ATTEMPTS: HeaderName = HeaderName::from_static("x-gatehouse-attempts");
+/// Members of the request that were left out.
+pub const DROPPED: HeaderName = HeaderName::from_static("x-gatehouse-dropped");
+/// What the call cost, in US dollars.
+pub const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost");
+/// How long the caller wants to wait.
+pub const TIMEOUT: HeaderName = HeaderName::from_static("x-gatehouse-timeout");
+/// Where the caller's data must stay.
+pub const RESIDENCY: HeaderName = HeaderName::from_static("x-gatehouse-residency");
+/// The id of a request, as OpenAI's SDKs look for it.
+pub const OPENAI_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The id of a request, as Anthropic's SDKs look for it.
+pub const ANTHROPIC_ID: HeaderName = HeaderName::from_static("request-id");
+/// The version of Anthropic's API: every one of its SDKs sends it.
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// A credential as Google's SDKs send it.
+pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+/// How many milliseconds to wait before another attempt.
+pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// Whether an SDK should try again by itself.
+pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// Headers of a provider that reach the caller: ids, rate limits, and how long it took.
 const PASSED_ON: [&str; 6] =
     ["x-request-id", "request-id", "openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"];
@@ -12,8 +43,9 @@ const PASSED_ON_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 pub fn passed_on(upstream: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in upstream {
-        let known = PASSED_ON.contains(&name.as_str());
-        if known || PASSED_ON_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix)) {
+        let name_text = name.as_str();
+        let known = PASSED_ON.contains(&name_text);
+        if known || PASSED_ON_PREFIXES.iter().any(|prefix| name_text.starts_with(prefix)) {
             headers.append(name.clone(), value.clone());
         }
     }
@@ -21,10 +53,10 @@ pub fn passed_on(upstream: &HeaderMap) -> HeaderMap {
 }
 
 /// Sets a header. What no header can hold (a model's name may have any letter) is percent-encoded.
-pub fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).or_else(|_| HeaderValue::from_str(&encoded(value)));
     if let Ok(value) = value {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }
 
@@ -60,7 +92,7 @@ mod tests {
     #[test]
     fn any_name_fits_a_header() {
         let mut headers = HeaderMap::new();
-        put(&mut headers, "x-gatehouse-target", "p/modèle\n");
+        put(&mut headers, super::TARGET, "p/modèle\n");
         assert_eq!(headers["x-gatehouse-target"], "p/mod%C3%A8le%0A");
     }
 }

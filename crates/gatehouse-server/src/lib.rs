@@ -26,3 +26,4 @@ pub mod target;
 pub mod telemetry;
 pub mod trail;
 pub mod upstream;
+pub mod workers;

@@ -4,6 +4,7 @@ use crate::admin;
 use crate::body::{Reply, plain};
 use crate::house::House;
 use crate::pipeline;
+use crate::workers::Workers;
 use gatehouse_config::file::Limits;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -39,7 +40,7 @@ pub enum Side {
 }
 
 /// Serves connections until the house drains, then waits for open calls.
-pub async fn listen(house: Arc<House>, listener: TcpListener, side: Side) {
+pub async fn listen(house: Arc<House>, workers: Arc<Workers>, listener: TcpListener, side: Side) {
     let limits = house.snapshot.load().limits.clone();
     let places = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
@@ -50,7 +51,8 @@ pub async fn listen(house: Arc<House>, listener: TcpListener, side: Side) {
             accepted = listener.accept() => accepted,
             () = house.drained_to_accept(LAME_DUCK) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        // Registered with the worker that is to serve it, not with us.
+        let Ok(stream) = accepted.and_then(|(stream, _)| stream.into_std()) else {
             // Out of file descriptors: others will end and give theirs back.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
@@ -58,7 +60,8 @@ pub async fn listen(house: Arc<House>, listener: TcpListener, side: Side) {
         // Beyond the limit a connection is closed at once: it costs nothing, and waits nowhere.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (house, server, watcher) = (Arc::clone(&house), Arc::clone(&server), graceful.watcher());
-        tokio::spawn(async move {
+        workers.spawn(async move {
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
             house.metrics.open_connections.inc();
             connection(Arc::clone(&house), &server, watcher, stream, side).await;
             house.metrics.open_connections.dec();

@@ -73,7 +73,7 @@ pub async fn failed(error: &Error, mut trail: Trail, family: Family) -> Response
 pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers::put(&mut headers, "x-gatehouse-record", id);
+    headers::put(&mut headers, headers::RECORD, id);
     seal::request_id(&mut headers, family, id);
     let status =
         StatusCode::from_u16(wire::status(family, error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -81,13 +81,13 @@ pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
     let after = error.retry_after.or(waits.then_some(std::time::Duration::from_secs(1)));
     if let Some(after) = after {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers::put(&mut headers, "retry-after", &seconds.to_string());
-        headers::put(&mut headers, "retry-after-ms", &after.as_millis().to_string());
+        headers::put(&mut headers, header::RETRY_AFTER, &seconds.to_string());
+        headers::put(&mut headers, headers::RETRY_AFTER_MS, &after.as_millis().to_string());
     }
     // SDKs retry by themselves; after our retries and fallbacks, theirs would multiply.
     let may_help =
         matches!(error.code, Code::RateLimited | Code::Overloaded | Code::Draining | Code::AuditUnavailable);
-    headers::put(&mut headers, "x-should-retry", if may_help { "true" } else { "false" });
+    headers::put(&mut headers, headers::SHOULD_RETRY, if may_help { "true" } else { "false" });
     if unread_body(error) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

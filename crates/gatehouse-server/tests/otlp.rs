@@ -22,6 +22,7 @@ use gatehouse_ledger::Counters;
 use gatehouse_server::house::{House, KeyRing, Silent};
 use gatehouse_server::listen::{Side, listen};
 use gatehouse_server::snapshot::Snapshot;
+use gatehouse_server::workers::Workers;
 use gatehouse_server::telemetry::otlp::{Exporter, Settings};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -125,7 +126,7 @@ impl Gateway {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(listen(Arc::clone(&house), listener, Side::Calls));
+        tokio::spawn(listen(Arc::clone(&house), Arc::new(Workers::start().unwrap()), listener, Side::Calls));
         Self { house, address, key: minted.key, _data: data }
     }
 

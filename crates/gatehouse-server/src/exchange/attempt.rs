@@ -4,6 +4,7 @@ use super::prepare::Prepared;
 use crate::call::Call;
 use crate::clock;
 use crate::clock::left;
+use crate::headers;
 use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
 use crate::trail::Trail;
@@ -15,7 +16,7 @@ use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
 use gatehouse_wire::error::classify;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use crate::upstream::Answer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ pub struct Head {
     /// The provider's headers.
     pub headers: HeaderMap,
     /// The body, not read yet.
-    pub body: Incoming,
+    pub body: Answer,
 }
 
 // === impl Sent ===
@@ -121,8 +122,8 @@ impl Sent {
         at_fault && provider.rotation.has_other(usize::MAX, clock::steady_millis())
     }
 
-    fn attempt(&self, status: Option<u16>, headers: &HeaderMap, error: Option<&'static str>) -> Attempt {
-        let id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+    fn attempt(&self, status: Option<u16>, upstream: &HeaderMap, error: Option<&'static str>) -> Attempt {
+        let id = [headers::OPENAI_ID, headers::ANTHROPIC_ID].iter().find_map(|name| upstream.get(name)?.to_str().ok());
         Attempt {
             target: Arc::clone(&self.target.name),
             status,
@@ -160,7 +161,7 @@ fn addressed(
 }
 
 /// Reads an error answer as far as is sensible and names it.
-async fn refused(response: Response<Incoming>, prepared: &Prepared) -> Error {
+async fn refused(response: Response<Answer>, prepared: &Prepared) -> Error {
     let status = response.status().as_u16();
     let (parts, mut body) = response.into_parts();
     let mut read = BytesMut::new();

@@ -6,13 +6,13 @@ use gatehouse_wire::chat::ChatEvent;
 use gatehouse_wire::codec::StreamDecoder;
 use gatehouse_wire::sse::{Frame, Frames};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use crate::upstream::Answer;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A provider's stream under way.
 pub struct Source {
-    body: Incoming,
+    body: Answer,
     frames: Frames,
     decoder: Box<dyn StreamDecoder>,
     /// What has come and was not taken yet: at most what one read from the network brought.
@@ -36,7 +36,7 @@ enum State {
 impl Source {
     /// A stream whose head has come.
     #[must_use]
-    pub fn new(body: Incoming, decoder: Box<dyn StreamDecoder>) -> Self {
+    pub fn new(body: Answer, decoder: Box<dyn StreamDecoder>) -> Self {
         Self { body, frames: Frames::default(), decoder, ready: VecDeque::new(), state: State::Open }
     }
 

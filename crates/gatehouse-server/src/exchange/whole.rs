@@ -12,8 +12,9 @@ use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::content::{Place, splice};
 use gatehouse_core::error::{Code, Error};
+use crate::upstream::Answer;
+use std::pin::pin;
 use gatehouse_wire::json::{Doc, Strictness};
-use hyper::body::Incoming;
 
 /// Sends the request and reads the whole answer.
 ///
@@ -86,8 +87,8 @@ fn judged(
 ///
 /// # Errors
 /// `upstream_bad_response`, `upstream_timeout`.
-pub async fn read_json(incoming: Incoming, call: &Call, trail: &Trail) -> Result<Doc, Error> {
-    let raw = read_bytes(incoming, call, trail).await?;
+pub async fn read_json(answer: Answer, call: &Call, trail: &Trail) -> Result<Doc, Error> {
+    let raw = read_bytes(answer, call, trail).await?;
     Doc::parse(raw, Strictness::Provider).map_err(|error| {
         Error::new(Code::UpstreamBadResponse, "the provider's answer cannot be read").detail(error.message)
     })
@@ -97,10 +98,10 @@ pub async fn read_json(incoming: Incoming, call: &Call, trail: &Trail) -> Result
 ///
 /// # Errors
 /// `upstream_bad_response`, `upstream_timeout`.
-pub async fn read_bytes(incoming: Incoming, call: &Call, trail: &Trail) -> Result<Bytes, Error> {
+pub async fn read_bytes(answer: Answer, call: &Call, trail: &Trail) -> Result<Bytes, Error> {
     let bytes_max = trail.snapshot.limits.answer.0;
     let bad = |message: String| Error::new(Code::UpstreamBadResponse, message);
-    match tokio::time::timeout(left(call.deadline), body::collect(incoming, bytes_max)).await {
+    match tokio::time::timeout(left(call.deadline), pin!(body::collect(answer, bytes_max))).await {
         Ok(Ok(Some(raw))) => Ok(raw),
         Ok(Ok(None)) => Err(bad(format!("the provider's answer exceeds {bytes_max} bytes (limits.answer)"))),
         Ok(Err(error)) => Err(bad("the provider's answer broke off".to_owned()).detail(error.to_string())),

@@ -6,6 +6,7 @@ use crate::body;
 use crate::call::Call;
 use crate::dialects;
 use crate::front::Framing;
+use crate::headers::TIMEOUT;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use gatehouse_ledger::ServiceTier;
 use gatehouse_wire::json::{Doc, Strictness};
 use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
+use std::pin::pin;
 use std::time::Duration;
 
 /// What a caller may set in `x-gatehouse-timeout` at most is the configured total; this is the least.
@@ -66,7 +68,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
 /// How long the call may take: what the caller asks for, within what is configured.
 fn time_limit(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Duration, Error> {
     const NAME: &str = "x-gatehouse-timeout";
-    let Some(asked) = headers.get(NAME) else { return Ok(snapshot.total) };
+    let Some(asked) = headers.get(TIMEOUT) else { return Ok(snapshot.total) };
     let text = asked.to_str().unwrap_or_default().trim();
     let plain_seconds = text.parse().ok().map(Duration::from_secs);
     let asked = plain_seconds
@@ -87,7 +89,7 @@ async fn read(incoming: Incoming, bytes_max: u64, time_max: Duration) -> Result<
     if incoming.size_hint().lower() > bytes_max {
         return Err(too_large());
     }
-    match tokio::time::timeout(time_max, body::collect(incoming, bytes_max)).await {
+    match tokio::time::timeout(time_max, pin!(body::collect(incoming, bytes_max))).await {
         Ok(Ok(Some(raw))) => Ok(raw),
         Ok(Ok(None)) => Err(too_large()),
         Ok(Err(error)) => {

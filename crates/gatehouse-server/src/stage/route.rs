@@ -1,6 +1,7 @@
 //! Where does it go? Hard constraints first, then the order of the configuration.
 
 use super::{Guarded, Routed};
+use crate::headers::RESIDENCY;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
@@ -39,10 +40,10 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
 /// Where the caller says that the data must stay. A caller may narrow where its data goes, never widen it.
 fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     const NAME: &str = "x-gatehouse-residency";
-    let Some(value) = headers.get(NAME) else { return Ok(None) };
+    let Some(value) = headers.get(RESIDENCY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if headers.get_all(NAME).iter().count() > 1 || !sound {
+    if headers.get_all(RESIDENCY).iter().count() > 1 || !sound {
         return Err(Error::invalid(NAME, format!("{NAME}: write one region, such as eu")));
     }
     Ok(Some(text))

@@ -4,12 +4,12 @@
 //! provider's spans still hang on the caller's. With export, each attempt has a span, and that is what the
 //! provider gets as its parent. `tracestate` is not handed on: it is for the caller's own tracing system.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The header.
-pub const TRACEPARENT: &str = "traceparent";
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The flag of a trace that is recorded.
 const SAMPLED: u8 = 0b01;
 /// The flags that are known: sampled, and that the trace id is random.

@@ -185,8 +185,12 @@ impl<'a> Node<'a> {
     }
 
     fn is(&self, text: &str) -> bool {
-        match self.kind() {
-            Kind::String => self.doc.slice(self.inner_range()) == text,
+        let meta = self.meta();
+        match meta.kind {
+            Kind::String => {
+                let inner = wide(meta.start) + 1..wide(meta.end) - 1;
+                inner.len() == text.len() && self.doc.bytes().get(inner) == Some(text.as_bytes())
+            }
             Kind::Escaped => self.str().is_some_and(|own| own == text),
             _ => false,
         }

@@ -16,8 +16,10 @@ pub(super) fn find(root: Node<'_>) -> Option<Usage> {
 /// Reads a usage object; `None` when it counts nothing at all.
 pub(super) fn read(usage: Node<'_>) -> Option<Usage> {
     let top = |name: &str| count(usage.opt(name));
-    let input = |name: &str| count(usage.path(&["prompt_tokens_details", name]));
-    let output = |name: &str| count(usage.path(&["completion_tokens_details", name]));
+    let (prompt_details, completion_details) =
+        (usage.opt("prompt_tokens_details"), usage.opt("completion_tokens_details"));
+    let input = |name: &str| count(prompt_details?.opt(name));
+    let output = |name: &str| count(completion_details?.opt(name));
     let hit = top("prompt_cache_hit_tokens");
     let prompt = top("prompt_tokens").or_else(|| Some(hit? + top("prompt_cache_miss_tokens")?));
     let completion = top("completion_tokens");

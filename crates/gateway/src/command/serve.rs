@@ -16,6 +16,7 @@ use gatehouse_server::house::House;
 use gatehouse_server::listen::{Side, listen};
 use gatehouse_server::snapshot::Snapshot;
 use gatehouse_server::telemetry::otlp::{self, Exporter};
+use gatehouse_server::workers::Workers;
 use gatehouse_store::{Index, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -78,8 +79,9 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         })
     };
     let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim));
-    let serving = tokio::spawn(listen(Arc::clone(&house), calls, Side::Calls));
-    let administering = tokio::spawn(listen(Arc::clone(&house), admin, Side::Admin));
+    let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
+    let serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
+    let administering = tokio::spawn(listen(Arc::clone(&house), workers, admin, Side::Admin));
 
     wait_for_end(&house, serving).await?;
     if let Some(export) = house.export.get() {

@@ -1,0 +1,126 @@
+//! The way to providers: pooled connections, deadlines, and the first byte.
+
+mod connection;
+mod pool;
+mod tls;
+
+pub use connection::Answer;
+
+use bytes::Bytes;
+use connection::{Connection, Origin, Unsent};
+use gatehouse_core::error::{Code, Error};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use pool::Pool;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tower_service::Service as _;
+
+/// The connections to one provider. Cheap to clone; lives as long as a call uses it.
+#[derive(Clone)]
+pub struct Upstream {
+    connector: HttpsConnector<HttpConnector>,
+    connect: Duration,
+    pool: Arc<Pool>,
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// No connection yet; each may take so long to come about, TLS included.
+    #[must_use]
+    pub fn new(connect: Duration) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(connect));
+        // HTTP/1.1 only: leaving a call closes its connection at once, and no call waits behind another.
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls::TLS.as_ref().clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Self { connector, connect, pool: Arc::new(Pool::new()) }
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// `upstream_unreachable` when no connection came about (nothing was sent), `upstream_timeout` when the
+    /// time is over, `upstream_bad_response` when what came was no answer.
+    pub async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<Response<Answer>, Error> {
+        tokio::time::timeout(limit, pin!(self.ask(request)))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
+    }
+
+    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Answer>, Error> {
+        let origin = addressed(&mut request)?;
+        loop {
+            let (connection, reused) = match self.pool.take(&origin) {
+                Some(connection) => (connection, true),
+                // Rare, and large: not a part of every call.
+                None => (Box::pin(self.connect(&origin)).await?, false),
+            };
+            match connection.ask(request, self.pool.home()).await {
+                Ok(response) => return Ok(response),
+                // Closed while it waited, and nothing was written: the next one, or a new one.
+                Err(Unsent::Stale(again)) if reused => request = again,
+                Err(Unsent::Stale(_)) => return Err(unanswered("the connection was closed".to_owned())),
+                Err(Unsent::Failed(error)) => return Err(unanswered(chain(&error))),
+            }
+        }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Connection, Error> {
+        let unreachable =
+            |detail: String| Error::new(Code::UpstreamUnreachable, "the provider cannot be reached").detail(detail);
+        let uri = Uri::builder()
+            .scheme(origin.scheme.clone())
+            .authority(origin.authority.clone())
+            .path_and_query(PathAndQuery::from_static("/"))
+            .build()
+            .map_err(|error| unreachable(error.to_string()))?;
+        let connecting = async {
+            let stream = self.connector.clone().call(uri).await.map_err(|error| unreachable(chain(&*error)))?;
+            Connection::begin(origin.clone(), stream).await.map_err(|error| unreachable(chain(&error)))
+        };
+        tokio::time::timeout(self.connect, pin!(connecting))
+            .await
+            .unwrap_or_else(|_| Err(unreachable("no connection came about in time".to_owned())))
+    }
+}
+
+/// Makes a request with a whole address one for a connection: a path, and the host as a header.
+fn addressed(request: &mut Request<Full<Bytes>>) -> Result<Origin, Error> {
+    let no_address = || Error::new(Code::UpstreamUnreachable, "the provider has no address");
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    let authority = parts.authority.ok_or_else(no_address)?;
+    let scheme = parts.scheme.unwrap_or(Scheme::HTTPS);
+    // Without a name and password that an address may carry.
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let host = HeaderValue::from_str(host).map_err(|_| no_address())?;
+    request.headers_mut().insert(header::HOST, host);
+    *request.uri_mut() = Uri::from(parts.path_and_query.unwrap_or(PathAndQuery::from_static("/")));
+    Ok(Origin { scheme, authority })
+}
+
+fn unanswered(detail: String) -> Error {
+    Error::new(Code::UpstreamBadResponse, "the provider closed the connection without an answer").detail(detail)
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
