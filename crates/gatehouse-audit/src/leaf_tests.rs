@@ -1,7 +1,8 @@
 //! Leaves are canonical and bounded, and say what they were told.
 
 use super::{
-    ATTEMPTS_MAX, CATEGORIES_MAX, DROPPED_MAX, GUARDS_MAX, LEAF_BYTES_MAX, Leaf, PAYLOADS_MAX, TAGS_MAX, digests, render,
+    ATTEMPTS_MAX, CATEGORIES_MAX, DROPPED_MAX, GUARDS_MAX, LEAF_BYTES_MAX, Leaf, PAYLOADS_MAX, TAGS_MAX,
+    digests, render,
 };
 use crate::canonical::INTEGER_MAX;
 use crate::event::{Event, EventKind, Field};

@@ -100,3 +100,28 @@ impl Drop for Open {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Workers, count, current};
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn tasks_are_spread_and_end_with_the_workers() {
+        let workers = Workers::start().unwrap();
+        let (tell, told) = channel();
+        for _ in 0..count() {
+            let tell = tell.clone();
+            workers.spawn(async move {
+                tell.send(current()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        }
+        drop(tell);
+        let mut all: Vec<_> = (0..count()).map(|_| told.recv().unwrap()).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..count()).map(Some).collect::<Vec<_>>());
+        drop(workers);
+        assert!(told.recv().is_err(), "what never ends is ended");
+    }
+}

@@ -8,6 +8,7 @@ use crate::headers;
 use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
 use crate::trail::Trail;
+use crate::upstream::Answer;
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::record::Attempt;
@@ -16,7 +17,6 @@ use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
 use gatehouse_wire::error::classify;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
-use crate::upstream::Answer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,9 @@ impl Sent {
     }
 
     fn attempt(&self, status: Option<u16>, upstream: &HeaderMap, error: Option<&'static str>) -> Attempt {
-        let id = [headers::OPENAI_ID, headers::ANTHROPIC_ID].iter().find_map(|name| upstream.get(name)?.to_str().ok());
+        let id = [headers::OPENAI_ID, headers::ANTHROPIC_ID]
+            .iter()
+            .find_map(|name| upstream.get(name)?.to_str().ok());
         Attempt {
             target: Arc::clone(&self.target.name),
             status,

@@ -1,12 +1,12 @@
 //! A provider's stream: bytes in, frames with their meaning out. Pulled, never pushed.
 
+use crate::upstream::Answer;
 use bytes::Bytes;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::ChatEvent;
 use gatehouse_wire::codec::StreamDecoder;
 use gatehouse_wire::sse::{Frame, Frames};
 use http_body_util::BodyExt as _;
-use crate::upstream::Answer;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -9,12 +9,12 @@ use crate::clock::left;
 use crate::dialects;
 use crate::headers;
 use crate::trail::Trail;
+use crate::upstream::Answer;
 use bytes::Bytes;
 use gatehouse_core::content::{Place, splice};
 use gatehouse_core::error::{Code, Error};
-use crate::upstream::Answer;
-use std::pin::pin;
 use gatehouse_wire::json::{Doc, Strictness};
+use std::pin::pin;
 
 /// Sends the request and reads the whole answer.
 ///

@@ -68,7 +68,11 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn ask(mut self, request: Request<Full<Bytes>>, home: Home) -> Result<Response<Answer>, Unsent> {
+    pub(super) async fn ask(
+        mut self,
+        request: Request<Full<Bytes>>,
+        home: Home,
+    ) -> Result<Response<Answer>, Unsent> {
         let mut answered = pin!(self.sender.try_send_request(request));
         let mut ended = false;
         let response = poll_fn(|context| {

@@ -52,7 +52,11 @@ impl Upstream {
     /// # Errors
     /// `upstream_unreachable` when no connection came about (nothing was sent), `upstream_timeout` when the
     /// time is over, `upstream_bad_response` when what came was no answer.
-    pub async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<Response<Answer>, Error> {
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<Answer>, Error> {
         tokio::time::timeout(limit, pin!(self.ask(request)))
             .await
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
@@ -77,8 +81,9 @@ impl Upstream {
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Connection, Error> {
-        let unreachable =
-            |detail: String| Error::new(Code::UpstreamUnreachable, "the provider cannot be reached").detail(detail);
+        let unreachable = |detail: String| {
+            Error::new(Code::UpstreamUnreachable, "the provider cannot be reached").detail(detail)
+        };
         let uri = Uri::builder()
             .scheme(origin.scheme.clone())
             .authority(origin.authority.clone())
@@ -86,7 +91,8 @@ impl Upstream {
             .build()
             .map_err(|error| unreachable(error.to_string()))?;
         let connecting = async {
-            let stream = self.connector.clone().call(uri).await.map_err(|error| unreachable(chain(&*error)))?;
+            let stream =
+                self.connector.clone().call(uri).await.map_err(|error| unreachable(chain(&*error)))?;
             Connection::begin(origin.clone(), stream).await.map_err(|error| unreachable(chain(&error)))
         };
         tokio::time::timeout(self.connect, pin!(connecting))
@@ -110,7 +116,8 @@ fn addressed(request: &mut Request<Full<Bytes>>) -> Result<Origin, Error> {
 }
 
 fn unanswered(detail: String) -> Error {
-    Error::new(Code::UpstreamBadResponse, "the provider closed the connection without an answer").detail(detail)
+    Error::new(Code::UpstreamBadResponse, "the provider closed the connection without an answer")
+        .detail(detail)
 }
 
 /// An error with all its causes, in one line.
@@ -124,3 +131,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,9 +101,8 @@ async fn sweeping(shard: Weak<Shard>) {
         tokio::time::sleep(SWEEP).await;
         let Some(shard) = shard.upgrade() else { return };
         let mut idle = shard.lock();
-        idle.connections.retain_mut(|(connection, since)| {
-            since.elapsed() < IDLE_TIME_MAX && connection.is_usable()
-        });
+        idle.connections
+            .retain_mut(|(connection, since)| since.elapsed() < IDLE_TIME_MAX && connection.is_usable());
         if idle.connections.is_empty() {
             idle.swept = false;
             return;
