@@ -441,6 +441,13 @@ impl Relay {
     }
 }
 
+impl Drop for Relay {
+    /// When the caller leaves, the trail ends with what the guardrails saw until then.
+    fn drop(&mut self) {
+        self.note_window();
+    }
+}
+
 fn error_of(event: &ChatEvent) -> Option<&Error> {
     match event {
         ChatEvent::Error(error) => Some(error),

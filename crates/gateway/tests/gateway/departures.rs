@@ -115,3 +115,16 @@ async fn a_crash_settles_what_was_open_and_frees_no_budget() {
     assert_eq!(house.records_once(2).await.len(), 2);
     assert_eq!(house.leaves(), (1, 2), "a call is settled once");
 }
+
+#[tokio::test]
+async fn what_guardrails_saw_before_the_caller_left_is_in_the_record() {
+    let provider = Provider::start().await;
+    let guard = "guards:\n  - { name: seen, detect: words, words: [you], at: [output], do: flag }\n";
+    let house = House::start(&provider.config(guard)).await;
+    let mut live = house.open(Front::Chat.stream("openai/stall-9", PROMPT)).await;
+    live.read_until("You").await;
+    drop(live);
+    let record = house.records_once(1).await.remove(0);
+    let shown = house.json(&["audit", "show", record["record"].as_str().unwrap()]).await;
+    assert!(shown.to_string().contains(r#""id":"seen","outcome":"flag""#), "{shown}");
+}
