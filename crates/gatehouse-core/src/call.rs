@@ -54,8 +54,11 @@ pub struct Scope {
     /// The step of the run.
     pub step: Arc<str>,
     /// Free labels, sorted by name, each name once.
-    pub tags: Vec<(Arc<str>, Arc<str>)>,
+    pub tags: Tags,
 }
+
+/// Names and values.
+pub type Tags = Vec<(Arc<str>, Arc<str>)>;
 
 // === impl CallId ===
 

@@ -283,6 +283,7 @@ fn common_suffix(a: &str, b: &str, prefix: usize) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "a panic is how a test says no")]
 mod tests {
     use super::*;
     use crate::engine::{Guards, tests::words};

@@ -1,6 +1,6 @@
 //! On whose account a call is: what the key is bound to, filled in by the caller where it is free.
 
-use gatehouse_core::call::{Caller, Scope};
+use gatehouse_core::call::{Caller, Scope, Tags};
 use gatehouse_core::error::{Code, Error};
 use http::HeaderMap;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ fn tags(
     bound: &[(Arc<str>, Arc<str>)],
     headers: &HeaderMap,
     metadata: &[(String, String)],
-) -> Result<Vec<(Arc<str>, Arc<str>)>, Error> {
+) -> Result<Tags, Error> {
     const NAME: &str = "x-gatehouse-tags";
     if metadata.is_empty() && headers.is_empty() && bound.is_empty() {
         return Ok(Vec::new());

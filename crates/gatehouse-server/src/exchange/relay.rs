@@ -218,10 +218,10 @@ impl Relay {
     /// The next bytes for the caller; `None` when everything is out.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.state == State::Open {
-                if let Err(error) = self.pass_on_ready() {
-                    return Some(self.fail(&error));
-                }
+            if self.state == State::Open
+                && let Err(error) = self.pass_on_ready()
+            {
+                return Some(self.fail(&error));
             }
             match self.state {
                 State::Done if self.out.is_empty() => return None,

@@ -44,7 +44,7 @@ pub async fn exchange(
     match summary.usage {
         Some(usage) => trail.meter.reported(usage),
         None => {
-            codec.answer_spans(&doc).iter().for_each(|span| trail.meter.text(doc.slice(span.range.clone())))
+            codec.answer_spans(&doc).iter().for_each(|span| trail.meter.text(doc.slice(span.range.clone())));
         }
     }
     if let Some(reason) = summary.finish {

@@ -36,7 +36,7 @@ pub(super) struct Connection {
 /// Why no answer came.
 pub(super) enum Unsent {
     /// The connection had been closed before anything was written: here is the request again.
-    Stale(Request<Full<Bytes>>),
+    Stale(Box<Request<Full<Bytes>>>),
     /// The request, or a part of it, was written.
     Failed(hyper::Error),
 }
@@ -88,7 +88,7 @@ impl Connection {
                 Ok(response.map(|incoming| Answer { incoming, link }))
             }
             Err(mut error) => Err(match error.take_message() {
-                Some(request) => Unsent::Stale(request),
+                Some(request) => Unsent::Stale(Box::new(request)),
                 None => Unsent::Failed(error.into_error()),
             }),
         }
@@ -105,18 +105,17 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some((connection, _)) = &mut self.link {
-            if connection.driver.as_mut().poll(context).is_ready() {
-                self.link = None;
-            }
+        if let Some((connection, _)) = &mut self.link
+            && connection.driver.as_mut().poll(context).is_ready()
+        {
+            self.link = None;
         }
         let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context));
-        if frame.is_none() {
-            if let Some((mut connection, home)) = self.link.take() {
-                if connection.is_usable() {
-                    home.keep(connection);
-                }
-            }
+        if frame.is_none()
+            && let Some((mut connection, home)) = self.link.take()
+            && connection.is_usable()
+        {
+            home.keep(connection);
         }
         Poll::Ready(frame)
     }

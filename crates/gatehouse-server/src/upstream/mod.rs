@@ -73,7 +73,7 @@ impl Upstream {
             match connection.ask(request, self.pool.home()).await {
                 Ok(response) => return Ok(response),
                 // Closed while it waited, and nothing was written: the next one, or a new one.
-                Err(Unsent::Stale(again)) if reused => request = again,
+                Err(Unsent::Stale(again)) if reused => request = *again,
                 Err(Unsent::Stale(_)) => return Err(unanswered("the connection was closed".to_owned())),
                 Err(Unsent::Failed(error)) => return Err(unanswered(chain(&error))),
             }

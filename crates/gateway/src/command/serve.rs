@@ -121,13 +121,13 @@ async fn address(text: &str, name: &str) -> Result<SocketAddr> {
 /// Nobody but this machine may reach a gateway that has no administrator.
 fn refuse_open_doors(store: &Store, addresses: &[SocketAddr]) -> Result<()> {
     let open = addresses.iter().find(|address| !address.ip().is_loopback());
-    if let Some(open) = open {
-        if store.setting(crate::command::ADMIN_KEY_SETTING)?.is_none() {
-            bail!(
-                "refusing to listen on {open}: there is no administrator key yet. Listen on 127.0.0.1, or make one \
-                 with \"gatehouse key create --admin\""
-            );
-        }
+    if let Some(open) = open
+        && store.setting(crate::command::ADMIN_KEY_SETTING)?.is_none()
+    {
+        bail!(
+            "refusing to listen on {open}: there is no administrator key yet. Listen on 127.0.0.1, or make one \
+             with \"gatehouse key create --admin\""
+        );
     }
     Ok(())
 }

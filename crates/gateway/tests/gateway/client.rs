@@ -153,7 +153,7 @@ pub(crate) async fn raw(address: &str, pieces: &[&[u8]]) -> String {
         }
     }
     let mut answer = Vec::new();
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     // A reset after the answer takes nothing from what was read before.
     while let Ok(count @ 1..) =
         timeout(PATIENCE, stream.read(&mut buffer)).await.expect("the connection stays open")

@@ -228,10 +228,10 @@ impl Said {
             if let (Some((_, arguments)), Some(part)) = (&mut open, delta["partial_json"].as_str()) {
                 arguments.push_str(part);
             }
-            if event["type"] == "content_block_stop" {
-                if let Some((name, arguments)) = open.take() {
-                    self.call(&name, if arguments.is_empty() { "{}" } else { &arguments });
-                }
+            if event["type"] == "content_block_stop"
+                && let Some((name, arguments)) = open.take()
+            {
+                self.call(&name, if arguments.is_empty() { "{}" } else { &arguments });
             }
             let usage =
                 if event["type"] == "message_start" { &event["message"]["usage"] } else { &event["usage"] };

@@ -1,5 +1,6 @@
 //! The gateway as its callers and operators see it: the real binary on loopback ports, in front of
 //! simulated providers in this process. Tests wait for events, never for time.
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a panic is how a test says no"))]
 
 #[cfg(test)]
 mod client;
