@@ -125,8 +125,20 @@ pub struct Cost {
     pub price: Option<Arc<str>>,
 }
 
+impl Cost {
+    /// Both together, as sure as the less sure one: what several attempts cost.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            amount: self.amount.saturating_add(other.amount),
+            status: self.status.max(other.status),
+            price: other.price.or(self.price),
+        }
+    }
+}
+
 /// How sure a cost is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CostStatus {
     /// Nothing was used.
     #[default]

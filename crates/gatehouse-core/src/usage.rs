@@ -69,6 +69,25 @@ impl Usage {
         self
     }
 
+    /// Both together: what several attempts used.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        let sum = u64::saturating_add;
+        Self {
+            input_tokens: sum(self.input_tokens, other.input_tokens),
+            cached_read_tokens: sum(self.cached_read_tokens, other.cached_read_tokens),
+            cache_write_tokens: sum(self.cache_write_tokens, other.cache_write_tokens),
+            cache_write_long_tokens: sum(self.cache_write_long_tokens, other.cache_write_long_tokens),
+            audio_input_tokens: sum(self.audio_input_tokens, other.audio_input_tokens),
+            image_input_tokens: sum(self.image_input_tokens, other.image_input_tokens),
+            output_tokens: sum(self.output_tokens, other.output_tokens),
+            reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
+            audio_output_tokens: sum(self.audio_output_tokens, other.audio_output_tokens),
+            image_output_tokens: sum(self.image_output_tokens, other.image_output_tokens),
+            searches: sum(self.searches, other.searches),
+        }
+    }
+
     /// Whether nothing at all was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

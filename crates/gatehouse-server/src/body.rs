@@ -5,17 +5,36 @@ use futures_core::Stream;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// A stream that is read ends by itself at its deadline, with an error in the caller's dialect; one that is
+/// not read is cut so much later.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What we answer with.
 pub enum Reply {
     /// In one piece; `None` once it has gone.
     Whole(Option<Bytes>),
     /// As it comes. Dropping it, as happens when the client leaves, ends the call.
-    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Stream(Live),
 }
+
+/// A stream under way, which ends at its deadline even while nobody asks it for more: a client that does not
+/// read must not keep its call, its reservation and its provider for ever.
+pub struct Live {
+    stream: Arc<Mutex<Option<Frames>>>,
+    watch: JoinHandle<()>,
+}
+
+type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// The answer was cut: its connection must not look as if it had come to a good end.
+#[derive(Debug)]
+pub struct Cut;
 
 /// Collects a body; `None` when it exceeds the limit. A body in one piece, as small ones are, is not
 /// copied.
@@ -56,21 +75,65 @@ pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
     response
 }
 
+// === impl Live ===
+
+impl Live {
+    /// A stream that may live until then.
+    #[must_use]
+    pub fn until(deadline: Instant, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let frames: Frames = Box::pin(stream);
+        let stream = Arc::new(Mutex::new(Some(frames)));
+        let watched = Arc::downgrade(&stream);
+        let watch = tokio::spawn(async move {
+            tokio::time::sleep_until((deadline + GRACE).into()).await;
+            let cut = watched.upgrade().and_then(|stream| lock(&stream).take());
+            drop(cut);
+        });
+        Self { stream, watch }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match lock(&self.stream).as_mut() {
+            Some(frames) => {
+                frames.as_mut().poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            None => Poll::Ready(Some(Err(Cut))),
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+/// Nobody else holds it but the watch, for an instant.
+fn lock(stream: &Mutex<Option<Frames>>) -> MutexGuard<'_, Option<Frames>> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer was not read in time")
+    }
+}
+
+impl std::error::Error for Cut {}
+
 // === impl Reply ===
 
 impl Body for Reply {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(stream) => {
-                stream.as_mut().poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
-            }
+            Self::Stream(live) => live.poll_next(context),
         }
     }
 

@@ -113,12 +113,7 @@ async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> 
         (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => admin::health(&house, request.uri().path()),
         // Claude Code looks whether anybody is there.
         (&Method::HEAD | &Method::GET, "/") => plain(StatusCode::OK, "gatehouse\n"),
-        _ => {
-            house.metrics.open_calls.inc();
-            let response = pipeline::serve(Arc::clone(&house), request).await;
-            house.metrics.open_calls.dec();
-            response
-        }
+        _ => pipeline::serve(house, request).await,
     }
 }
 

@@ -71,6 +71,15 @@ impl Meter {
     /// The provider refused it, and bills nothing.
     pub fn refused(&mut self) {
         self.sent = false;
+        self.reported = None;
+        self.output = TokenEstimator::default();
+    }
+
+    /// The attempt has failed and another may follow: what the provider may bill for it all the same.
+    pub fn failed(&mut self) -> Option<Usage> {
+        let (usage, source) = self.total(false);
+        self.refused();
+        (source != UsageSource::None).then_some(usage)
     }
 
     /// A piece of the answer.
@@ -141,6 +150,19 @@ mod tests {
             meter.total(true),
             (Usage { input_tokens: 7, output_tokens: 9, ..Usage::default() }, UsageSource::Provider)
         );
+    }
+
+    #[test]
+    fn a_failed_attempt_is_counted_once_and_the_next_begins_anew() {
+        let mut meter = Meter::default();
+        meter.prompt("tell me a story", &[Span { range: 0..15, place: Place::Input }], 0);
+        meter.sent();
+        meter.text("once upon");
+        let lost = meter.failed().unwrap();
+        assert!(lost.input_tokens > 0 && lost.output_tokens > 0);
+        meter.sent();
+        meter.refused();
+        assert_eq!((meter.failed(), meter.total(true).1), (None, UsageSource::None));
     }
 
     #[test]

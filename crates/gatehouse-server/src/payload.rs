@@ -38,6 +38,14 @@ impl Kept {
         }
     }
 
+    /// Keeps the size and the digest alone.
+    pub fn forget_text(&mut self) {
+        self.text = Vec::new();
+        if self.policy == Content::Full {
+            self.policy = Content::Digest;
+        }
+    }
+
     /// What the record keeps; nothing of a body that never came.
     pub fn take(&mut self, role: PayloadRole) -> Option<Payload> {
         if self.bytes == 0 {

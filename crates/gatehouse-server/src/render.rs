@@ -1,7 +1,7 @@
 //! From what came of a call to an HTTP answer. The record is made safe before the end of any answer goes
 //! out.
 
-use crate::body::Reply;
+use crate::body::{Live, Reply};
 use crate::exchange::Whole;
 use crate::exchange::relay::Opened;
 use crate::headers;
@@ -41,11 +41,12 @@ pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>) -> Response<R
     seal::describe(&mut headers, &trail);
     let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
     seal::request_id(&mut headers, family, &trail.id().to_string());
+    let deadline = opened.deadline();
     let relay = Box::new(opened.relay(trail, house));
     let frames = futures_util::stream::unfold(relay, |mut relay| async move {
         relay.next().await.map(|bytes| (bytes, relay))
     });
-    respond(StatusCode::OK, headers, Reply::Stream(Box::pin(frames)))
+    respond(StatusCode::OK, headers, Reply::Stream(Live::until(deadline, frames)))
 }
 
 /// An error, recorded.
@@ -55,6 +56,12 @@ pub async fn failed(error: &Error, mut trail: Trail, family: Family) -> Response
     let mut response = refused(family, error, &id);
     if let Some(detail) = &error.detail {
         tracing::info!(call = %id, code = error.code.as_str(), detail, "call failed");
+    }
+    for (name, value) in std::mem::take(&mut trail.upstream) {
+        // How long to wait, we say ourselves: of all targets it was only one.
+        if let Some(name) = name.filter(|name| !name.as_str().starts_with("retry-after")) {
+            response.headers_mut().insert(name, value);
+        }
     }
     seal::describe(response.headers_mut(), &trail);
     if let Reply::Whole(Some(body)) = response.body() {

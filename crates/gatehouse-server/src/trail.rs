@@ -3,6 +3,7 @@
 //! is in the log.
 
 use crate::clock;
+use crate::headers;
 use crate::house::House;
 use crate::meter::Meter;
 use crate::payload::Kept;
@@ -37,6 +38,10 @@ pub struct Trail {
     hold: Option<Hold>,
     /// Who bills: the target that serves, or the last one that was tried.
     billed_by: Option<Arc<Target>>,
+    /// What failed attempts may be billed for all the same.
+    lost: Option<(Usage, Cost)>,
+    /// Ids and limits that the last failed attempt's provider gave.
+    pub upstream: HeaderMap,
     tier: ServiceTier,
     tally: Tally,
     /// Whether a provider was contacted: from then on it is not "denied" any more.
@@ -75,6 +80,7 @@ impl Trail {
             };
             Error::new(code, message).retry_after(std::time::Duration::from_secs(1)).detail(error.to_string())
         })?;
+        house.metrics.open_calls.inc();
         let snapshot = house.snapshot.load_full();
         let content = snapshot.content;
         let config = Arc::clone(&snapshot.version);
@@ -88,6 +94,8 @@ impl Trail {
             started: Instant::now(),
             hold: None,
             billed_by: None,
+            lost: None,
+            upstream: HeaderMap::new(),
             tier: ServiceTier::default(),
             tally: Tally::default(),
             contacted: false,
@@ -217,6 +225,15 @@ impl Trail {
         self.record.attempts.push(attempt);
     }
 
+    /// The attempt has failed, and its provider said so in these headers, if it said anything.
+    pub fn lost(&mut self, target: &Target, upstream: &HeaderMap) {
+        self.upstream = headers::passed_on(upstream);
+        let Some(usage) = self.meter.failed() else { return };
+        let cost = settle(&usage, UsageSource::Estimated, &target.prices, self.tier, self.accepted_at());
+        let (usage_before, cost_before) = self.lost.take().unwrap_or_default();
+        self.lost = Some((usage_before.saturating_add(usage), cost_before.and(cost)));
+    }
+
     /// How many attempts there were.
     #[must_use]
     pub fn attempts(&self) -> usize {
@@ -296,6 +313,11 @@ impl Trail {
         // An answer in one piece was counted when all of it was there, whatever became of it then.
         (record.usage, record.usage_source) = self.meter.total(whole || !record.stream);
         self.record.cost = self.cost();
+        if let Some((usage, cost)) = self.lost.take() {
+            self.record.usage = self.record.usage.saturating_add(usage);
+            self.record.usage_source = UsageSource::Estimated;
+            self.record.cost = cost.and(self.record.cost.clone());
+        }
         if let Some(hold) = self.hold.take() {
             // Without a price nobody knows what was spent: the reservation stands as the spending.
             match self.record.cost.status {
@@ -364,6 +386,7 @@ impl Drop for Trail {
             // 499 is what proxies write down for a client that did not wait.
             self.end(ending, 499, None, false);
         }
+        self.house.metrics.open_calls.dec();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is printed: text for people, JSON for programs, logs on standard error.
 
 use serde_json::Value;
+use std::io::Write as _;
 use tracing_subscriber::EnvFilter;
 
 /// Logs go to standard error: in JSON when `GATEHOUSE_LOG_FORMAT=json`, filtered by `GATEHOUSE_LOG`.
@@ -29,9 +30,11 @@ pub(crate) fn note(text: &str) {
 }
 
 /// A line of the result.
-#[expect(clippy::print_stdout, reason = "this is the result of a command")]
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    // Whoever has read enough, as `head` has, is no error.
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        std::process::exit(i32::from(error.kind() != std::io::ErrorKind::BrokenPipe));
+    }
 }
 
 /// A result as JSON.

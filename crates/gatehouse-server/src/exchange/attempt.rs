@@ -108,6 +108,7 @@ impl Sent {
             self.target.provider.rotation.rest(credential, clock::steady_millis(), rest);
         }
         trail.attempted(self.attempt(status, headers, Some(error.code.as_str())));
+        trail.lost(&self.target, headers);
         tracing::debug!(target = %self.target.name, %error, "attempt failed");
         error
     }

@@ -14,7 +14,7 @@ use crate::dialects;
 use crate::headers;
 use crate::house::House;
 use crate::target::Target;
-use crate::trail::Trail;
+use crate::trail::{Ended, Trail};
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::content::{Dialect, Edit, Place, splice};
 use gatehouse_core::error::{Code, Error};
@@ -71,6 +71,8 @@ pub struct Relay {
     house: Arc<House>,
     out: BytesMut,
     state: State,
+    /// How the trail of a stream that has failed ended: its last bytes wait for the record, too.
+    failed: Option<Ended>,
 }
 
 /// How far a stream is.
@@ -152,10 +154,16 @@ impl Opened {
         if self.comments.is_none() { "application/json" } else { "text/event-stream; charset=utf-8" }
     }
 
+    /// When the answer is worth nothing any more.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Begins to pass it on.
     #[must_use]
     pub fn relay(self, trail: Trail, house: Arc<House>) -> Relay {
-        Relay { opened: self, trail, house, out: BytesMut::new(), state: State::Open }
+        Relay { opened: self, trail, house, out: BytesMut::new(), state: State::Open, failed: None }
     }
 }
 
@@ -221,11 +229,16 @@ impl Relay {
             if self.state == State::Open
                 && let Err(error) = self.pass_on_ready()
             {
-                return Some(self.fail(&error));
+                self.fail(&error);
             }
             match self.state {
-                State::Done if self.out.is_empty() => return None,
-                State::Done => return Some(self.give()),
+                State::Done => {
+                    if let Some(ended) = self.failed.take() {
+                        // Should it not be safe: an error is the last word already.
+                        let _ = self.trail.safe(&ended).await;
+                    }
+                    return (!self.out.is_empty()).then(|| self.give());
+                }
                 State::Ended => return Some(self.end().await),
                 State::Open if !self.out.is_empty() => return Some(self.give()),
                 State::Open => {}
@@ -243,7 +256,8 @@ impl Relay {
         // Listening begins before the look, so that no change in between is missed.
         keys_changed.as_mut().enable();
         if !house.keys.load().keys.holds(&self.opened.key) {
-            return Some(self.fail(&Error::new(Code::InvalidApiKey, "this caller key was revoked")));
+            self.fail(&Error::new(Code::InvalidApiKey, "this caller key was revoked"));
+            return None;
         }
         let Feed::Live(source) = &mut self.opened.source else { return None };
         let over = left(self.opened.deadline);
@@ -268,11 +282,14 @@ impl Relay {
                 None
             }
             // What came before the break is passed on first.
-            Err(error) => match self.pass_on_ready() {
-                Ok(()) if self.state == State::Open => Some(self.fail(&error)),
-                Ok(()) => None,
-                Err(guard) => Some(self.fail(&guard)),
-            },
+            Err(error) => {
+                match self.pass_on_ready() {
+                    Ok(()) if self.state == State::Open => self.fail(&error),
+                    Ok(()) => {}
+                    Err(guard) => self.fail(&guard),
+                }
+                None
+            }
         }
     }
 
@@ -378,7 +395,7 @@ impl Relay {
                     if let Some(window) = &mut self.opened.window {
                         self.trail.judged(window.take_tally());
                     }
-                    self.trail.fail(200, error);
+                    self.failed = Some(self.trail.fail(200, error));
                     self.state = State::Done;
                 }
                 _ => {}
@@ -396,8 +413,7 @@ impl Relay {
     /// The whole answer is there: its record is made safe, then its end goes out.
     async fn end(&mut self) -> Bytes {
         if let Feed::Live(source) = &mut self.opened.source {
-            // A provider that closes in time leaves its connection for the next call.
-            while !source.is_whole() && source.fill(CLOSE_WAIT_MAX).await.is_ok() {}
+            source.closed(CLOSE_WAIT_MAX).await;
         }
         let last = self.give();
         self.note_window();
@@ -410,15 +426,14 @@ impl Relay {
     }
 
     /// The stream fails in the middle: an error in the caller's dialect is its last word.
-    fn fail(&mut self, error: &Error) -> Bytes {
+    fn fail(&mut self, error: &Error) {
         tracing::debug!(call = %self.trail.id(), %error, "stream failed");
         let bytes = self.error_bytes(error);
         self.out.extend_from_slice(&bytes);
-        let last = self.give();
+        self.trail.answer.take_in(&self.out);
         self.note_window();
-        self.trail.fail(200, error);
+        self.failed = Some(self.trail.fail(200, error));
         self.state = State::Done;
-        last
     }
 
     /// What the guardrails saw in the answer goes to the record.

@@ -1,5 +1,6 @@
 //! A provider's stream: bytes in, frames with their meaning out. Pulled, never pushed.
 
+use crate::clock::left;
 use crate::upstream::Answer;
 use bytes::Bytes;
 use gatehouse_core::error::{Code, Error};
@@ -8,7 +9,7 @@ use gatehouse_wire::codec::StreamDecoder;
 use gatehouse_wire::sse::{Frame, Frames};
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A provider's stream under way.
 pub struct Source {
@@ -54,6 +55,17 @@ impl Source {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.state == State::Whole
+    }
+
+    /// Waits until the provider has closed its answer, which leaves its connection for the next call; what
+    /// it says meanwhile is nobody's concern.
+    pub async fn closed(&mut self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while self.state == State::Open && !left(until).is_zero() {
+            // Who does not come to an end loses the connection.
+            let _ = self.fill(left(until)).await;
+            self.ready.clear();
+        }
     }
 
     /// Waits for more.

@@ -3,6 +3,7 @@
 use super::Accepted;
 use crate::front::{self, Front};
 use gatehouse_core::error::{Code, Error};
+use gatehouse_identity::key::PREFIX;
 use http::{HeaderMap, Method, Request, header};
 use hyper::body::Incoming;
 
@@ -88,7 +89,13 @@ fn content_is_json(headers: &HeaderMap) -> Result<(), Error> {
 
 /// A path for a message: short, and without what could be a credential.
 fn shown(path: &str) -> String {
-    path.chars().filter(|character| !character.is_control()).take(80).collect()
+    /// No segment of a path of ours is as long; keys are.
+    const SEGMENT_CHARS_MAX: usize = 32;
+    let shown = |segment: &str| {
+        let secret = segment.chars().count() > SEGMENT_CHARS_MAX || segment.contains(PREFIX);
+        if secret { "…".to_owned() } else { segment.chars().filter(|c| !c.is_control()).collect() }
+    };
+    path.split('/').take(8).map(shown).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -127,6 +134,13 @@ mod tests {
         }
         assert!(host_is_sound(&headers(&[("host", "[::1]:8080")]), &path).is_ok());
         assert!(host_is_sound(&headers(&[]), &Uri::from_static("http://h/v1")).is_ok());
+    }
+
+    #[test]
+    fn a_credential_in_the_path_is_not_shown() {
+        assert_eq!(super::shown("/v1/nothing"), "/v1/nothing");
+        assert_eq!(super::shown("/ghk_a_b/x"), "/…/x");
+        assert_eq!(super::shown(&format!("/{}", "k".repeat(40))), "/…");
     }
 
     #[test]

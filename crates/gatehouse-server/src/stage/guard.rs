@@ -3,6 +3,7 @@
 use super::Guarded;
 use crate::call::Call;
 use crate::dialects;
+use crate::payload::Kept;
 use crate::trail::Trail;
 use gatehouse_core::content::splice;
 use gatehouse_core::error::Error;
@@ -16,12 +17,16 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
+        // What may not pass is not kept either, beside its digest.
+        trail.request.forget_text();
         return Err(error);
     }
     if !judged.edits.is_empty() {
         // What was checked is what is sent: the edited bytes are read again, and only they go on.
         let edited = splice(call.body(), &judged.edits);
         call.doc = Doc::parse(edited, Strictness::Caller)?;
+        trail.request = Kept::new(trail.snapshot.content);
+        trail.request.take_in(call.body());
         call.view = dialects::view(&call.front, &call.doc)?;
     }
     Ok(Guarded(call))

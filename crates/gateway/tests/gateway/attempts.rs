@@ -154,3 +154,30 @@ async fn the_callers_time_limit_holds_for_all_attempts_together() {
     assert_eq!((wrong.status, Front::Chat.code(&wrong.json()).as_str()), (400, "invalid_request"));
     provider.wait(|counts| counts.in_flight == 0).await;
 }
+
+#[tokio::test]
+async fn an_attempt_that_may_be_billed_is_paid_whatever_comes_after() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let one = house.record(&house.call(chat("openai/m")).await.record()).await;
+    // An answer that breaks off, then refusals: the first attempt's prompt was read.
+    provider.script(&json!({"cut_after_bytes": 40}));
+    let headers = json!({"retry-after": "0", "x-request-id": "up-1", "x-ratelimit-remaining-requests": "7"});
+    provider.script(&json!({"status": 503, "times": 2, "headers": headers}));
+    let failed = house.call(chat("openai/m")).await;
+    assert_eq!((failed.status, failed.header("x-gatehouse-attempts")), (503, "3"), "{}", failed.text());
+    assert_eq!(
+        (failed.header("x-request-id"), failed.header("x-ratelimit-remaining-requests")),
+        ("up-1", "7"),
+        "what the provider said goes on"
+    );
+    let record = house.record(&failed.record()).await;
+    assert_eq!((&record["usage_source"], &record["cost_status"]), (&json!("estimated"), &json!("estimated")));
+    assert!(record["input_tokens"].as_u64() > Some(0), "{record}");
+    // One that breaks off, then a good one: both.
+    provider.script(&json!({"cut_after_bytes": 40}));
+    let answer = house.call(chat("openai/m")).await;
+    assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (200, "2"), "{}", answer.text());
+    let record = house.record(&answer.record()).await;
+    assert!(record["input_tokens"].as_u64() > one["input_tokens"].as_u64(), "{record} {one}");
+}

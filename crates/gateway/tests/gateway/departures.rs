@@ -128,3 +128,23 @@ async fn what_guardrails_saw_before_the_caller_left_is_in_the_record() {
     let shown = house.json(&["audit", "show", record["record"].as_str().unwrap()]).await;
     assert!(shown.to_string().contains(r#""id":"seen","outcome":"flag""#), "{shown}");
 }
+
+#[tokio::test]
+async fn who_does_not_read_keeps_nothing_beyond_the_total() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let body =
+        json!({"model": "openai/big-16000", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let (body, key) = (body.to_string(), &house.key);
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-gatehouse-timeout: 2s\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut socket = tokio::net::TcpStream::connect(&house.calls).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes()).await.unwrap();
+    // Not a byte is read, and still the call comes to its end and its provider is left.
+    provider.wait(|counts| counts.cancelled == 1 && counts.in_flight == 0).await;
+    let record = house.records_once(1).await.remove(0);
+    assert_eq!(record["outcome"], "aborted", "{record}");
+    drop(socket);
+}

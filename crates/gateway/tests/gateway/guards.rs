@@ -96,3 +96,13 @@ async fn arguments_of_tools_are_texts_too() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_redacted_is_not_in_the_book_either() {
+    let provider = Provider::start().await;
+    let config = format!("{CONFIG}record: {{ content: full }}\n");
+    let house = House::start(&provider.config(&config)).await;
+    let answer = house.call(crate::front::Front::Chat.ask("openai/m", "tell Nightingale")).await;
+    let shown = house.json(&["audit", "show", &answer.record()]).await.to_string().to_lowercase();
+    assert!(shown.contains("[redacted]") && !shown.contains("nightingale"), "{shown}");
+}
