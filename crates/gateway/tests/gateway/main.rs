@@ -17,6 +17,8 @@ mod departures;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod life;
@@ -25,6 +27,10 @@ mod protocol;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod translation;
