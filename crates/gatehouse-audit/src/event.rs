@@ -49,6 +49,8 @@ pub enum EventKind {
     KeyRotated,
     /// Another configuration came into force.
     ConfigChanged,
+    /// Another configuration was read and could not be used: the one in force stays.
+    ConfigRefused,
 }
 
 /// The value of a field.
@@ -126,6 +128,7 @@ impl EventKind {
             Self::KeyRevoked => "key.revoked",
             Self::KeyRotated => "key.rotated",
             Self::ConfigChanged => "config.changed",
+            Self::ConfigRefused => "config.refused",
         }
     }
 }

@@ -95,6 +95,12 @@ fn tear(last: Leaf<'_>, step: usize) {
         if torn > 0 {
             let aside = path.with_extension(format!("torn-{start}"));
             assert_eq!(std::fs::read(&aside).unwrap(), whole[start..end]);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = std::fs::metadata(&aside).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600, "it holds what the log holds");
+            }
         }
     }
 }

@@ -139,7 +139,8 @@ fn begun_or_damaged(
 fn keep_aside(path: &Path, offset: u64) -> io::Result<()> {
     let mut from = File::open(path)?;
     from.seek(SeekFrom::Start(offset))?;
-    let mut to = File::create(path.with_extension(format!("torn-{offset}")))?;
+    let aside = path.with_extension(format!("torn-{offset}"));
+    let mut to = private().create(true).truncate(true).write(true).open(aside)?;
     io::copy(&mut from, &mut to)?;
     to.sync_all()
 }

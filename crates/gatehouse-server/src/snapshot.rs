@@ -60,16 +60,24 @@ pub struct Route {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Compiles a configuration that has been checked.
+    /// Compiles a configuration that has been checked. Providers that were written the same `before` stay as
+    /// they are: open connections, resting credentials and earned retries outlive a reload.
     ///
     /// # Errors
     /// What cannot be honoured, in words for the one who wrote it.
-    pub fn compile(config: &Config, version: &str, sim: Option<&str>) -> Result<Self, String> {
+    pub fn compile(
+        config: &Config,
+        version: &str,
+        sim: Option<&str>,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
         let mut providers = Vec::new();
         for (name, written) in config.providers.iter() {
             let compiled = target::Provider::compile(name, written, &config.timeouts, sim)
                 .map_err(|error| format!("providers.{name}: {error}"))?;
-            providers.push(Arc::new(compiled));
+            let mut kept = before.into_iter().flat_map(Self::providers);
+            let kept = kept.find(|provider| provider.is_written_as(&compiled)).map(Arc::clone);
+            providers.push(kept.unwrap_or_else(|| Arc::new(compiled)));
         }
         let prices = PriceBook::new(overrides(config)?);
         let mut snapshot = Self {
@@ -286,3 +294,6 @@ fn place(at: At) -> Place {
         At::ToolDefinition => Place::ToolDefinition,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use gatehouse_route::plan::Candidate;
 use gatehouse_route::retry;
 use gatehouse_route::rotation::Rotation;
 use gatehouse_wire::codec;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct Provider {
 }
 
 /// Limits of time towards a provider.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// To connect.
     pub connect: Duration,
@@ -122,6 +122,35 @@ impl Provider {
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),
         })
+    }
+
+    /// Whether both were compiled from the same words: then the older one may stay in use, with its
+    /// connections, its credentials' rests and the retries that it has earned.
+    #[must_use]
+    pub fn is_written_as(&self, other: &Self) -> bool {
+        // Whoever adds a member decides here whether it is written or comes about in use.
+        let Self {
+            name,
+            kind,
+            base_url,
+            credentials,
+            rotation: _,
+            retries: _,
+            timeouts,
+            upstream: _,
+            region,
+            models,
+        } = self;
+        let same = |own: &[SecretString], other: &[SecretString]| {
+            own.iter().map(|one| one.expose_secret()).eq(other.iter().map(|one| one.expose_secret()))
+        };
+        *name == other.name
+            && kind.name() == other.kind.name()
+            && *base_url == other.base_url
+            && same(credentials, &other.credentials)
+            && *timeouts == other.timeouts
+            && *region == other.region
+            && *models == other.models
     }
 
     /// Whether a bare model name is surely this provider's.

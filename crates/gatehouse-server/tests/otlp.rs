@@ -109,7 +109,7 @@ impl Gateway {
         let data = tempfile::tempdir().unwrap();
         let log = Log::open(&Options::new(data.path())).unwrap();
         let config = config(provider);
-        let snapshot = Snapshot::compile(&config, "test", None).unwrap();
+        let snapshot = Snapshot::compile(&config, "test", None, None).unwrap();
         let pepper = Arc::new(Pepper::new([7; 32]));
         let minted = mint(&[9; ENTROPY_BYTES], &pepper);
         let bound = Scope { team: "support".into(), app: "helpdesk".into(), ..Scope::default() };

@@ -21,7 +21,7 @@ pub const CACHED_PREFIXES_MAX: usize = 1_024;
 /// Content chunks of one streamed answer; long texts get longer chunks instead of more.
 pub const STREAM_CHUNKS_MAX: usize = 256;
 /// The largest answer of `big-<kb>`, in KiB.
-pub const BIG_KIB_MAX: usize = 16 * 1024;
+pub const BIG_KIB_MAX: usize = 64 * 1024;
 /// The longest time that a directive, a script or a waiting test may ask for.
 pub const DELAY_MAX: Duration = Duration::from_secs(600);
 /// How deep a generated instance of a schema may nest.

@@ -35,7 +35,7 @@ pub(crate) fn run(place: &Place, json: bool) -> Result<ExitCode> {
 /// Reads the configuration and prepares everything as `serve` does.
 fn checked(source: &Source) -> Result<Settings, Faults> {
     let settings = source.read()?;
-    let compiled = Snapshot::compile(&settings.config, &settings.version, Some(PLACEHOLDER)).map(drop);
+    let compiled = Snapshot::compile(&settings.config, &settings.version, Some(PLACEHOLDER), None).map(drop);
     let collector = settings.config.telemetry.otlp.as_deref();
     let exported = otlp::Settings::find(collector, &|name| std::env::var(name).ok()).map(drop);
     let refused: Vec<Fault> = [compiled, exported]

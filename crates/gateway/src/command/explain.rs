@@ -23,7 +23,7 @@ const OUTPUT_TOKENS_SHOWN: u64 = 1_000;
 /// Prints every candidate with what came of it.
 pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
     let settings = Settings::load(&wanted.place)?;
-    let snapshot = Snapshot::compile(&settings.config, &settings.version, Some("http://127.0.0.1:9"))
+    let snapshot = Snapshot::compile(&settings.config, &settings.version, Some("http://127.0.0.1:9"), None)
         .map_err(|error| anyhow!(error))?;
     let caller = caller(wanted)?;
     let route = match snapshot.route(&wanted.model, &caller) {

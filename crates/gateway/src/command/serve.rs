@@ -48,8 +48,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     restore(&store, &data, &counters)?;
 
     let sim = settings::start_sim(&settings.config).await?;
-    let snapshot =
-        Snapshot::compile(&settings.config, &settings.version, sim.as_deref()).map_err(anyhow::Error::msg)?;
+    let snapshot = Snapshot::compile(&settings.config, &settings.version, sim.as_deref(), None)
+        .map_err(anyhow::Error::msg)?;
     let first_call = FirstCall::new(data.dir())?;
     let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
     record_config(&house, &settings);

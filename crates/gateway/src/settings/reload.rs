@@ -4,6 +4,7 @@
 use super::{Settings, Source, start_sim};
 use gatehouse_audit::{Event, EventKind, Leaf};
 use gatehouse_config::file::Config;
+use gatehouse_config::{Fault, Faults, Severity};
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
 use gatehouse_server::snapshot::Snapshot;
@@ -114,7 +115,7 @@ impl Reloader {
                         for fault in &faults.0 {
                             tracing::error!("{fault}");
                         }
-                        return self.refused(&source, "it has faults");
+                        return self.refused(&source, &summary(&faults));
                     }
                 }
             }
@@ -133,10 +134,10 @@ impl Reloader {
     }
 
     async fn apply(&mut self, source: Source, settings: Settings, before: &str) {
-        let sim = self.sim.clone();
+        let (sim, in_use) = (self.sim.clone(), self.house.snapshot.load_full());
         // Guardrails compile large patterns: not on the threads that serve calls.
         let compiled = tokio::task::spawn_blocking(move || {
-            Snapshot::compile(&settings.config, &settings.version, sim.as_deref())
+            Snapshot::compile(&settings.config, &settings.version, sim.as_deref(), Some(&in_use))
                 .map(|snapshot| (snapshot, settings))
         });
         let (snapshot, settings) = match compiled.await {
@@ -156,11 +157,11 @@ impl Reloader {
             .field("config_sha256", settings.version)
             .field("config_sha256_before", before.to_owned())
             .field("source", settings.source);
-        if let Err(error) = self.house.log.append(Leaf::Event(&event)) {
-            tracing::error!(%error, "the change of the configuration could not be recorded");
-        }
+        self.record(&event);
     }
 
+    /// Says everywhere that a configuration was refused. The reason holds no value that came from a variable
+    /// or another file: [`Fault`] promises it.
     fn refused(&self, source: &Source, reason: &str) {
         self.house.metrics.reloads.get_or_create(&ReloadLabels { result: "refused" }).inc();
         tracing::error!(
@@ -168,6 +169,28 @@ impl Reloader {
             reason,
             "configuration refused, the last good one stays in force"
         );
+        let event = Event::new(EventKind::ConfigRefused, clock::unix_micros())
+            .field("config_sha256", self.house.snapshot.load().version.to_string())
+            .field("source", source.name())
+            .field("reason", reason.to_owned());
+        self.record(&event);
+    }
+
+    fn record(&self, event: &Event) {
+        if let Err(error) = self.house.log.append(Leaf::Event(event)) {
+            tracing::error!(%error, "what became of the configuration could not be recorded");
+        }
+    }
+}
+
+/// The first fault, and how many there are beside it.
+fn summary(faults: &Faults) -> String {
+    let is_error = |fault: &&Fault| fault.severity == Severity::Error;
+    let first = faults.0.iter().find(is_error).or(faults.0.first());
+    let first = first.map_or_else(|| "it has faults".to_owned(), Fault::to_string);
+    match faults.0.len() {
+        0 | 1 => first,
+        all => format!("{first} (the first of {all} faults)"),
     }
 }
 

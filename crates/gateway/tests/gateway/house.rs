@@ -95,6 +95,14 @@ impl House {
         tokio::task::spawn_blocking(move || child.lock().unwrap().wait().unwrap()).await.unwrap()
     }
 
+    /// The memory that it has in use, where the system tells.
+    pub(crate) fn memory_kib(&self) -> Option<u64> {
+        let id = self.child.lock().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
     // === calls ===
 
     /// Sends a request with the first key, unless it has a credential, and reads the answer.
@@ -162,6 +170,13 @@ impl House {
         let record = own.next().unwrap_or_else(|| panic!("no record {id}"));
         assert!(own.next().is_none(), "two records {id}");
         record
+    }
+
+    /// How often this text stands in the audit log.
+    pub(crate) fn in_the_log(&self, text: &str) -> usize {
+        let files = self.files().into_iter();
+        let log = files.filter(|(path, _)| path.extension().is_some_and(|extension| extension == "seg"));
+        log.map(|(_, bytes)| count(&bytes, text.as_bytes())).sum()
     }
 
     /// How many calls the log itself has begun and ended: it may not hold an end twice.

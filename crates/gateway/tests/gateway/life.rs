@@ -5,7 +5,8 @@ use crate::house::House;
 use crate::provider::{PATIENCE, Provider};
 use std::time::Instant;
 
-async fn until(mut reached: impl AsyncFnMut() -> bool) {
+/// Waits until this is so.
+pub(crate) async fn until(mut reached: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !reached().await {
         assert!(begun.elapsed() < PATIENCE, "it does not come");

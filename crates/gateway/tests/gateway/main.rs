@@ -18,6 +18,8 @@ mod departures;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod life;
@@ -26,6 +28,10 @@ mod protocol;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod translation;

@@ -1,8 +1,9 @@
 //! What is watched, and what a reload cannot change.
 
-use super::{Watch, fingerprint, folders, needs_restart};
+use super::{Watch, fingerprint, folders, needs_restart, summary};
 use crate::settings::Source;
 use gatehouse_config::file::Config;
+use gatehouse_config::{Fault, Faults};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -41,6 +42,13 @@ fn what_counts_from_the_next_start_is_named() {
     now.limits.calls = 1;
     now.limits.body.0 = 1;
     assert_eq!(needs_restart(&Config::default(), &now), ["listen", "limits.calls"]);
+}
+
+#[test]
+fn a_refusal_names_the_first_fault() {
+    let faults = |count| Faults(vec![Fault::of_file("a.yaml", "no good"); count]);
+    assert_eq!(summary(&faults(1)), "a.yaml: no good");
+    assert_eq!(summary(&faults(3)), "a.yaml: no good (the first of 3 faults)");
 }
 
 #[test]
