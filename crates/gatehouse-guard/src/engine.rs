@@ -104,6 +104,13 @@ impl Active {
         self.guards.iter().any(|guard| guard.at.iter().any(|place| places.contains(place)))
     }
 
+    /// Whether any guardrail at this place may stop or change what it sees: then nothing may pass unseen.
+    #[must_use]
+    pub fn acts_at(&self, place: Place) -> bool {
+        let acts = |guard: &Guard| matches!(guard.action, Action::Block | Action::Redact) && !guard.fail_open;
+        self.guards.iter().any(|guard| acts(guard) && guard.at.contains(&place))
+    }
+
     /// How many bytes a stream has to hold back at least.
     #[must_use]
     pub fn lookbehind(&self) -> usize {

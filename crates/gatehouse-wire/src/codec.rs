@@ -21,6 +21,8 @@ pub struct View {
     pub max_output_tokens: Option<u64>,
     /// Every natural-language text in the body.
     pub spans: Vec<Span>,
+    /// The member that holds words which nobody but the model can read: token ids.
+    pub unreadable: Option<&'static str>,
     /// What the serving model must be able to do.
     pub needs: Needs,
     /// The end user, in whatever member the dialect has for it.

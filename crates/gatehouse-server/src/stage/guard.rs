@@ -5,15 +5,19 @@ use crate::call::Call;
 use crate::dialects;
 use crate::payload::Kept;
 use crate::trail::Trail;
-use gatehouse_core::content::splice;
+use gatehouse_core::content::{Place, splice};
 use gatehouse_core::error::Error;
 use gatehouse_wire::json::{Doc, Strictness};
 
 /// Runs the guardrails over the request and makes their edits.
 ///
 /// # Errors
-/// `guard_blocked`, `guard_unavailable`.
+/// `guard_blocked`, `guard_unavailable`, and `invalid_request` for what no guardrail can read.
 pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
+    if let Some(member) = call.view.unreadable.filter(|_| call.guards.acts_at(Place::Input)) {
+        let message = format!("{member}: a guardrail must read it, and cannot read token ids; send text");
+        return Err(Error::invalid(member, message));
+    }
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {

@@ -64,7 +64,7 @@ pub(super) fn view(root: Node<'_>) -> Result<View, Error> {
     match Prompt::read(root)? {
         Prompt::Text(text) => view.spans.push(input(text)),
         Prompt::Texts(texts) => view.spans.extend(texts.items().map(input)),
-        Prompt::Tokens => {}
+        Prompt::Tokens => view.unreadable = Some("prompt"),
     }
     view.spans.extend(root.opt("suffix").map(input));
     view.spans.sort_by_key(|span| span.range.start);

@@ -36,7 +36,9 @@ impl EmbedCodec for OpenAiEmbeddings {
             format.want_str()?;
         }
         let input = root.need("input")?;
-        for text in texts(input)? {
+        let texts = texts(input)?;
+        view.unreadable = (!input.is_str() && texts.len() < input.items().count()).then_some("input");
+        for text in texts {
             view.spans.push(Span { range: text.inner_range(), place: Place::Input });
         }
         Ok(view)

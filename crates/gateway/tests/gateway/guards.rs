@@ -106,3 +106,20 @@ async fn what_is_redacted_is_not_in_the_book_either() {
     let shown = house.json(&["audit", "show", &answer.record()]).await.to_string().to_lowercase();
     assert!(shown.contains("[redacted]") && !shown.contains("nightingale"), "{shown}");
 }
+
+#[tokio::test]
+async fn token_ids_do_not_pass_a_guardrail_unread() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    for (path, member) in [("/v1/completions", "prompt"), ("/v1/embeddings", "input")] {
+        let body = json!({"model": "openai/m", member: [1, 2, 3]});
+        let answer = house.call(crate::client::Ask::post(path, &body)).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]["param"]),
+            (400, &json!(member)),
+            "{}",
+            answer.text()
+        );
+    }
+    assert_eq!(provider.sim.stats().total.received, 0);
+}
