@@ -216,7 +216,10 @@ impl Trail {
             self.contacted = true;
             self.record.timing.queue_micros = clock::micros_since(self.started);
         }
-        self.meter.sent();
+        // Nobody bills a count.
+        if self.record.operation != Some(Operation::CountTokens) {
+            self.meter.sent();
+        }
     }
 
     /// An attempt is over, or has brought its first byte.

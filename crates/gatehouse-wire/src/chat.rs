@@ -9,10 +9,12 @@
 //! * What has no place here is an [`Extension`]: the writing dialect takes it, names it as dropped, or
 //!   refuses it. Nothing is lost in silence.
 
+mod events;
+
+pub use events::{ChatEvent, events, fold};
+
 use gatehouse_core::content::Dialect;
-use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
-use std::ops::Range;
 
 /// JSON text, byte for byte as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -411,77 +413,6 @@ pub enum Finish {
     Failed,
 }
 
-/// A piece of an answer on its way.
-///
-/// A valid sequence: `Start`, then blocks (each `Open`, any `Delta` and `Seal`, `Close`; blocks may
-/// overlap), `Usage` and `Finish` in either order (the last usage counts, the first finish), `End`.
-/// Folding a stream gives the [`ChatResponse`] that the same answer has without streaming.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChatEvent {
-    /// The answer begins.
-    Start {
-        /// The provider's id of the answer.
-        id: String,
-        /// The model as the provider names it.
-        model: String,
-        /// When, in Unix seconds, where the provider says.
-        created: Option<u64>,
-    },
-    /// A block begins. Indices count from 0 in order of opening.
-    Open {
-        /// Its index.
-        index: u32,
-        /// What it will be; text and arguments empty.
-        block: Block,
-    },
-    /// More text of an open block: words, thoughts, arguments or a refusal.
-    Delta {
-        /// The block.
-        index: u32,
-        /// The text.
-        text: String,
-        /// Where the text stands in the frame's data (inside the quotes), for edits in place.
-        at: Option<Range<usize>>,
-    },
-    /// The seal of an open block.
-    Seal {
-        /// The block.
-        index: u32,
-        /// The seal.
-        seal: Seal,
-    },
-    /// A block ends.
-    Close {
-        /// The block.
-        index: u32,
-    },
-    /// What has been used so far; each replaces the one before.
-    Usage(Usage),
-    /// Why the model stopped.
-    Finish {
-        /// In our word.
-        finish: Finish,
-        /// In the provider's.
-        native: Option<String>,
-        /// The stop text that was met.
-        stop_sequence: Option<String>,
-    },
-    /// A text that the dialect repeats in whole at the end of a block (Responses' `…done` events). Only
-    /// guardrails read it; encoders make their own.
-    Repeat {
-        /// Whether it is a tool call's arguments.
-        arguments: bool,
-        /// The text.
-        text: String,
-        /// Where it stands in the frame's data.
-        at: Range<usize>,
-    },
-    /// The provider failed in the middle. Nothing follows.
-    Error(Error),
-    /// The end, whole and well. Nothing follows.
-    End,
-}
-
 // === impl Effort ===
 
 impl Effort {
@@ -540,147 +471,5 @@ impl Part {
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into(), cache: None }
-    }
-}
-
-// === impl ChatEvent ===
-
-/// The events of an answer that came in one piece: what a streaming front gets then, and the left side of
-/// the law `fold(events(x)) == x`.
-#[must_use]
-pub fn events(response: &ChatResponse) -> Vec<ChatEvent> {
-    let mut all = vec![ChatEvent::Start {
-        id: response.id.clone(),
-        model: response.model.clone(),
-        created: response.created,
-    }];
-    for (index, block) in (0u32..).zip(&response.blocks) {
-        let (opening, text, seal) = take_apart(block);
-        all.push(ChatEvent::Open { index, block: opening });
-        if !text.is_empty() {
-            all.push(ChatEvent::Delta { index, text, at: None });
-        }
-        all.extend(seal.map(|seal| ChatEvent::Seal { index, seal }));
-        all.push(ChatEvent::Close { index });
-    }
-    all.extend(response.usage.map(ChatEvent::Usage));
-    all.push(ChatEvent::Finish {
-        finish: response.finish,
-        native: response.native_finish.clone(),
-        stop_sequence: response.stop_sequence.clone(),
-    });
-    all.push(ChatEvent::End);
-    all
-}
-
-/// A block as it opens, the text that follows, and the seal that comes last. A tool call's seal and a
-/// redacted thought's come with the opening, as they do from providers.
-fn take_apart(block: &Block) -> (Block, String, Option<Seal>) {
-    match block {
-        Block::Text { text, seal, cache } => {
-            (Block::Text { text: String::new(), seal: None, cache: *cache }, text.clone(), seal.clone())
-        }
-        Block::Thought(thought) if thought.redacted => (block.clone(), String::new(), None),
-        Block::Thought(thought) => {
-            let opening = Thought { text: String::new(), seal: None, ..thought.clone() };
-            (Block::Thought(opening), thought.text.clone(), thought.seal.clone())
-        }
-        Block::ToolCall(call) => {
-            let opening = ToolCall { arguments: String::new(), ..call.clone() };
-            (Block::ToolCall(opening), call.arguments.clone(), None)
-        }
-        Block::Refusal(text) => (Block::Refusal(String::new()), text.clone(), None),
-        Block::Opaque(_) => (block.clone(), String::new(), None),
-    }
-}
-
-/// Puts a streamed answer together again.
-///
-/// # Errors
-/// The provider's error, when the stream ended with one.
-pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
-    let mut whole = ChatResponse::default();
-    let mut finished = false;
-    let place = |index: &u32| usize::try_from(*index).unwrap_or(usize::MAX);
-    for event in events {
-        match event {
-            ChatEvent::Start { id, model, created } => {
-                (whole.id, whole.model, whole.created) = (id.clone(), model.clone(), *created);
-            }
-            ChatEvent::Open { block, .. } => whole.blocks.push(block.clone()),
-            ChatEvent::Delta { index, text, .. } => {
-                if let Some(block) = whole.blocks.get_mut(place(index)) {
-                    append(block, text);
-                }
-            }
-            ChatEvent::Seal { index, seal } => {
-                if let Some(block) = whole.blocks.get_mut(place(index)) {
-                    put_seal(block, seal);
-                }
-            }
-            ChatEvent::Usage(usage) => whole.usage = Some(*usage),
-            ChatEvent::Finish { finish, native, stop_sequence } if !finished => {
-                finished = true;
-                whole.finish = *finish;
-                (whole.native_finish, whole.stop_sequence) = (native.clone(), stop_sequence.clone());
-            }
-            ChatEvent::Error(error) => return Err(error.clone()),
-            ChatEvent::Close { .. }
-            | ChatEvent::Finish { .. }
-            | ChatEvent::Repeat { .. }
-            | ChatEvent::End => {}
-        }
-    }
-    Ok(whole)
-}
-
-fn append(block: &mut Block, more: &str) {
-    match block {
-        Block::Text { text, .. } | Block::Refusal(text) => text.push_str(more),
-        Block::Thought(thought) => thought.text.push_str(more),
-        Block::ToolCall(call) => call.arguments.push_str(more),
-        Block::Opaque(_) => {}
-    }
-}
-
-fn put_seal(block: &mut Block, new: &Seal) {
-    match block {
-        Block::Text { seal, .. } => *seal = Some(new.clone()),
-        Block::Thought(thought) => thought.seal = Some(new.clone()),
-        Block::ToolCall(call) => call.seal = Some(new.clone()),
-        Block::Refusal(_) | Block::Opaque(_) => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folding_the_events_of_an_answer_gives_the_answer() {
-        let seal = Seal { origin: Origin::Anthropic, value: "sig".to_owned() };
-        let answer = ChatResponse {
-            id: "1".to_owned(),
-            model: "m".to_owned(),
-            blocks: vec![
-                Block::Thought(Thought {
-                    text: "hm".to_owned(),
-                    seal: Some(seal.clone()),
-                    ..Thought::default()
-                }),
-                Block::Thought(Thought { seal: Some(seal), redacted: true, ..Thought::default() }),
-                Block::text("hello"),
-                Block::ToolCall(ToolCall {
-                    id: "c".to_owned(),
-                    arguments: "{}".to_owned(),
-                    ..ToolCall::default()
-                }),
-                Block::Refusal("no".to_owned()),
-            ],
-            finish: Finish::ToolCalls,
-            usage: Some(Usage { input_tokens: 3, ..Usage::default() }),
-            ..ChatResponse::default()
-        };
-        assert_eq!(fold(&events(&answer)), Ok(answer));
     }
 }

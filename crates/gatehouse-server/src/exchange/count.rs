@@ -44,8 +44,6 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     match read_json(body, call, trail).await {
         Ok(doc) => {
             sent.succeeded(&headers, &prepared.dropped, trail);
-            // Nobody bills a count.
-            trail.meter.refused();
             Ok(Whole { headers: headers::passed_on(&headers), body: doc.bytes().clone() })
         }
         Err(error) => Err(sent.failed(Some(200), &headers, error, trail)),

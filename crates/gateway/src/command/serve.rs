@@ -21,7 +21,7 @@ use gatehouse_store::{Index, Store};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(place: &Place) -> Result<()> {
@@ -30,6 +30,8 @@ pub(crate) async fn run(place: &Place) -> Result<()> {
 
 /// Runs the gateway with settings that are already there.
 pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
+    // Before anybody is told that we are there: a signal that nobody hears ends the process at once.
+    let Signals { mut terminate, mut interrupt, hangup } = Signals::hear()?;
     let data = Data::open(&place.data)?;
     let calls = address(&settings.config.listen, "listen").await?;
     let admin = address(&settings.config.admin.listen, "admin.listen").await?;
@@ -78,12 +80,12 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
             }
         })
     };
-    let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim));
+    let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, hangup));
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), workers, admin, Side::Admin));
 
-    wait_for_end(&house, serving).await?;
+    wait_for_end(&house, serving, &mut terminate, &mut interrupt).await?;
     if let Some(export) = house.export.get() {
         export.flush().await;
     }
@@ -94,10 +96,33 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     indexing.finish().await
 }
 
+/// What the process is told from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn hear() -> Result<Self> {
+        let hear = |kind| signal(kind).context("signals cannot be heard");
+        Ok(Self {
+            terminate: hear(SignalKind::terminate())?,
+            interrupt: hear(SignalKind::interrupt())?,
+            hangup: hear(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for SIGTERM or SIGINT, then for open calls; a second signal does not wait.
-async fn wait_for_end(house: &Arc<House>, serving: tokio::task::JoinHandle<()>) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn wait_for_end(
+    house: &Arc<House>,
+    serving: tokio::task::JoinHandle<()>,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> Result<()> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

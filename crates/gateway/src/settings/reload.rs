@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -54,18 +54,16 @@ struct Reloader {
 
 /// Follows SIGHUP and changes of the file until the process ends. `sim` is the simulated provider's
 /// address, if it runs.
-pub(crate) async fn reload_on_change(house: Arc<House>, settings: Settings, sim: Option<String>) {
+pub(crate) async fn reload_on_change(
+    house: Arc<House>,
+    settings: Settings,
+    sim: Option<String>,
+    mut hangup: Signal,
+) {
     let mut reloader = Reloader { house, source: settings.origin, sim, initial: settings.config, seen: None };
     let (tell, mut told) = mpsc::channel(1);
     let mut watch = Watch::new(tell);
     watch.follow(&reloader.source);
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => {
-            tracing::error!(%error, "neither SIGHUP nor a changed file will reload the configuration");
-            return;
-        }
-    };
     loop {
         let cause = tokio::select! {
             Some(()) = hangup.recv() => Cause::Signal,

@@ -181,3 +181,20 @@ async fn an_attempt_that_may_be_billed_is_paid_whatever_comes_after() {
     let record = house.record(&answer.record()).await;
     assert!(record["input_tokens"].as_u64() > one["input_tokens"].as_u64(), "{record} {one}");
 }
+
+#[tokio::test]
+async fn a_count_that_fails_costs_nothing() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    provider.script(&json!({"cut_after_bytes": 5, "times": 3}));
+    let body = json!({"model": "anthropic/m", "messages": [{"role": "user", "content": "hello there"}]});
+    let ask = Ask::post("/v1/messages/count_tokens", &body).header("anthropic-version", "2023-06-01");
+    let failed = house.call(ask).await;
+    assert_eq!(failed.status, 502, "{}", failed.text());
+    let record = house.record(&failed.record()).await;
+    assert_eq!(
+        (&record["usage_source"], &record["cost_status"]),
+        (&json!("none"), &json!("free")),
+        "{record}"
+    );
+}

@@ -89,3 +89,13 @@ async fn a_refused_reload_is_in_the_audit_log_without_secrets() {
         assert!(!house.stderr().contains(secret), "{}", house.stderr());
     }
 }
+
+#[tokio::test]
+async fn a_signal_right_after_the_start_ends_nothing() {
+    let provider = Provider::start().await;
+    for _ in 0..8 {
+        let house = House::start(&provider.config("")).await;
+        house.signal("HUP");
+        assert_eq!(house.call(Front::Chat.ask("openai/m", "hello")).await.status, 200);
+    }
+}
