@@ -87,10 +87,7 @@ impl Walk {
             "tool_choice" => self.tool_choice(value)?,
             "thinking" => self.thinking(value)?,
             "output_config" => self.output_config(value)?,
-            "output_format" => {
-                value.want_object()?.need("type")?.want_str()?;
-                self.view.needs.structured = true;
-            }
+            "output_format" => self.format(value)?,
             "metadata" => self.metadata(value)?,
             "service_tier" => {
                 let tier = value.want_str()?;
@@ -135,9 +132,17 @@ impl Walk {
             self.view.needs.reasoning = true;
         }
         if let Some(format) = value.opt("format") {
-            format.want_object()?.need("type")?.want_str()?;
-            self.view.needs.structured = true;
+            self.format(format)?;
         }
+        Ok(())
+    }
+
+    fn format(&mut self, format: Node<'_>) -> Result<(), Error> {
+        format.want_object()?.need("type")?.want_str()?;
+        if let Some(schema) = format.opt("schema") {
+            schema.want_object()?;
+        }
+        self.view.needs.structured = true;
         Ok(())
     }
 
@@ -236,6 +241,12 @@ mod tests {
             (r#"{"model":"m","messages":[]}"#.to_owned(), "messages"),
             (r#"{"model":"m","messages":[null]}"#.to_owned(), "messages[0]"),
             (r#"{"model":7,"messages":[1]}"#.to_owned(), "model"),
+            (
+                r#"{"model":"m","messages":[{"role":"user","content":"x"}],
+                "output_config":{"format":{"type":"json_schema","schema":"{}"}}}"#
+                    .to_owned(),
+                "output_config.format.schema",
+            ),
             (message(r#""x""#, "robot"), "messages[0].role"),
             (message("null", "user"), "messages[0].content"),
             (message("7", "user"), "messages[0].content"),

@@ -160,6 +160,9 @@ impl Walk {
                     return Err(role.wrong("must be \"user\" or \"model\""));
                 }
             };
+            if each(get(content, "parts")).next().is_none() {
+                return Err(content.wrong("must have at least one of \"parts\""));
+            }
             self.parts(content, place)?;
         }
         Ok(())

@@ -79,15 +79,20 @@ fn what_is_malformed_is_refused_by_path() {
             "contents[0].parts[0].inline_data",
         ),
         (r#"{"contents":[{"Parts":[]}]}"#, "contents[0].Parts"),
-        (r#"{"contents":[{}],"generationConfig":{"temperature":"1"}}"#, "generationConfig.temperature"),
         (
-            r#"{"contents":[{}],"generationConfig":{"max_output_tokens":-1}}"#,
+            r#"{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"temperature":"1"}}"#,
+            "generationConfig.temperature",
+        ),
+        (
+            r#"{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"max_output_tokens":-1}}"#,
             "generationConfig.max_output_tokens",
         ),
         (
-            r#"{"contents":[{}],"tools":[{"functionDeclarations":[{}]}]}"#,
+            r#"{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[{}]}]}"#,
             "tools[0].functionDeclarations[0].name",
         ),
+        (r#"{"contents":[{"role":"user"}]}"#, "contents[0]"),
+        (r#"{"contents":[{"parts":[]}]}"#, "contents[0]"),
         (
             r#"{"contents":[{"role":"user","parts":[{"functionResponse":{"name":"f"}}]}]}"#,
             "contents[0].parts[0].functionResponse",
