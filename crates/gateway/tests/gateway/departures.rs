@@ -137,7 +137,7 @@ async fn who_does_not_read_keeps_nothing_beyond_the_total() {
         json!({"model": "openai/big-16000", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
     let (body, key) = (body.to_string(), &house.key);
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-gatehouse-timeout: 2s\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-gatehouse-timeout: 12s\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut socket = tokio::net::TcpStream::connect(&house.calls).await.unwrap();
