@@ -131,6 +131,32 @@ async fn a_full_disk_refuses_calls_and_keeps_the_ends_of_those_in_flight() {
 }
 
 #[tokio::test]
+async fn an_end_that_was_to_ride_with_the_next_write_is_not_lost_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    let (mut one, mut two) = (log.permit().unwrap(), log.permit().unwrap());
+    one.admitted(&admitted(1)).unwrap();
+    faults.write.store(true, Ordering::SeqCst);
+    // Into memory only: the next write, or the thread's, is the one that fails.
+    let rides = one.settle_durably(&settled(1)).unwrap();
+    assert!(two.admitted(&admitted(2)).is_err());
+    // Nobody is kept waiting for the disk to be mended.
+    assert!(matches!(log.durable(rides).await, Err(LogError::Lost { .. })));
+    drop(two);
+    faults.write.store(false, Ordering::SeqCst);
+    recovered(&log, 3).await;
+    let all = ["log.opened", "call.admitted", "call.settled", "gap.declared"];
+    assert_eq!(kinds(&log), expected(&all));
+    let found = leaves(&log);
+    assert!(!found[3].2.contains("lost_first"), "{}", found[3].2);
+    let next = log.append(Leaf::Admitted(&admitted(4))).unwrap();
+    log.durable(next).await.unwrap();
+    drop(log);
+    let log = Log::open(&Options::new(dir.path())).unwrap();
+    assert_eq!(log.stats().next_seq, 6);
+}
+
+#[tokio::test]
 async fn half_a_group_that_cannot_be_cut_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     let (log, faults) = faulty(dir.path());

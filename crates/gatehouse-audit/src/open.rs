@@ -13,7 +13,7 @@ use crate::leaf::{Leaf, now};
 use crate::options::Options;
 use crate::reader::shard_dir;
 use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
-use crate::writer::{RETRY_PAUSE_MIN, Segment, Writer, create_segment, failed_marker};
+use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
 
 /// The file whose lock says who writes.
 const LOCK_FILE: &str = "lock";
@@ -49,6 +49,8 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         shard: options.shard.as_str().into(),
         segment_bytes_max: options.segment_bytes_max,
         next_seq: tail.next_seq,
+        tail: Vec::new(),
+        tail_leaves: 0,
         segment: tail.segment,
         ended: Vec::new(),
         dir_changed: is_new,
@@ -65,10 +67,10 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     if tail.failed {
         let gap = Event::new(EventKind::GapDeclared, now())
             .field("reason", "the last segment was sealed after an error");
-        writer.append(Group::new(Leaf::Event(&gap), &writer.shard, &[]))?;
+        writer.append(Group::new(Leaf::Event(&gap), &writer.shard, &[]), Write::Now)?;
     }
     let opened = Event::new(EventKind::LogOpened, now()).field("torn_bytes", tail.torn_bytes);
-    writer.append(Group::new(Leaf::Event(&opened), &writer.shard, &[]))?;
+    writer.append(Group::new(Leaf::Event(&opened), &writer.shard, &[]), Write::Now)?;
     Ok(Opened { lock, writer, durable_seq: tail.next_seq })
 }
 

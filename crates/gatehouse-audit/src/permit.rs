@@ -8,7 +8,7 @@ use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::log::Log;
 use crate::shared::Shared;
-use crate::writer::Ticket;
+use crate::writer::{Ticket, Write};
 
 /// The place of one call. It ends with [`Permit::settle`]; dropped before, it frees the place and is
 /// counted as lost, since a call without an end in the book is a bug of whoever held it.
@@ -59,9 +59,22 @@ impl Permit {
     /// # Errors
     /// [`LogError::Kept`] when the log cannot be written now: the leaf, without its texts, is written as
     /// soon as it can be. Nothing is left to do for the caller.
-    pub fn settle(mut self, settled: &Settled) -> Result<Ticket, LogError> {
+    pub fn settle(self, settled: &Settled) -> Result<Ticket, LogError> {
+        self.end(settled, Write::Now)
+    }
+
+    /// Like [`Permit::settle`] for one who tells nobody of the call's end before [`Log::durable`]: until then
+    /// the death of the process may take the leaf with it.
+    ///
+    /// # Errors
+    /// As of [`Permit::settle`].
+    pub fn settle_durably(self, settled: &Settled) -> Result<Ticket, LogError> {
+        self.end(settled, Write::Soon)
+    }
+
+    fn end(mut self, settled: &Settled, when: Write) -> Result<Ticket, LogError> {
         self.settled = true;
-        self.shared.append_or_keep(settled)
+        self.shared.append_or_keep(settled, when)
     }
 }
 

@@ -22,7 +22,7 @@ struct Inner {
     waiting: Vec<(u64, Waker)>,
 }
 
-/// What waiters look at. Every sequence number below `next` has its verdict.
+/// What waiters look at. Every sequence number below `next` has its verdict; so have those in `lost`.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     next: u64,
@@ -99,17 +99,22 @@ impl Progress {
     /// What has no verdict yet and is below `next` may not have reached the disk. Gives that range.
     pub(crate) fn lose(&mut self, next: u64) -> Range<u64> {
         let range = self.next..next.max(self.next);
+        self.next = range.end;
+        self.doubt(range.clone());
+        range
+    }
+
+    /// Nobody is told that these leaves are on the disk, even if they will be.
+    pub(crate) fn doubt(&mut self, range: Range<u64>) {
         if !range.is_empty() {
-            self.lost.push(range.clone());
-            self.next = next;
+            self.lost.push(range);
         }
         if self.lost.len() > LOST_RANGES_MAX {
             let oldest = self.lost.remove(0);
             if let Some(second) = self.lost.first_mut() {
-                second.start = oldest.start;
+                *second = oldest.start.min(second.start)..oldest.end.max(second.end);
             }
         }
-        range
     }
 
     /// There will be no further verdicts.
@@ -119,11 +124,13 @@ impl Progress {
 
     /// What is known of one leaf: nothing yet, safe, or not.
     pub(crate) fn verdict(&self, seq: u64) -> Option<Result<(), LogError>> {
+        if self.lost.iter().any(|range| range.contains(&seq)) {
+            return Some(Err(LogError::Lost { seq }));
+        }
         if seq >= self.next {
             return self.closed.then_some(Err(LogError::Closed));
         }
-        let lost = self.lost.iter().any(|range| range.contains(&seq));
-        Some(if lost { Err(LogError::Lost { seq }) } else { Ok(()) })
+        Some(Ok(()))
     }
 }
 

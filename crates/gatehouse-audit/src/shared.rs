@@ -12,7 +12,7 @@ use crate::group::Group;
 use crate::leaf::{Leaf, digests};
 use crate::options::Options;
 use crate::progress::Verdicts;
-use crate::writer::{Ticket, Writer};
+use crate::writer::{Ticket, Write, Writer};
 
 /// What the log and its thread share.
 pub(crate) struct Shared {
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) writer: Writer,
     /// Somebody waits for the next sync.
     pub(crate) urgent: bool,
+    /// All calls that are open wait for it.
+    pub(crate) complete: bool,
     pub(crate) closing: bool,
     pub(crate) rest: Rest,
 }
@@ -43,8 +45,10 @@ pub(crate) struct State {
 /// woken for what it does not wake up for by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// It works, or wakes up soon enough for everybody.
+    /// It works, and looks again when it is done.
     None,
+    /// It wakes up soon enough for everybody, unless nobody is left who could come in between.
+    Pace,
     /// It wakes up in time for those who do not wait.
     Doze,
     /// It does not wake up by itself.
@@ -77,7 +81,7 @@ impl Shared {
             dir: writer.dir.clone(),
             shard: writer.shard.clone(),
             wake: Condvar::new(),
-            state: Mutex::new(State { writer, urgent: false, closing: false, rest: Rest::None }),
+            state: Mutex::new(State { writer, urgent: false, complete: false, closing: false, rest: Rest::None }),
         }
     }
 
@@ -86,15 +90,15 @@ impl Shared {
     }
 
     pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
-        self.append_else(Group::new(leaf, &self.shard, &digests(leaf)), |_, error| error)
+        self.append_else(Group::new(leaf, &self.shard, &digests(leaf)), Write::Now, |_, error| error)
     }
 
     /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
     /// texts: memory stays bounded by the number of permits.
-    pub(crate) fn append_or_keep(&self, settled: &Settled) -> Result<Ticket, LogError> {
+    pub(crate) fn append_or_keep(&self, settled: &Settled, when: Write) -> Result<Ticket, LogError> {
         let digests = digests(Leaf::Settled(settled));
         let group = Group::new(Leaf::Settled(settled), &self.shard, &digests);
-        self.append_else(group, |writer, error| match error {
+        self.append_else(group, when, |writer, error| match error {
             LogError::Unavailable { reason } if writer.kept.len() < self.permits_max => {
                 let mut kept = settled.clone();
                 for (payload, digest) in kept.payload.iter_mut().zip(&digests) {
@@ -112,15 +116,16 @@ impl Shared {
     fn append_else(
         &self,
         group: Group,
+        when: Write,
         refused: impl FnOnce(&mut Writer, LogError) -> LogError,
     ) -> Result<Ticket, LogError> {
         let mut state = self.lock();
         let was_failed = state.writer.failure.is_some();
-        let appended = match state.writer.append(group) {
+        let appended = match state.writer.append(group, when) {
             Ok(ticket) => Ok(ticket),
             Err(error) => {
                 if !was_failed {
-                    self.note_failure();
+                    self.note_failure(&state.writer);
                 }
                 Err(refused(&mut state.writer, error))
             }
@@ -136,7 +141,10 @@ impl Shared {
         appended
     }
 
-    pub(crate) fn note_failure(&self) {
+    /// The log has just failed. Leaves that are still to be written stand at the begin of the next segment,
+    /// whenever that is: nobody waits for so long.
+    pub(crate) fn note_failure(&self, writer: &Writer) {
+        self.progress.change(|progress| progress.doubt(writer.written_seq()..writer.next_seq));
         self.failed.store(true, Ordering::Release);
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
         self.wake.notify_one();
@@ -153,8 +161,15 @@ impl Shared {
     pub(crate) fn hurry(&self) {
         let mut state = self.lock();
         state.urgent = true;
-        let wake = state.rest != Rest::None;
-        state.rest = Rest::None;
+        state.complete |= self.permits.load(Ordering::Acquire) == 0;
+        let wake = match state.rest {
+            Rest::None => false,
+            Rest::Pace => state.complete,
+            Rest::Doze | Rest::Sleep => true,
+        };
+        if wake {
+            state.rest = Rest::None;
+        }
         drop(state);
         if wake {
             self.wake.notify_one();

@@ -17,7 +17,7 @@ use crate::group::Group;
 use crate::leaf::{Leaf, digests, now};
 use crate::segment::segment_path;
 use crate::shared::{Rest, Shared, State};
-use crate::writer::{Failure, Segment, Writer, create_segment};
+use crate::writer::{Failure, Segment, Write, Writer, create_segment};
 
 /// One group commit.
 struct Job {
@@ -27,12 +27,12 @@ struct Job {
     next_seq: u64,
 }
 
-/// What a sync costs does not depend on how much it covers, so under load calls share one: this is the least
-/// time from the begin of one to that of the next, and the leaves in it from which on there is load. A call
-/// that comes after a pause does not wait for it.
-const PACE_CALM: Duration = Duration::from_micros(250);
-const PACE_BUSY: Duration = Duration::from_millis(1);
-const BUSY_LEAVES_PER_MILLISECOND: u128 = 4;
+/// What a sync costs does not depend on how much it covers, so calls share one, the more of them the busier
+/// the log is: this is the least time from the begin of one sync to that of the next for each leaf that comes
+/// in a millisecond. A call that comes after a pause does not wait for it, nor do calls that no other can join,
+/// because all that are open wait already.
+const PACE_MIN: Duration = Duration::from_micros(250);
+const PACE_MAX: Duration = Duration::from_millis(4);
 
 /// When the last sync began, and what it found.
 #[derive(Clone, Copy)]
@@ -50,8 +50,8 @@ pub(crate) fn run(shared: &Shared) {
         state = wait_for_work(shared, state, last);
         if state.writer.dirty {
             last = Some(Last::after(last, state.writer.next_seq));
-            state.urgent = false;
-            let job = take_job(&mut state.writer);
+            (state.urgent, state.complete) = (false, false);
+            let job = take_job(shared, &mut state.writer);
             drop(state);
             let synced = job.run(shared);
             state = shared.lock();
@@ -59,9 +59,11 @@ pub(crate) fn run(shared: &Shared) {
         } else if state.closing {
             break;
         } else if let Some(failure) = state.writer.failure.clone() {
-            let next_seq = state.writer.next_seq;
+            let (next_seq, first_seq) = (state.writer.next_seq, state.writer.written_seq());
+            // Nothing is added while the log has failed.
+            let tail = state.writer.tail.clone();
             drop(state);
-            let opened = open_after(shared, &failure, next_seq);
+            let opened = open_after(shared, &failure, next_seq, first_seq, &tail);
             state = shared.lock();
             resume(shared, &mut state.writer, opened);
         }
@@ -84,7 +86,8 @@ fn wait_for_work<'a>(
         let (until, rest) = if state.closing {
             (Some(now), Rest::None)
         } else if state.writer.dirty && state.urgent {
-            (Some(last.map_or(now, |last| last.began + last.pace)), Rest::None)
+            let soon = last.filter(|_| !state.complete).map_or(now, |last| last.began + last.pace);
+            (Some(soon), Rest::Pace)
         } else if state.writer.dirty {
             (Some(*flush_at.get_or_insert(now + shared.flush_after)), Rest::Doze)
         } else if let Some(failure) = failure {
@@ -111,11 +114,17 @@ fn wait_for_work<'a>(
     }
 }
 
-fn take_job(writer: &mut Writer) -> Job {
+fn take_job(shared: &Shared, writer: &mut Writer) -> Job {
+    if writer.failure.is_none()
+        && let Err(error) = writer.flush()
+    {
+        writer.failed_to("write", &error);
+        shared.note_failure(writer);
+    }
     let mut files = std::mem::take(&mut writer.ended);
     files.extend(writer.segment.as_ref().map(|segment| segment.file.clone()));
     writer.dirty = false;
-    Job { files, dir_changed: std::mem::take(&mut writer.dir_changed), next_seq: writer.next_seq }
+    Job { files, dir_changed: std::mem::take(&mut writer.dir_changed), next_seq: writer.written_seq() }
 }
 
 fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()>) {
@@ -128,19 +137,26 @@ fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()
             }
         }
         Err(error) => {
-            let lost = shared.progress.change(|progress| progress.lose(writer.next_seq));
+            let lost = shared.progress.change(|progress| progress.lose(writer.written_seq()));
             writer.fail(format!("cannot sync: {error}").into(), lost);
             // Nothing in these may be trusted, so nothing is left to be synced.
             writer.ended.clear();
             writer.dirty = false;
-            shared.note_failure();
+            shared.note_failure(writer);
         }
     }
 }
 
-/// Opens a segment whose first leaf says what happened, and sees that both are on the disk.
-fn open_after(shared: &Shared, failure: &Failure, next_seq: u64) -> io::Result<Segment> {
-    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, next_seq)?;
+/// Opens a segment with the leaves from `first_seq` on that were not written before, in `tail`, and one that
+/// says what happened, and sees that all is on the disk.
+fn open_after(
+    shared: &Shared,
+    failure: &Failure,
+    next_seq: u64,
+    first_seq: u64,
+    tail: &[u8],
+) -> io::Result<Segment> {
+    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, first_seq)?;
     let mut gap = Event::new(EventKind::GapDeclared, now()).field("reason", failure.reason.to_string());
     if !failure.lost.is_empty() {
         gap = gap.field("lost_first", failure.lost.start).field("lost_last", failure.lost.end - 1);
@@ -148,11 +164,11 @@ fn open_after(shared: &Shared, failure: &Failure, next_seq: u64) -> io::Result<S
     let refused = shared.counters.refused.swap(0, Ordering::Relaxed);
     gap = gap.field("calls_refused", refused);
     let group = Group::new(Leaf::Event(&gap), &shared.shard, &[]).numbered(next_seq);
-    let bytes = group.bytes();
-    let safe = segment.file.write_all(bytes);
+    let bytes = [tail, group.bytes()].concat();
+    let safe = segment.file.write_all(&bytes);
     let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
     if let Err(error) = safe {
-        let _ = std::fs::remove_file(segment_path(&shared.dir, next_seq));
+        let _ = std::fs::remove_file(segment_path(&shared.dir, first_seq));
         shared.counters.refused.fetch_add(refused, Ordering::Relaxed);
         return Err(error);
     }
@@ -169,6 +185,8 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
     tracing::info!(segment = segment.first_seq, "audit log works again");
     writer.segment = Some(segment);
     writer.next_seq += 1;
+    writer.tail.clear();
+    writer.tail_leaves = 0;
     writer.failure = None;
     shared.failed.store(false, Ordering::Release);
     shared.progress.change(|progress| progress.advance(writer.next_seq));
@@ -176,9 +194,9 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
     while let Some(settled) = kept.next() {
         let leaf = Leaf::Settled(&settled);
         let group = Group::new(leaf, &shared.shard, &digests(leaf));
-        if let Err(LogError::Unavailable { .. }) = writer.append(group) {
+        if let Err(LogError::Unavailable { .. }) = writer.append(group, Write::Now) {
             writer.kept = std::iter::once(settled).chain(kept).collect();
-            shared.note_failure();
+            shared.note_failure(writer);
             return;
         }
     }
@@ -190,11 +208,12 @@ impl Last {
     /// A sync begins now.
     fn after(before: Option<Self>, next_seq: u64) -> Self {
         let began = Instant::now();
-        let busy = before.is_some_and(|before| {
-            let leaves = u128::from(next_seq.saturating_sub(before.next_seq));
-            leaves * 1_000 >= BUSY_LEAVES_PER_MILLISECOND * (began - before.began).as_micros()
+        let pace = before.map_or(PACE_MIN, |before| {
+            let leaves = u32::try_from(next_seq.saturating_sub(before.next_seq)).unwrap_or(u32::MAX);
+            let micros = u32::try_from((began - before.began).as_micros()).unwrap_or(u32::MAX).max(1);
+            (PACE_MIN * 1_000).saturating_mul(leaves) / micros
         });
-        Self { began, next_seq, pace: if busy { PACE_BUSY } else { PACE_CALM } }
+        Self { began, next_seq, pace: pace.clamp(PACE_MIN, PACE_MAX) }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The end of the log where leaves are added: everything that happens under the log's one lock.
 //!
 //! A leaf gets its number and is handed to the kernel by one `write`, so that the death
-//! of the process afterwards loses nothing. The first error seals the segment: it is never written again,
-//! and the log has failed until the thread in `sync` has opened another segment.
+//! of the process afterwards loses nothing. A leaf that somebody will wait for before he says anything may be
+//! written with the next one, at the latest by the sync he waits for. The first error seals the segment: it is
+//! never written again, and the log has failed until the thread in `sync` has opened another segment, which
+//! begins with the leaves that were still to be written.
 
 use gatehouse_core::record::Settled;
 use std::io;
@@ -22,6 +24,18 @@ pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// Leaves that wait for the next write are written when they are more than this.
+const TAIL_BYTES_MAX: usize = 64 * 1024;
+
+/// When a leaf has to be with the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// At once.
+    Now,
+    /// With the next write, or the next sync: whoever appends it waits for that.
+    Soon,
+}
+
 /// A leaf that is in the log: its number, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -38,6 +52,9 @@ pub(crate) struct Writer {
     pub(crate) shard: Arc<str>,
     pub(crate) segment_bytes_max: u64,
     pub(crate) next_seq: u64,
+    /// The last leaves, as they will stand in the log, that are not with the kernel yet; and how many.
+    pub(crate) tail: Vec<u8>,
+    pub(crate) tail_leaves: u64,
     /// Where leaves go; none while the log has failed.
     pub(crate) segment: Option<Segment>,
     /// Ended segments that hold leaves which nobody has synced yet.
@@ -74,31 +91,73 @@ pub(crate) struct Failure {
 
 impl Writer {
     /// Adds a group. An error leaves the log failed, and the number unused.
-    pub(crate) fn append(&mut self, group: Group) -> Result<Ticket, LogError> {
+    pub(crate) fn append(&mut self, group: Group, when: Write) -> Result<Ticket, LogError> {
         if let Some(failure) = &self.failure {
             return Err(LogError::Unavailable { reason: failure.reason.clone() });
         }
         if self.segment.as_ref().is_none_or(|segment| segment.offset >= self.segment_bytes_max) {
+            self.flush().map_err(|error| self.failed_to("write", &error))?;
             self.rotate().map_err(|error| self.failed_to("start a new segment", &error))?;
         }
         let group = group.numbered(self.next_seq);
-        let at = self.write(group.bytes()).map_err(|error| self.failed_to("write", &error))?;
+        let at = self.add(group.bytes(), when).map_err(|error| self.failed_to("write", &error))?;
         let seq = self.next_seq;
         self.next_seq += 1;
         self.dirty = true;
         Ok(Ticket { seq, at })
     }
 
-    fn write(&mut self, group: &[u8]) -> io::Result<Cursor> {
-        let Some(segment) = &mut self.segment else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = segment.file.write_all(group) {
+    fn add(&mut self, group: &[u8], when: Write) -> io::Result<Cursor> {
+        let waiting = self.tail.len();
+        let segment = self.segment.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let offset = segment.offset + u64::try_from(waiting).unwrap_or_default();
+        let at = Cursor { segment: segment.first_seq, offset };
+        if when == Write::Soon && waiting + group.len() <= TAIL_BYTES_MAX {
+            self.tail.extend_from_slice(group);
+            self.tail_leaves += 1;
+        } else if waiting == 0 {
+            self.write(group)?;
+        } else {
+            self.tail.extend_from_slice(group);
+            let flushed = self.flush();
+            if flushed.is_err() {
+                self.tail.truncate(waiting);
+            }
+            self.tail.shrink_to(TAIL_BYTES_MAX);
+            flushed?;
+        }
+        Ok(at)
+    }
+
+    /// Writes what waits to be written.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.tail.is_empty() {
+            return Ok(());
+        }
+        let mut tail = std::mem::take(&mut self.tail);
+        let written = self.write(&tail);
+        if written.is_ok() {
+            tail.clear();
+            self.tail_leaves = 0;
+        }
+        self.tail = tail;
+        written
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let segment = self.segment.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        if let Err(error) = segment.file.write_all(bytes) {
             // Takes half a group away again. Where even that fails, readers stop at its checksum.
             let _ = segment.file.set_len(segment.offset);
             return Err(error);
         }
-        let at = Cursor { segment: segment.first_seq, offset: segment.offset };
-        segment.offset += u64::try_from(group.len()).unwrap_or_default();
-        Ok(at)
+        segment.offset += u64::try_from(bytes.len()).unwrap_or_default();
+        Ok(())
+    }
+
+    /// The number of the first leaf that is not with the kernel.
+    pub(crate) fn written_seq(&self) -> u64 {
+        self.next_seq - self.tail_leaves
     }
 
     /// Ends the segment and starts the next one.
@@ -117,7 +176,7 @@ impl Writer {
         self.dirty = true;
     }
 
-    fn failed_to(&mut self, what: &str, error: &io::Error) -> LogError {
+    pub(crate) fn failed_to(&mut self, what: &str, error: &io::Error) -> LogError {
         let reason: Arc<str> = format!("cannot {what}: {error}").into();
         self.fail(reason.clone(), 0..0);
         LogError::Unavailable { reason }

@@ -336,7 +336,10 @@ impl Trail {
                 .flatten()
                 .collect();
         self.house.metrics.ended(&self.record);
-        let ticket = match permit.settle(&self.record) {
+        // Who left is told nothing, so nobody will wait for the leaf.
+        let awaited = self.snapshot.durability == Durability::Local && ending != Ending::Aborted;
+        let settle = if awaited { Permit::settle_durably } else { Permit::settle };
+        let ticket = match settle(permit, &self.record) {
             Ok(ticket) => Some(ticket),
             Err(error) => {
                 tracing::error!(call = %self.record.call, %error, "a record waits for the log to work again");
