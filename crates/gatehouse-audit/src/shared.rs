@@ -81,7 +81,13 @@ impl Shared {
             dir: writer.dir.clone(),
             shard: writer.shard.clone(),
             wake: Condvar::new(),
-            state: Mutex::new(State { writer, urgent: false, complete: false, closing: false, rest: Rest::None }),
+            state: Mutex::new(State {
+                writer,
+                urgent: false,
+                complete: false,
+                closing: false,
+                rest: Rest::None,
+            }),
         }
     }
 

@@ -41,9 +41,9 @@ pub struct Cut;
 ///
 /// # Errors
 /// When the body breaks off.
-pub async fn collect<B>(mut body: B, bytes_max: u64) -> Result<Option<Bytes>, hyper::Error>
+pub async fn collect<B>(mut body: B, bytes_max: u64) -> Result<Option<Bytes>, B::Error>
 where
-    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+    B: Body<Data = Bytes> + Unpin,
 {
     let expected = usize::try_from(body.size_hint().lower().min(bytes_max)).unwrap_or_default();
     let mut first: Option<Bytes> = None;

@@ -16,7 +16,7 @@ use gatehouse_providers::{Action, Outgoing};
 use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
 use gatehouse_wire::error::classify;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -142,7 +142,7 @@ fn addressed(
     target: &Target,
     prepared: &Prepared,
     credential: Option<usize>,
-) -> Result<Request<Full<Bytes>>, Error> {
+) -> Result<Request<Bytes>, Error> {
     let provider = &target.provider;
     let same_family = prepared.dialect.family() == call.front.dialect.family();
     let none = HeaderMap::new();
@@ -154,7 +154,7 @@ fn addressed(
         credential: credential.and_then(|at| provider.credentials.get(at)),
         caller: if same_family { &call.headers } else { &none },
     })?;
-    let mut request = Request::new(Full::new(prepared.body.clone()));
+    let mut request = Request::new(prepared.body.clone());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = addressed.uri;
     *request.headers_mut() = addressed.headers;

@@ -1,23 +1,35 @@
 //! One HTTP/1.1 connection to a provider, driven by the call that uses it: it has no task of its own, so
 //! that a call is one task from end to end, nothing is handed between threads, and a call that is dropped
-//! takes its connection with it at once.
+//! takes its connection with it at once. While nothing comes, it holds no buffer.
 
+use super::framing::{Broken, Framing};
+use super::head::{self, Head, HeadReader};
 use super::pool::Home;
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
-type Driver = http1::Connection<MaybeHttpsStream<TokioIo<TcpStream>>, Full<Bytes>>;
+/// What is read at once: first into a place that all connections of a thread share.
+const READ_BYTES: usize = 16 * 1024;
+/// What is read at once while more comes than that.
+const READ_BYTES_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// What is below HTTP.
+pub(super) type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 /// Where a connection leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,95 +41,224 @@ pub(super) struct Origin {
 /// A connection on which nothing is under way, or the one thing that its user waits for.
 pub(super) struct Connection {
     pub(super) origin: Origin,
-    sender: SendRequest<Full<Bytes>>,
-    driver: Pin<Box<Driver>>,
+    stream: Box<Stream>,
+    /// What has come and was not taken yet.
+    buffer: BytesMut,
+    /// The last read brought as much as it could.
+    busy: bool,
+    outgoing: Outgoing,
+}
+
+/// What of a request is still to be written.
+#[derive(Default)]
+struct Outgoing {
+    head: Bytes,
+    body: Bytes,
+    /// Something of it was handed to the stream.
+    begun: bool,
+    /// All of it was, and went on to the network.
+    done: bool,
+    /// Writing failed: what came may be an answer all the same.
+    failed: bool,
 }
 
 /// Why no answer came.
-pub(super) enum Unsent {
-    /// The connection had been closed before anything was written: here is the request again.
-    Stale(Box<Request<Full<Bytes>>>),
+pub(super) enum Unanswered {
+    /// The connection had been closed before anything was written.
+    Unsent(Broken),
     /// The request, or a part of it, was written.
-    Failed(hyper::Error),
+    Failed(Broken),
 }
 
 /// The body of an answer, and the connection that it comes by. Read to its end, the connection goes home to
 /// its pool; dropped before, the connection is closed.
 pub struct Answer {
-    incoming: Incoming,
-    link: Option<(Connection, Home)>,
+    framing: Framing,
+    /// The connection, and where it goes when another request may follow.
+    link: Option<(Connection, Option<Home>)>,
 }
 
 // === impl Connection ===
 
 impl Connection {
     /// Takes over a stream on which nothing has been said.
-    pub(super) async fn begin(
-        origin: Origin,
-        stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    ) -> Result<Self, hyper::Error> {
-        let (sender, driver) = http1::handshake(stream).await?;
-        Ok(Self { origin, sender, driver: Box::pin(driver) })
+    pub(super) fn new(origin: Origin, stream: Stream) -> Self {
+        let (buffer, outgoing) = (BytesMut::new(), Outgoing::default());
+        Self { origin, stream: Box::new(stream), buffer, busy: false, outgoing }
     }
 
     /// Whether it can take a request: the provider may have closed it while nobody looked.
     pub(super) fn is_usable(&mut self) -> bool {
         // Whoever takes it next polls it with a waker of its own.
         let mut nobody = Context::from_waker(Waker::noop());
-        self.driver.as_mut().poll(&mut nobody).is_pending() && self.sender.is_ready()
+        self.buffer.is_empty() && self.poll_fill(&mut nobody).is_pending()
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn ask(
         mut self,
-        request: Request<Full<Bytes>>,
+        request: &Request<Bytes>,
         home: Home,
-    ) -> Result<Response<Answer>, Unsent> {
-        let mut answered = pin!(self.sender.try_send_request(request));
-        let mut ended = false;
-        let response = poll_fn(|context| {
-            if !ended {
-                // How a connection ends, the answer says.
-                ended = self.driver.as_mut().poll(context).is_ready();
+    ) -> Result<Response<Answer>, Unanswered> {
+        self.outgoing = Outgoing::new(request);
+        let mut reader = HeadReader::default();
+        let head = poll_fn(|context| self.poll_head(&mut reader, context)).await;
+        let Head { status, headers, framing, keep_alive } = head.map_err(|broken| {
+            // RFC 9110 section 9.2.2: what may have been acted on is not sent again without being asked to.
+            if self.outgoing.begun { Unanswered::Failed(broken) } else { Unanswered::Unsent(broken) }
+        })?;
+        let mut response = Response::new(Answer { framing, link: Some((self, keep_alive.then_some(home))) });
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn poll_head(
+        &mut self,
+        reader: &mut HeadReader,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Head, Broken>> {
+        loop {
+            // An answer may come before all of the request was written, and even if it cannot be.
+            if let Poll::Ready(Err(error)) = self.poll_write(context)
+                && !self.outgoing.begun
+            {
+                return Poll::Ready(Err(Broken::Io(error)));
             }
-            answered.as_mut().poll(context)
-        });
-        match response.await {
-            Ok(response) => {
-                let link = (!ended).then_some((self, home));
-                Ok(response.map(|incoming| Answer { incoming, link }))
+            if let Some(head) = reader.take(&mut self.buffer)? {
+                return Poll::Ready(Ok(head));
             }
-            Err(mut error) => Err(match error.take_message() {
-                Some(request) => Unsent::Stale(Box::new(request)),
-                None => Unsent::Failed(error.into_error()),
-            }),
+            match ready!(self.poll_fill(context)) {
+                Ok(0) => return Poll::Ready(Err(Broken::Cut)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Broken::Io(error))),
+            }
         }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.poll(Pin::new(&mut self.stream), context)
+    }
+
+    /// Reads what has come. Nothing more will, when that is nothing.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = if self.busy {
+            self.buffer.reserve(READ_BYTES_MAX);
+            ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(context))?
+        } else {
+            ready!(SHARED.with_borrow_mut(|shared| {
+                let mut into = ReadBuf::new(shared);
+                ready!(Pin::new(&mut self.stream).poll_read(context, &mut into))?;
+                self.buffer.extend_from_slice(into.filled());
+                Poll::Ready(io::Result::Ok(into.filled().len()))
+            }))?
+        };
+        self.busy = read >= READ_BYTES;
+        Poll::Ready(Ok(read))
+    }
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    fn new(request: &Request<Bytes>) -> Self {
+        Self { head: head::request(request).into(), body: request.body().clone(), ..Self::default() }
+    }
+
+    /// Writes what is left.
+    fn poll(&mut self, mut stream: Pin<&mut Box<Stream>>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.done || self.failed {
+            return Poll::Ready(Ok(()));
+        }
+        let written = self.poll_all(&mut stream, context);
+        match &written {
+            Poll::Ready(Ok(())) => self.done = true,
+            Poll::Ready(Err(_)) => self.failed = true,
+            Poll::Pending => {}
+        }
+        written
+    }
+
+    fn poll_all(
+        &mut self,
+        stream: &mut Pin<&mut Box<Stream>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !(self.head.is_empty() && self.body.is_empty()) {
+            let written = if self.head.is_empty() {
+                ready!(stream.as_mut().poll_write(context, &self.body))?
+            } else if self.body.is_empty() || !stream.is_write_vectored() {
+                ready!(stream.as_mut().poll_write(context, &self.head))?
+            } else {
+                let parts = [IoSlice::new(&self.head), IoSlice::new(&self.body)];
+                ready!(stream.as_mut().poll_write_vectored(context, &parts))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.begun = true;
+            let of_head = written.min(self.head.len());
+            self.head.advance(of_head);
+            self.body.advance(written - of_head);
+        }
+        stream.as_mut().poll_flush(context)
     }
 }
 
 // === impl Answer ===
 
+impl Answer {
+    /// The connection has done its part.
+    fn release(&mut self) {
+        let Some((mut connection, Some(home))) = self.link.take() else { return };
+        connection.busy = false;
+        if connection.outgoing.done && connection.is_usable() {
+            (connection.buffer, connection.outgoing) = (BytesMut::new(), Outgoing::default());
+            home.keep(connection);
+        }
+    }
+}
+
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some((connection, _)) = &mut self.link
-            && connection.driver.as_mut().poll(context).is_ready()
-        {
-            self.link = None;
-        }
-        let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(context));
-        if frame.is_none()
-            && let Some((mut connection, home)) = self.link.take()
-            && connection.is_usable()
-        {
-            home.keep(connection);
-        }
-        Poll::Ready(frame)
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        let broken = loop {
+            let Some((connection, _)) = &mut this.link else { return Poll::Ready(None) };
+            // Whoever answers before he has heard all may still want the rest.
+            let _ = connection.poll_write(context);
+            match this.framing.take(&mut connection.buffer) {
+                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(None) if this.framing == Framing::Ended => {
+                    this.release();
+                    return Poll::Ready(None);
+                }
+                Ok(None) => {}
+                Err(broken) => break broken,
+            }
+            if connection.buffer.is_empty() {
+                // A pause may be long: it needs no memory.
+                connection.buffer = BytesMut::new();
+            }
+            match ready!(connection.poll_fill(context)) {
+                Ok(0) => match this.framing.closed() {
+                    Ok(()) => {
+                        this.link = None;
+                        return Poll::Ready(None);
+                    }
+                    Err(broken) => break broken,
+                },
+                Ok(_) => {}
+                Err(error) => break Broken::Io(error),
+            }
+        };
+        this.link = None;
+        Poll::Ready(Some(Err(broken)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,6 +267,10 @@ impl Body for Answer {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left),
+            Framing::Ended => SizeHint::with_exact(0),
+            Framing::Chunked(_) | Framing::Close => SizeHint::default(),
+        }
     }
 }

@@ -1,19 +1,21 @@
 //! The way to providers: pooled connections, deadlines, and the first byte.
 
 mod connection;
+mod framing;
+mod head;
 mod pool;
 mod tls;
 
 pub use connection::Answer;
 
 use bytes::Bytes;
-use connection::{Connection, Origin, Unsent};
+use connection::{Connection, Origin, Unanswered};
 use gatehouse_core::error::{Code, Error};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, header};
-use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
 use pool::Pool;
 use std::pin::pin;
 use std::sync::Arc;
@@ -52,17 +54,13 @@ impl Upstream {
     /// # Errors
     /// `upstream_unreachable` when no connection came about (nothing was sent), `upstream_timeout` when the
     /// time is over, `upstream_bad_response` when what came was no answer.
-    pub async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-        limit: Duration,
-    ) -> Result<Response<Answer>, Error> {
+    pub async fn send(&self, request: Request<Bytes>, limit: Duration) -> Result<Response<Answer>, Error> {
         tokio::time::timeout(limit, pin!(self.ask(request)))
             .await
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
     }
 
-    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Answer>, Error> {
+    async fn ask(&self, mut request: Request<Bytes>) -> Result<Response<Answer>, Error> {
         let origin = addressed(&mut request)?;
         loop {
             let (connection, reused) = match self.pool.take(&origin) {
@@ -70,12 +68,13 @@ impl Upstream {
                 // Rare, and large: not a part of every call.
                 None => (Box::pin(self.connect(&origin)).await?, false),
             };
-            match connection.ask(request, self.pool.home()).await {
+            match connection.ask(&request, self.pool.home()).await {
                 Ok(response) => return Ok(response),
                 // Closed while it waited, and nothing was written: the next one, or a new one.
-                Err(Unsent::Stale(again)) if reused => request = *again,
-                Err(Unsent::Stale(_)) => return Err(unanswered("the connection was closed".to_owned())),
-                Err(Unsent::Failed(error)) => return Err(unanswered(chain(&error))),
+                Err(Unanswered::Unsent(_)) if reused => {}
+                Err(Unanswered::Unsent(broken) | Unanswered::Failed(broken)) => {
+                    return Err(unanswered(chain(&broken)));
+                }
             }
         }
     }
@@ -93,7 +92,7 @@ impl Upstream {
         let connecting = async {
             let stream =
                 self.connector.clone().call(uri).await.map_err(|error| unreachable(chain(&*error)))?;
-            Connection::begin(origin.clone(), stream).await.map_err(|error| unreachable(chain(&error)))
+            Ok(Connection::new(origin.clone(), TokioIo::new(stream)))
         };
         tokio::time::timeout(self.connect, pin!(connecting))
             .await
@@ -102,7 +101,7 @@ impl Upstream {
 }
 
 /// Makes a request with a whole address one for a connection: a path, and the host as a header.
-fn addressed(request: &mut Request<Full<Bytes>>) -> Result<Origin, Error> {
+fn addressed(request: &mut Request<Bytes>) -> Result<Origin, Error> {
     let no_address = || Error::new(Code::UpstreamUnreachable, "the provider has no address");
     let parts = std::mem::take(request.uri_mut()).into_parts();
     let authority = parts.authority.ok_or_else(no_address)?;

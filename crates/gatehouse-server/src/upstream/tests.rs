@@ -5,7 +5,7 @@ use super::Upstream;
 use bytes::Bytes;
 use gatehouse_core::error::Code;
 use http::Request;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 const LIMIT: Duration = Duration::from_secs(20);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn request(to: SocketAddr) -> Request<Full<Bytes>> {
-    Request::post(format!("http://{to}/v1/x?y=1")).body(Full::new(Bytes::from_static(b"{}"))).unwrap()
+fn request(to: SocketAddr) -> Request<Bytes> {
+    Request::post(format!("http://{to}/v1/x?y=1")).body(Bytes::from_static(b"{}")).unwrap()
 }
 
 async fn heard(stream: &mut TcpStream) -> String {
@@ -99,4 +99,119 @@ async fn what_goes_wrong_is_named() {
     });
     let error = upstream.send(request(to), LIMIT).await.err().unwrap();
     assert_eq!(error.code, Code::UpstreamBadResponse);
+}
+
+/// Answers each connection with one of these, whatever it is asked, and says how many there were.
+async fn serving(answers: Vec<&'static [u8]>) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            heard(&mut stream).await;
+            stream.write_all(answer).await.unwrap();
+            // Those that are to be used again stay open: nobody may come with a second request.
+            if answer.ends_with(b"stay") {
+                assert_eq!(stream.read(&mut [0; 16]).await.unwrap_or(0), 0);
+            }
+        }
+    });
+    (to, server)
+}
+
+#[tokio::test]
+async fn a_connection_whose_end_is_not_clear_is_not_used_again() {
+    let answers: Vec<&[u8]> = vec![
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and stay",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nstay",
+        b"HTTP/1.1 200 OK\r\n\r\nall that comes",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    ];
+    let (to, server) = serving(answers).await;
+    let upstream = Upstream::new(LIMIT);
+    for expected in ["ok", "stay", "all that comes", "ok", "ok"] {
+        assert_eq!(asked(&upstream, to).await, expected);
+    }
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_or_no_answer_is_an_error() {
+    let cut: Vec<&[u8]> = vec![
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello world\r\n0\r\n\r\n",
+    ];
+    let (to, _) = serving(cut).await;
+    let upstream = Upstream::new(LIMIT);
+    for _ in 0..3 {
+        let answer = upstream.send(request(to), LIMIT).await.unwrap();
+        assert!(answer.into_body().collect().await.is_err());
+    }
+    let none: Vec<&[u8]> = vec![b"", b"HTTP/1.1 200 OK\r\nx", b"+OK POP3\r\n\r\n", b"HTTP/1.1 101 X\r\n\r\n"];
+    let (to, _) = serving(none).await;
+    for _ in 0..4 {
+        assert_eq!(upstream.send(request(to), LIMIT).await.err().unwrap().code, Code::UpstreamBadResponse);
+    }
+}
+
+/// More than the buffers of two sockets hold.
+const LARGE: usize = 32 * 1024 * 1024;
+
+fn large(to: SocketAddr) -> Request<Bytes> {
+    Request::post(format!("http://{to}/")).body(Bytes::from(vec![b'x'; LARGE])).unwrap()
+}
+
+#[tokio::test]
+async fn who_answers_early_is_understood_and_may_still_read_the_rest() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        // The first one refuses and goes.
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 512]).await.unwrap();
+        let refusal = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno";
+        stream.write_all(refusal).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        drop(stream);
+        // The second one begins to answer, reads all, and goes on.
+        second.read_exact(&mut [0; 512]).await.unwrap();
+        second.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nso").await.unwrap();
+        let (mut all, mut buffer) = (512, vec![0; 1 << 16]);
+        while all < LARGE {
+            all += second.read(&mut buffer).await.unwrap();
+        }
+        second.write_all(b"me").await.unwrap();
+    });
+    let upstream = Upstream::new(LIMIT);
+    let answer = upstream.send(large(to), LIMIT).await.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "no");
+    let answer = upstream.send(large(to), LIMIT).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "some");
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn large_answers_come_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for chunk in [1, 70_000, 4_000_000] {
+            heard(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+            for piece in vec![b'y'; 8_000_000].chunks(chunk).take(10_000) {
+                let piece = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+                stream.write_all(&piece).await.unwrap();
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+        }
+    });
+    let upstream = Upstream::new(LIMIT);
+    for expected in [10_000, 8_000_000, 8_000_000] {
+        assert_eq!(asked(&upstream, to).await.len(), expected);
+    }
 }

@@ -7,7 +7,6 @@ use crate::body;
 use crate::upstream::Upstream;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
-use http_body_util::Full;
 use std::time::Duration;
 
 /// The time for one request, as OpenTelemetry has it.
@@ -50,7 +49,7 @@ impl Transport {
         let uri: Uri = format!("{}{path}", self.endpoint)
             .parse()
             .map_err(|_| failure("no address".to_owned(), false))?;
-        let mut request = Request::new(Full::new(Bytes::from(message.into_bytes())));
+        let mut request = Request::new(Bytes::from(message.into_bytes()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
