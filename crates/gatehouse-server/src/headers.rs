@@ -38,10 +38,44 @@ const PASSED_ON: [&str; 6] =
     ["x-request-id", "request-id", "openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"];
 const PASSED_ON_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
 
+/// Headers of a provider's answer that concern browsers, caches and networks on the way. No one here reads
+/// them, and keeping one costs more than looking at its name.
+const NOISE: [&str; 18] = [
+    "age",
+    "alt-svc",
+    "cache-control",
+    "content-security-policy",
+    "expires",
+    "keep-alive",
+    "nel",
+    "pragma",
+    "referrer-policy",
+    "report-to",
+    "server",
+    "server-timing",
+    "set-cookie",
+    "strict-transport-security",
+    "vary",
+    "via",
+    "x-content-type-options",
+    "x-frame-options",
+];
+const NOISE_PREFIXES: [&str; 4] = ["access-control-", "cf-", "cross-origin-", "x-envoy-"];
+/// How many headers an answer to a caller usually has.
+const USUAL: usize = 16;
+
+/// Whether this header of a provider's answer is of no use. The name may be in any case.
+#[must_use]
+pub fn is_noise(name: &str) -> bool {
+    let begins_with =
+        |prefix: &&str| name.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
+    NOISE.iter().any(|noise| noise.eq_ignore_ascii_case(name)) || NOISE_PREFIXES.iter().any(begins_with)
+}
+
 /// The provider's headers that are passed on.
 #[must_use]
 pub fn passed_on(upstream: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(USUAL);
     for (name, value) in upstream {
         let name_text = name.as_str();
         let known = PASSED_ON.contains(&name_text);
@@ -73,7 +107,7 @@ fn encoded(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{passed_on, put};
+    use super::{is_noise, passed_on, put};
     use http::{HeaderMap, HeaderValue};
 
     #[test]
@@ -87,6 +121,16 @@ mod tests {
         let mut names: Vec<_> = passed_on(&upstream).keys().map(|name| name.to_string()).collect();
         names.sort();
         assert_eq!(names, ["x-ratelimit-remaining-tokens", "x-request-id"]);
+    }
+
+    #[test]
+    fn noise_is_known_in_any_case() {
+        for name in ["Set-Cookie", "CF-Ray", "server", "Access-Control-Allow-Origin"] {
+            assert!(is_noise(name), "{name}");
+        }
+        for name in ["content-type", "x-ratelimit-limit-requests", "retry-after", "date", "x-new", "cf", ""] {
+            assert!(!is_noise(name), "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! (RFC 9112 sections 2 to 6).
 
 use super::framing::{Broken, Framing};
+use crate::headers::is_noise;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -12,12 +13,15 @@ use std::mem::MaybeUninit;
 const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The most headers of an answer.
 const ANSWER_HEADERS_MAX: usize = 128;
+/// How many of them are usually kept.
+const HEADERS_KEPT: usize = 16;
 /// What the head of a request usually needs.
 const REQUEST_HEAD_BYTES: usize = 512;
 
 /// The head of an answer, and what it says of the rest.
 pub(super) struct Head {
     pub(super) status: StatusCode,
+    /// Without those that are of no use to anybody.
     pub(super) headers: HeaderMap,
     pub(super) framing: Framing,
     /// Whether another request may follow on the connection.
@@ -115,8 +119,8 @@ fn parse(bytes: &Bytes) -> Result<Option<Head>, Broken> {
     if status.is_informational() {
         return Ok(None);
     }
-    let mut headers = HeaderMap::with_capacity(found.headers.len());
-    for header in &*found.headers {
+    let mut headers = HeaderMap::with_capacity(HEADERS_KEPT);
+    for header in found.headers.iter().filter(|header| !is_noise(header.name)) {
         let name = HeaderName::from_bytes(header.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value));
         let (Ok(name), Ok(value)) = (name, value) else {

@@ -141,7 +141,27 @@ impl<'a> Node<'a> {
     /// not an object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        self.slots_of_members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value)
+        let meta = self.meta();
+        let end = if meta.kind == Kind::Object { wide(meta.next) } else { 0 };
+        let (slots, bytes) = (self.doc.slots.as_slice(), self.doc.bytes().as_ref());
+        let (mut at, mut found) = (self.slot + 1, None);
+        // The most frequent question of all: it is asked of the index itself, and most names differ in length.
+        while at < end
+            && let Some([key, value]) = slots.get(at..at + 2)
+        {
+            let is_named = match key.kind {
+                Kind::String => {
+                    wide(key.end - key.start) == name.len() + 2
+                        && bytes.get(wide(key.start) + 1..wide(key.end) - 1) == Some(name.as_bytes())
+                }
+                _ => Node { doc: self.doc, slot: at }.str().is_some_and(|own| own == name),
+            };
+            if is_named {
+                found = Some(Node { doc: self.doc, slot: at + 1 });
+            }
+            at = wide(value.next);
+        }
+        found
     }
 
     /// Like [`Self::get`], with `null` taken for absent.
@@ -181,18 +201,6 @@ impl<'a> Node<'a> {
         match self.kind() {
             Kind::Array | Kind::Object => wide(self.meta().next) == self.slot + 1,
             _ => self.inner_range().is_empty(),
-        }
-    }
-
-    fn is(&self, text: &str) -> bool {
-        let meta = self.meta();
-        match meta.kind {
-            Kind::String => {
-                let inner = wide(meta.start) + 1..wide(meta.end) - 1;
-                inner.len() == text.len() && self.doc.bytes().get(inner) == Some(text.as_bytes())
-            }
-            Kind::Escaped => self.str().is_some_and(|own| own == text),
-            _ => false,
         }
     }
 
