@@ -5,6 +5,7 @@
 //! with it the connection to the provider and the trail.
 
 use super::attempt::{Head, Sent};
+use super::edit;
 use super::prepare::Prepared;
 use super::source::Source;
 use super::whole::read_json;
@@ -16,14 +17,12 @@ use crate::house::House;
 use crate::target::Target;
 use crate::trail::{Ended, Trail};
 use bytes::{Bytes, BytesMut};
-use gatehouse_core::content::{Dialect, Edit, Place, splice};
+use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::window::Window;
 use gatehouse_wire::chat::{self, ChatEvent};
 use gatehouse_wire::codec::StreamEncoder;
 use gatehouse_wire::error::mid_stream;
-use gatehouse_wire::json::escaped;
-use gatehouse_wire::openai_chat::is_usage_only;
 use gatehouse_wire::sse::Frame;
 use http::{HeaderMap, header};
 use std::collections::VecDeque;
@@ -190,7 +189,9 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
     let until = Instant::now() + limit;
     let mut begun: Option<Instant> = None;
     loop {
-        let lifecycle = |event: &ChatEvent| matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_));
+        let lifecycle = |event: &ChatEvent| {
+            matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_) | ChatEvent::ForUsage { .. })
+        };
         let failed = source.ready().find_map(|event| match event {
             ChatEvent::Error(error) => Some(error.clone()),
             _ => None,
@@ -342,7 +343,7 @@ impl Relay {
 
     fn pass_window(&mut self) -> Result<(), Error> {
         while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
-            if held.changed && self.opened.encoder.is_none() && !can_be_spliced(&held.events) {
+            if held.changed && self.opened.encoder.is_none() && !edit::can_be_spliced(&held.events) {
                 // Better no answer than one with what a guardrail took out of it.
                 return Err(Error::new(
                     Code::GuardUnavailable,
@@ -370,7 +371,7 @@ impl Relay {
     fn emit(&mut self, frame: &Frame, events: &[ChatEvent], changed: bool) {
         if let Some(encoder) = &mut self.opened.encoder {
             let mut out = Vec::new();
-            for event in events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. })) {
+            for event in events.iter().filter(|event| !is_of_frame(event)) {
                 if matches!(event, ChatEvent::End) && !self.trail.meter.is_reported() {
                     // SDKs want a usage; where the provider gave none, they get our count.
                     encoder.event(&ChatEvent::Usage(self.trail.meter.total(true).0), &mut out);
@@ -382,9 +383,10 @@ impl Relay {
             // The provider's own error event has no stable code: ours has.
             let id = self.trail.id().to_string();
             self.out.extend_from_slice(&mid_stream(self.opened.front, error, &id));
-        } else if !(self.opened.hide_usage && is_usage_only(&frame.data())) {
-            let raw = if changed { edited(frame, events) } else { frame.raw.clone() };
-            self.out.extend_from_slice(&raw);
+        } else {
+            let hidden = if self.opened.hide_usage { edit::for_usage(events) } else { None };
+            let texts = if changed { edit::of_texts(events) } else { Vec::new() };
+            edit::write(frame, texts, hidden, &mut self.out);
         }
         for event in events {
             match event {
@@ -463,30 +465,14 @@ impl Drop for Relay {
     }
 }
 
+/// Whether an event is about its frame alone: who writes the answer anew has nothing to say of it.
+fn is_of_frame(event: &ChatEvent) -> bool {
+    matches!(event, ChatEvent::Repeat { .. } | ChatEvent::ForUsage { .. })
+}
+
 fn error_of(event: &ChatEvent) -> Option<&Error> {
     match event {
         ChatEvent::Error(error) => Some(error),
         _ => None,
     }
-}
-
-/// Whether every text of a frame is a string of its own in the frame's bytes.
-fn can_be_spliced(events: &[ChatEvent]) -> bool {
-    !events.iter().any(|event| matches!(event, ChatEvent::Delta { at: None, .. }))
-}
-
-/// A frame whose texts a guardrail has changed: the changed strings are spliced into its bytes.
-fn edited(frame: &Frame, events: &[ChatEvent]) -> Bytes {
-    let mut edits: Vec<Edit> = events
-        .iter()
-        .filter_map(|event| match event {
-            ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. } => {
-                let start = frame.data.start;
-                Some(Edit { range: start + at.start..start + at.end, with: Bytes::from(escaped(text)) })
-            }
-            _ => None,
-        })
-        .collect();
-    edits.sort_by_key(|edit| edit.range.start);
-    splice(&frame.raw, &edits)
 }

@@ -70,6 +70,13 @@ pub enum ChatEvent {
         /// Where it stands in the frame's data.
         at: Range<usize>,
     },
+    /// What of a frame is there only because usage was asked for: the member `usage` that counts nothing
+    /// (OpenAI's `"usage":null` in every chunk), with its comma, or a whole chunk that holds nothing else. It
+    /// is hidden from a caller who did not ask; encoders make their own.
+    ForUsage {
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+    },
     /// The provider failed in the middle. Nothing follows.
     Error(Error),
     /// The end, whole and well. Nothing follows.
@@ -161,6 +168,7 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
             ChatEvent::Close { .. }
             | ChatEvent::Finish { .. }
             | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
             | ChatEvent::End => {}
         }
     }

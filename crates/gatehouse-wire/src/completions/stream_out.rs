@@ -86,7 +86,8 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Delta { .. }
             | ChatEvent::Seal { .. }
             | ChatEvent::Close { .. }
-            | ChatEvent::Repeat { .. } => {}
+            | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. } => {}
         }
     }
 }

@@ -74,7 +74,7 @@ impl StreamEncoder for Encoder {
                     self.close(growing, out);
                 }
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. } | ChatEvent::ForUsage { .. } => {}
             ChatEvent::End => self.end(out),
         }
     }

@@ -101,8 +101,9 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
     let name = subject.name;
     let mut open: HashMap<u32, bool> = HashMap::new();
     let mut over = false;
-    // Repeats are for guardrails alone and stand outside of the order.
-    let told = events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. }));
+    // These are about frames, not part of the answer, and stand outside of the order.
+    let told =
+        events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. } | ChatEvent::ForUsage { .. }));
     for (at, event) in told.enumerate() {
         assert!(!over, "{name}: {event:?} behind the end");
         match event {
@@ -122,7 +123,10 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
                 over = true;
             }
             ChatEvent::Error(_) => over = true,
-            ChatEvent::Usage(_) | ChatEvent::Finish { .. } | ChatEvent::Repeat { .. } => {}
+            ChatEvent::Usage(_)
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. } => {}
         }
     }
 }

@@ -34,4 +34,6 @@ mod secrets;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod stream_usage;
+#[cfg(test)]
 mod translation;
