@@ -3,8 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::content::{Edit, splice};
+use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::ChatEvent;
-use gatehouse_wire::json::escaped;
+use gatehouse_wire::json::{Doc, Strictness, escaped};
 use gatehouse_wire::sse::Frame;
 use std::ops::Range;
 
@@ -16,43 +17,67 @@ pub fn for_usage(events: &[ChatEvent]) -> Option<Range<usize>> {
     })
 }
 
-/// Whether every text of a frame is a string of its own in the frame's bytes.
-pub fn can_be_spliced(events: &[ChatEvent]) -> bool {
-    !events.iter().any(|event| matches!(event, ChatEvent::Delta { at: None, .. }))
-}
-
-/// The edits that bring the texts of a guardrail into a frame. Ranges are of the frame's data.
-pub fn of_texts(events: &[ChatEvent]) -> Vec<Edit> {
-    let edit = |event: &ChatEvent| match event {
-        ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. } => {
-            Some(Edit { range: at.clone(), with: Bytes::from(escaped(text)) })
-        }
-        _ => None,
+/// The edits that bring the texts that guardrails have changed into a frame. Ranges are of the frame's data.
+///
+/// A delta that stands nowhere in the frame needs none: what the caller sees of its text is told aside
+/// (`gatehouse_wire::watch`), and judged there.
+pub fn of_texts(events: &[ChatEvent], changed: &[usize]) -> Vec<Edit> {
+    let is_aside = |at: &Range<usize>| {
+        events.iter().any(|event| matches!(event, ChatEvent::Aside { at: own, .. } if own == at))
     };
-    events.iter().filter_map(edit).collect()
+    let edit = |event: &ChatEvent| {
+        let (text, at) = match event {
+            ChatEvent::Delta { text, at: Some(at), .. } if !is_aside(at) => (text, at),
+            ChatEvent::Repeat { text, at, .. } | ChatEvent::Aside { text, at, .. } => (text, at),
+            _ => return None,
+        };
+        Some(Edit { range: at.clone(), with: Bytes::from(escaped(text)) })
+    };
+    let mut changed = changed.to_vec();
+    changed.sort_unstable();
+    changed.dedup();
+    changed.into_iter().filter_map(|at| edit(events.get(at)?)).collect()
 }
 
 /// Appends a frame to what goes out, with its texts as they may pass and without what is `hidden`; nothing
 /// when all of it is.
-pub fn write(frame: &Frame, mut texts: Vec<Edit>, hidden: Option<Range<usize>>, out: &mut BytesMut) {
+///
+/// # Errors
+/// `guard_unavailable` when a text cannot be replaced: what a guardrail took out of an answer goes out
+/// under no circumstances.
+pub fn write(
+    frame: &Frame,
+    texts: Vec<Edit>,
+    hidden: Option<Range<usize>>,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
     let start = frame.data.start;
+    let mut edits = texts;
     match hidden {
-        Some(hidden) if hidden.len() >= frame.data.len() => return,
-        Some(hidden) if texts.is_empty() => {
+        Some(hidden) if hidden.len() >= frame.data.len() => return Ok(()),
+        Some(hidden) if edits.is_empty() => {
             let (from, to) = (start + hidden.start, start + hidden.end);
             out.extend_from_slice(frame.raw.get(..from).unwrap_or_default());
             out.extend_from_slice(frame.raw.get(to..).unwrap_or_default());
-            return;
+            return Ok(());
         }
-        Some(hidden) => texts.push(Edit { range: hidden, with: Bytes::new() }),
-        None if texts.is_empty() => return out.extend_from_slice(&frame.raw),
+        Some(hidden) => edits.push(Edit { range: hidden, with: Bytes::new() }),
+        None if edits.is_empty() => {
+            out.extend_from_slice(&frame.raw);
+            return Ok(());
+        }
         None => {}
     }
-    for edit in &mut texts {
-        edit.range = start + edit.range.start..start + edit.range.end;
+    edits.sort_by_key(|edit| edit.range.start);
+    let data = splice(&frame.data(), &edits);
+    // A number cannot become a word.
+    if Doc::parse(data.clone(), Strictness::Provider).is_err() {
+        return Err(Error::new(Code::GuardUnavailable, "a guardrail's edit cannot be made in this stream"));
     }
-    texts.sort_by_key(|edit| edit.range.start);
-    out.extend_from_slice(&splice(&frame.raw, &texts));
+    out.extend_from_slice(frame.raw.get(..start).unwrap_or_default());
+    out.extend_from_slice(&data);
+    out.extend_from_slice(frame.raw.get(frame.data.end..).unwrap_or_default());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -74,7 +99,7 @@ mod tests {
 
     fn written(frame: &Frame, events: &[ChatEvent], edits: Vec<gatehouse_core::content::Edit>) -> String {
         let mut out = BytesMut::new();
-        write(frame, edits, for_usage(events), &mut out);
+        write(frame, edits, for_usage(events), &mut out).unwrap();
         String::from_utf8(out.to_vec()).unwrap()
     }
 
@@ -85,13 +110,18 @@ mod tests {
         );
         let rest = "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ab\"}}],\"x\":1}\r\n\r\n";
         assert_eq!(written(&frame, &events, Vec::new()), format!("id: 7\r\ndata: {{{rest}"));
-        for event in &mut events {
+        let mut changed = Vec::new();
+        for (at, event) in events.iter_mut().enumerate() {
             if let ChatEvent::Delta { text, .. } = event {
                 *text = "\"".to_owned();
+                changed.push(at);
             }
         }
         let edited = rest.replace("\"ab\"", "\"\\\"\"");
-        assert_eq!(written(&frame, &events, of_texts(&events)), format!("id: 7\r\ndata: {{{edited}"));
+        assert_eq!(
+            written(&frame, &events, of_texts(&events, &changed)),
+            format!("id: 7\r\ndata: {{{edited}")
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! An answer on its way: the events of a stream, and the way from a whole answer to them and back.
 
 use super::{Block, ChatResponse, Finish, Seal, Thought, ToolCall};
+use gatehouse_core::content::Place;
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
 use std::ops::Range;
@@ -60,15 +61,33 @@ pub enum ChatEvent {
         /// The stop text that was met.
         stop_sequence: Option<String>,
     },
-    /// A text that the dialect repeats in whole at the end of a block (Responses' `…done` events). Only
-    /// guardrails read it; encoders make their own.
+    /// A whole text of a frame that is no delta: what the dialect repeats at the end of a block (Responses'
+    /// `…done` events), and what only callers of the same dialect get. Only guardrails read it; encoders make
+    /// their own.
     Repeat {
-        /// Whether it is a tool call's arguments.
-        arguments: bool,
+        /// What it is to the conversation.
+        place: Place,
         /// The text.
         text: String,
         /// Where it stands in the frame's data.
         at: Range<usize>,
+    },
+    /// A piece of a text that comes in frames of its own, beside the blocks, or in another form than theirs.
+    /// Only guardrails read it, where the caller gets the frames as they are ([`crate::watch`]).
+    Aside {
+        /// Which text it is a piece of.
+        key: u32,
+        /// What it is to the conversation.
+        place: Place,
+        /// The piece.
+        text: String,
+        /// Where it stands in the frame's data. Where a delta stands there too, this counts for edits.
+        at: Range<usize>,
+    },
+    /// A text beside the blocks is over.
+    AsideEnd {
+        /// Which one.
+        key: u32,
     },
     /// What of a frame is there only because usage was asked for: the member `usage` that counts nothing
     /// (OpenAI's `"usage":null` in every chunk), with its comma, or a whole chunk that holds nothing else. It
@@ -84,6 +103,17 @@ pub enum ChatEvent {
 }
 
 // === impl ChatEvent ===
+
+impl ChatEvent {
+    /// Whether it is about its frame alone: who writes the answer anew has nothing to say of it.
+    #[must_use]
+    pub fn is_of_frame(&self) -> bool {
+        matches!(
+            self,
+            Self::Repeat { .. } | Self::Aside { .. } | Self::AsideEnd { .. } | Self::ForUsage { .. }
+        )
+    }
+}
 
 /// The events of an answer that came in one piece: what a streaming front gets then, and the left side of
 /// the law `fold(events(x)) == x`.
@@ -169,6 +199,8 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
             | ChatEvent::Finish { .. }
             | ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
             | ChatEvent::End => {}
         }
     }

@@ -87,7 +87,9 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Seal { .. }
             | ChatEvent::Close { .. }
             | ChatEvent::Repeat { .. }
-            | ChatEvent::ForUsage { .. } => {}
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. } => {}
         }
     }
 }

@@ -74,7 +74,10 @@ impl StreamEncoder for Encoder {
                     self.close(growing, out);
                 }
             }
-            ChatEvent::Repeat { .. } | ChatEvent::ForUsage { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. } => {}
             ChatEvent::End => self.end(out),
         }
     }

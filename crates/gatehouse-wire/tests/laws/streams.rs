@@ -101,9 +101,8 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
     let name = subject.name;
     let mut open: HashMap<u32, bool> = HashMap::new();
     let mut over = false;
-    // These are about frames, not part of the answer, and stand outside of the order.
-    let told =
-        events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. } | ChatEvent::ForUsage { .. }));
+    // Those about frames are not part of the answer, and stand outside of the order.
+    let told = events.iter().filter(|event| !event.is_of_frame());
     for (at, event) in told.enumerate() {
         assert!(!over, "{name}: {event:?} behind the end");
         match event {
@@ -123,10 +122,7 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
                 over = true;
             }
             ChatEvent::Error(_) => over = true,
-            ChatEvent::Usage(_)
-            | ChatEvent::Finish { .. }
-            | ChatEvent::Repeat { .. }
-            | ChatEvent::ForUsage { .. } => {}
+            _ => {}
         }
     }
 }

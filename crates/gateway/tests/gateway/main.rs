@@ -18,6 +18,8 @@ mod departures;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod guards_in_streams;
+#[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod keys;
