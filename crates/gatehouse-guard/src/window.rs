@@ -340,7 +340,9 @@ mod tests {
     use super::*;
     use crate::engine::{Guards, tests::words};
     use gatehouse_core::call::Scope;
+    use gatehouse_core::content::Dialect;
     use gatehouse_core::verdict::{Action, Decision};
+    use gatehouse_wire::chat::Weight;
     use proptest::prelude::*;
 
     fn window(action: Action) -> Window<usize> {
@@ -398,6 +400,44 @@ mod tests {
             stream(&mut window(Action::Redact), &["Nightingale", "s sing"]).unwrap().1,
             "Nightingales sing"
         );
+    }
+
+    fn aside(key: u32, text: &str) -> ChatEvent {
+        ChatEvent::Aside { key, place: Place::Output, text: text.to_owned(), at: 0..0 }
+    }
+
+    #[test]
+    fn texts_beside_the_blocks_are_held_changed_and_let_go_like_theirs() {
+        let mut window = window(Action::Redact);
+        window.push(0, 1, vec![aside(7, "the Nigh")]).unwrap();
+        window.push(1, 1, vec![aside(8, "other"), aside(7, "tingale")]).unwrap();
+        assert!(window.pop().is_none());
+        window.push(2, 1, vec![ChatEvent::AsideEnd { key: 7 }]).unwrap();
+        let first = window.pop().unwrap();
+        assert_eq!((first.events, first.changed), (vec![aside(7, "the [REDACTED]")], vec![0]));
+        assert!(window.pop().is_none(), "the other text is not over");
+        window.finish().unwrap();
+        let second = window.pop().unwrap();
+        assert_eq!((&second.events[1], second.changed), (&aside(7, ""), vec![1]));
+    }
+
+    #[test]
+    fn a_frame_with_something_to_block_never_passes_whatever_it_is() {
+        let opaque = |text: &str| {
+            let value = RawJson(format!(r#"{{"type":"x","note":"{text}"}}"#));
+            let (origin, weight) = (Dialect::AnthropicMessages, Weight::Hint);
+            let own = Extension { origin, path: String::new(), value, weight };
+            ChatEvent::Open { index: 0, block: Block::Opaque(own) }
+        };
+        let repeat = ChatEvent::Repeat { place: Place::Output, text: "Nightingale".to_owned(), at: 0..0 };
+        for event in [opaque("Nightingale"), repeat] {
+            let mut blocking = window(Action::Block);
+            assert_eq!(blocking.push(0, 1, vec![event]).unwrap_err().code, Code::GuardBlocked);
+            assert!(blocking.pop().is_none());
+        }
+        let mut redacting = window(Action::Redact);
+        redacting.push(0, 1, vec![opaque("by Nightingale")]).unwrap();
+        assert_eq!(redacting.pop().unwrap().events, [opaque("by [REDACTED]")]);
     }
 
     proptest! {

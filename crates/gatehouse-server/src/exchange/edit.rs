@@ -7,6 +7,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::ChatEvent;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
 use gatehouse_wire::sse::Frame;
+use gatehouse_wire::watch::unspelled;
 use std::ops::Range;
 
 /// What of a frame is there only because usage was asked for.
@@ -33,10 +34,22 @@ pub fn of_texts(events: &[ChatEvent], changed: &[usize]) -> Vec<Edit> {
         };
         Some(Edit { range: at.clone(), with: Bytes::from(escaped(text)) })
     };
+    if changed.is_empty() {
+        return Vec::new();
+    }
     let mut changed = changed.to_vec();
     changed.sort_unstable();
     changed.dedup();
-    changed.into_iter().filter_map(|at| edit(events.get(at)?)).collect()
+    let spelled = events.iter().filter_map(|event| match event {
+        ChatEvent::Spelled { at, is_list } => Some(unspelled(at.clone(), *is_list)),
+        _ => None,
+    });
+    changed.into_iter().filter_map(|at| edit(events.get(at)?)).chain(spelled).collect()
+}
+
+/// A text cannot be replaced.
+pub fn cannot() -> Error {
+    Error::new(Code::GuardUnavailable, "a guardrail's edit cannot be made in this answer")
 }
 
 /// Appends a frame to what goes out, with its texts as they may pass and without what is `hidden`; nothing
@@ -72,7 +85,7 @@ pub fn write(
     let data = splice(&frame.data(), &edits);
     // A number cannot become a word.
     if Doc::parse(data.clone(), Strictness::Provider).is_err() {
-        return Err(Error::new(Code::GuardUnavailable, "a guardrail's edit cannot be made in this stream"));
+        return Err(cannot());
     }
     out.extend_from_slice(frame.raw.get(..start).unwrap_or_default());
     out.extend_from_slice(&data);

@@ -101,7 +101,8 @@ impl StreamEncoder for Encoder {
             ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
-            | ChatEvent::AsideEnd { .. } => {}
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.ended = true;
                 out.extend_from_slice(&mid_stream(DIALECT, error, &self.context.id));

@@ -35,7 +35,8 @@ pub enum ChatEvent {
         index: u32,
         /// The text.
         text: String,
-        /// Where the text stands in the frame's data (inside the quotes), for edits in place.
+        /// Where the text stands in the frame's data (inside the quotes), for edits in place; `None` where it
+        /// does not stand there in this form. All pieces of a text have it, or none ([`crate::watch`]).
         at: Option<Range<usize>>,
     },
     /// The seal of an open block.
@@ -89,6 +90,13 @@ pub enum ChatEvent {
         /// Which one.
         key: u32,
     },
+    /// What spells the texts of its frame once more, token by token: taken out when one of them changes.
+    Spelled {
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+        /// Whether it is a list, else an object.
+        is_list: bool,
+    },
     /// What of a frame is there only because usage was asked for: the member `usage` that counts nothing
     /// (OpenAI's `"usage":null` in every chunk), with its comma, or a whole chunk that holds nothing else. It
     /// is hidden from a caller who did not ask; encoders make their own.
@@ -110,7 +118,11 @@ impl ChatEvent {
     pub fn is_of_frame(&self) -> bool {
         matches!(
             self,
-            Self::Repeat { .. } | Self::Aside { .. } | Self::AsideEnd { .. } | Self::ForUsage { .. }
+            Self::Repeat { .. }
+                | Self::Aside { .. }
+                | Self::AsideEnd { .. }
+                | Self::Spelled { .. }
+                | Self::ForUsage { .. }
         )
     }
 }
@@ -201,6 +213,7 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
             | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. }
             | ChatEvent::End => {}
         }
     }

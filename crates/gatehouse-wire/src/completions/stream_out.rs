@@ -89,7 +89,8 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
-            | ChatEvent::AsideEnd { .. } => {}
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
         }
     }
 }

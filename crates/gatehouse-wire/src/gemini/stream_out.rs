@@ -188,7 +188,8 @@ impl StreamEncoder for Encoder {
             ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
-            | ChatEvent::AsideEnd { .. } => {}
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.chunk(&render(Family::Gemini, error, ""), out);
                 self.finish(out);

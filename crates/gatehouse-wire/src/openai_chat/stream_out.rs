@@ -69,7 +69,8 @@ impl StreamEncoder for Encoder {
             ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
-            | ChatEvent::AsideEnd { .. } => {}
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.is_over = true;
                 out.extend_from_slice(&mid_stream(Dialect::OpenAiChat, error, &self.context.id));

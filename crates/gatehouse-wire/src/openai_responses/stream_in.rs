@@ -116,7 +116,7 @@ impl Decoder {
             }
             "response.custom_tool_call_input.delta" => self.free_form(at, root.opt("delta"), out),
             "response.custom_tool_call_input.done" => {
-                self.repeat(root.opt("input"), Place::ToolArguments, out)
+                self.repeat(root.opt("input"), Place::ToolArguments, out);
             }
             "response.output_item.done" => {
                 if let Some(item) = root.opt("item") {
@@ -247,11 +247,8 @@ impl Decoder {
         if growing.received == 0 {
             growing.add(FREE_FORM_FRAME.0, None, out);
         }
-        // Only a text without escapes is the same inside the arguments as in the frame.
-        let input = text.str().unwrap_or_default();
-        let escaped = escaped_text(&input);
-        let place = (escaped == input).then(|| text.inner_range());
-        growing.add(&escaped, place, out);
+        // Inside the arguments it is another text than in the frame.
+        growing.add(&escaped_text(&text.str().unwrap_or_default()), None, out);
     }
 
     /// Adds what `whole` has beyond what came.

@@ -77,7 +77,8 @@ impl StreamEncoder for Encoder {
             ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }
-            | ChatEvent::AsideEnd { .. } => {}
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::End => self.end(out),
         }
     }

@@ -66,6 +66,14 @@ const CHAT: &[Case] = &[
     ),
 ];
 
+/// What spells the text once more goes with the word, and stays where there was none.
+const SPELLED: [&str; 4] = [
+    r#"{"choices":[{"index":0,"delta":{"content":"by {A}"},"logprobs":{"content":[{"token":"{A}","bytes":[79,115]}]}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{"content":"{B}."},"logprobs":{"content":[{"token":"{B}"}]}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{"content":" So."},"logprobs":{"content":[{"token":" So."}]}}]}"#,
+    r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+];
+
 const MESSAGES: &[Case] = &[
     (
         "inputs of tools in one piece",
@@ -101,14 +109,14 @@ const RESPONSES: &[Case] = &[(
     &[
         r#"{"type":"response.created","response":{"id":"r","model":"m","instructions":"never say {I}","output":[]}}"#,
         r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"custom_tool_call","id":"i","call_id":"c","name":"f","input":""}}"#,
-        r#"{"type":"response.custom_tool_call_input.delta","output_index":0,"delta":"a\n{A}"}"#,
-        r#"{"type":"response.custom_tool_call_input.delta","output_index":0,"delta":"{B}"}"#,
-        r#"{"type":"response.custom_tool_call_input.done","output_index":0,"input":"a\n{W}"}"#,
-        r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"custom_tool_call","id":"i","call_id":"c","name":"f","input":"a\n{W}"}}"#,
+        r#"{"type":"response.custom_tool_call_input.delta","output_index":0,"delta":"a {A}"}"#,
+        r#"{"type":"response.custom_tool_call_input.delta","output_index":0,"delta":"{B}\n"}"#,
+        r#"{"type":"response.custom_tool_call_input.done","output_index":0,"input":"a {W}\n"}"#,
+        r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"custom_tool_call","id":"i","call_id":"c","name":"f","input":"a {W}\n"}}"#,
         r#"{"type":"response.code_interpreter_call_code.delta","output_index":1,"delta":"print('{A}"}"#,
         r#"{"type":"response.code_interpreter_call_code.delta","output_index":1,"delta":"{B}')"}"#,
         r#"{"type":"response.code_interpreter_call_code.done","output_index":1,"code":"print('{W}')"}"#,
-        r#"{"type":"response.completed","response":{"id":"r","model":"m","status":"completed","instructions":"never say {I}","output":[{"type":"custom_tool_call","id":"i","call_id":"c","name":"f","input":"a\n{W}"}],"usage":{"input_tokens":1,"output_tokens":5}}}"#,
+        r#"{"type":"response.completed","response":{"id":"r","model":"m","status":"completed","instructions":"never say {I}","output":[{"type":"custom_tool_call","id":"i","call_id":"c","name":"f","input":"a {W}\n"}],"usage":{"input_tokens":1,"output_tokens":5}}}"#,
     ],
 )];
 
@@ -181,6 +189,48 @@ async fn every_text_of_a_frame_is_redacted_in_place() {
         assert_eq!(answer.text(), expected, "{path} {name}");
         let other = filled(&frames, ["Falcon", "Fal", "con"]);
         assert_eq!(streamed(&provider, &house, path, &other).await.text(), other, "{path} {name}");
+    }
+}
+
+#[tokio::test]
+async fn log_probabilities_do_not_spell_what_was_redacted() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact"))).await;
+    let path = "/v1/chat/completions";
+    let frames = [&SPELLED[..], &["[DONE]"]].concat();
+    let answer = streamed(&provider, &house, path, &filled(&frames, WORD)).await.text();
+    let expected = filled(&frames, ["[REDACTED]", "[REDACTED]", ""])
+        .replace(r#"{"content":[{"token":"[REDACTED]","bytes":[79,115]}]}"#, "null")
+        .replace(r#"{"content":[{"token":""}]}"#, "null");
+    assert_eq!(answer, expected);
+    let other = filled(&frames, ["Falcon", "Fal", "con"]);
+    assert_eq!(streamed(&provider, &house, path, &other).await.text(), other);
+}
+
+#[tokio::test]
+async fn answers_in_one_piece_are_read_whole() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact"))).await;
+    let sent = r#"{"id":"a","model":"m","choices":[{"index":0,"logprobs":{"content":[{"token":"{W}"}]},"message":{"content":"x","annotations":[{"url_citation":{"title":"{W}"}}],"tool_calls":[{"id":"c","function":{"name":"f","arguments":{"id":"{W}"}}}]},"finish_reason":"stop"}]}"#;
+    for kind in ["openai", "anthropic"] {
+        let body = sent.replace("{W}", "Osprey");
+        let path = if kind == "openai" { "/v1/chat/completions" } else { "/v1/messages" };
+        provider.script(&json!({"replay": {"content_type": "application/json", "body": body}}));
+        let user = json!([{"role": "user", "content": "hi"}]);
+        let ask = Ask::post(path, &json!({"model": "openai/m", "messages": user, "max_tokens": 9}));
+        let answer = house.call(ask).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        if kind == "openai" {
+            let spelled = r#"{"content":[{"token":"[REDACTED]"}]}"#;
+            assert_eq!(answer.text(), sent.replace("{W}", "[REDACTED]").replace(spelled, "null"));
+        } else {
+            assert_eq!(
+                answer.json()["content"][1]["input"],
+                json!({"id": "[REDACTED]"}),
+                "{}",
+                answer.text()
+            );
+        }
     }
 }
 
