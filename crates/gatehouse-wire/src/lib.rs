@@ -21,3 +21,4 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod seal;
 pub mod sse;
+pub mod watch;

@@ -2,6 +2,7 @@
 
 use super::Whole;
 use super::attempt::{Head, Sent};
+use super::edit;
 use super::prepare::Prepared;
 use crate::body;
 use crate::call::Call;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use gatehouse_core::content::{Place, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::watch;
 use std::pin::pin;
 
 /// Sends the request and reads the whole answer.
@@ -71,7 +73,9 @@ fn judged(
     if !call.guards.any_at(&[Place::Output, Place::ToolArguments]) {
         return Ok(doc);
     }
-    let judged = call.guards.judge(doc.text(), &codec.answer_spans(&doc));
+    let mut spans = codec.answer_spans(&doc);
+    let spelled = watch::complete(doc.root(), &mut spans);
+    let mut judged = call.guards.judge(doc.text(), &spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
         return Err(error);
@@ -79,7 +83,10 @@ fn judged(
     if judged.edits.is_empty() {
         Ok(doc)
     } else {
-        Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider)
+        judged.edits.extend(spelled);
+        judged.edits.sort_by_key(|edit| edit.range.start);
+        // A number cannot become a word.
+        Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider).map_err(|_| edit::cannot())
     }
 }
 

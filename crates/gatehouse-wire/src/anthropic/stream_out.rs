@@ -98,7 +98,11 @@ impl StreamEncoder for Encoder {
             ChatEvent::Finish { finish, native, stop_sequence } => {
                 self.finish.get_or_insert_with(|| (*finish, native.clone(), stop_sequence.clone()));
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.ended = true;
                 out.extend_from_slice(&mid_stream(DIALECT, error, &self.context.id));

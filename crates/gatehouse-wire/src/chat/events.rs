@@ -1,6 +1,7 @@
 //! An answer on its way: the events of a stream, and the way from a whole answer to them and back.
 
 use super::{Block, ChatResponse, Finish, Seal, Thought, ToolCall};
+use gatehouse_core::content::Place;
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
 use std::ops::Range;
@@ -34,7 +35,8 @@ pub enum ChatEvent {
         index: u32,
         /// The text.
         text: String,
-        /// Where the text stands in the frame's data (inside the quotes), for edits in place.
+        /// Where the text stands in the frame's data (inside the quotes), for edits in place; `None` where it
+        /// does not stand there in this form. All pieces of a text have it, or none ([`crate::watch`]).
         at: Option<Range<usize>>,
     },
     /// The seal of an open block.
@@ -60,13 +62,45 @@ pub enum ChatEvent {
         /// The stop text that was met.
         stop_sequence: Option<String>,
     },
-    /// A text that the dialect repeats in whole at the end of a block (Responses' `…done` events). Only
-    /// guardrails read it; encoders make their own.
+    /// A whole text of a frame that is no delta: what the dialect repeats at the end of a block (Responses'
+    /// `…done` events), and what only callers of the same dialect get. Only guardrails read it; encoders make
+    /// their own.
     Repeat {
-        /// Whether it is a tool call's arguments.
-        arguments: bool,
+        /// What it is to the conversation.
+        place: Place,
         /// The text.
         text: String,
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+    },
+    /// A piece of a text that comes in frames of its own, beside the blocks, or in another form than theirs.
+    /// Only guardrails read it, where the caller gets the frames as they are ([`crate::watch`]).
+    Aside {
+        /// Which text it is a piece of.
+        key: u32,
+        /// What it is to the conversation.
+        place: Place,
+        /// The piece.
+        text: String,
+        /// Where it stands in the frame's data. Where a delta stands there too, this counts for edits.
+        at: Range<usize>,
+    },
+    /// A text beside the blocks is over.
+    AsideEnd {
+        /// Which one.
+        key: u32,
+    },
+    /// What spells the texts of its frame once more, token by token: taken out when one of them changes.
+    Spelled {
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+        /// Whether it is a list, else an object.
+        is_list: bool,
+    },
+    /// What of a frame is there only because usage was asked for: the member `usage` that counts nothing
+    /// (OpenAI's `"usage":null` in every chunk), with its comma, or a whole chunk that holds nothing else. It
+    /// is hidden from a caller who did not ask; encoders make their own.
+    ForUsage {
         /// Where it stands in the frame's data.
         at: Range<usize>,
     },
@@ -77,6 +111,21 @@ pub enum ChatEvent {
 }
 
 // === impl ChatEvent ===
+
+impl ChatEvent {
+    /// Whether it is about its frame alone: who writes the answer anew has nothing to say of it.
+    #[must_use]
+    pub fn is_of_frame(&self) -> bool {
+        matches!(
+            self,
+            Self::Repeat { .. }
+                | Self::Aside { .. }
+                | Self::AsideEnd { .. }
+                | Self::Spelled { .. }
+                | Self::ForUsage { .. }
+        )
+    }
+}
 
 /// The events of an answer that came in one piece: what a streaming front gets then, and the left side of
 /// the law `fold(events(x)) == x`.
@@ -161,6 +210,10 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
             ChatEvent::Close { .. }
             | ChatEvent::Finish { .. }
             | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. }
             | ChatEvent::End => {}
         }
     }

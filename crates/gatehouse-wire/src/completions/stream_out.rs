@@ -86,7 +86,11 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Delta { .. }
             | ChatEvent::Seal { .. }
             | ChatEvent::Close { .. }
-            | ChatEvent::Repeat { .. } => {}
+            | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
         }
     }
 }

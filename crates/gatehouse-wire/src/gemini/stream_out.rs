@@ -185,7 +185,11 @@ impl StreamEncoder for Encoder {
             ChatEvent::Finish { finish, native, .. } => {
                 self.reason.get_or_insert_with(|| finish::write(*finish, native.as_deref()));
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.chunk(&render(Family::Gemini, error, ""), out);
                 self.finish(out);

@@ -36,7 +36,7 @@ mod view_messages;
 #[cfg(test)]
 mod tests;
 
-pub use stream_usage::is_usage_only;
+pub(crate) use stream_usage::ForUsage;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{

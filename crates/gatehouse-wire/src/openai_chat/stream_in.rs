@@ -7,7 +7,7 @@ use super::answer::{bad, own_member};
 use super::calls::Calls;
 use super::details::{self, Detail};
 use super::finish::Ending;
-use super::{reasoning, usage};
+use super::{ForUsage, reasoning, usage};
 use crate::chat::{Block, ChatEvent, Thought, Weight};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
@@ -56,6 +56,7 @@ struct Parts<'a> {
     may_count: bool,
     /// Whether it may be an error.
     may_fail: bool,
+    for_usage: ForUsage,
 }
 
 // === impl StreamDecoder for Decoder ===
@@ -93,8 +94,10 @@ impl<'a> Parts<'a> {
     fn of(root: Node<'a>) -> Self {
         let mut parts = Self::default();
         let mut has_choices = false;
-        for (name, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        for (name, value) in root.members() {
+            parts.for_usage.look(&name, value);
             match name.as_ref() {
+                _ if value.is_null() => {}
                 "choices" => {
                     has_choices = true;
                     parts.choose(value);
@@ -135,6 +138,7 @@ impl Decoder {
         let root = doc.root();
         let parts = Parts::of(root);
         self.start(root, parts.choice.is_some(), out);
+        parts.for_usage.tell(doc, out);
         let error = if parts.may_fail || is_error { from_stream(Family::OpenAi, doc) } else { None };
         if let Some(choice) = parts.choice.filter(|_| error.is_none()) {
             if let Some(delta) = parts.delta {

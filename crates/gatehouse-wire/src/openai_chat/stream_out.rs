@@ -66,7 +66,11 @@ impl StreamEncoder for Encoder {
             ChatEvent::Close { index } => self.close(*index, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
             ChatEvent::Finish { finish, native, .. } => self.finish(*finish, native.as_deref(), out),
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.is_over = true;
                 out.extend_from_slice(&mid_stream(Dialect::OpenAiChat, error, &self.context.id));

@@ -90,7 +90,7 @@ impl Decoder {
                     self.repeat_all(item, out);
                 }
             }
-            "response.content_part.added" => self.repeat(root.path(&["part", "text"]), false, out),
+            "response.content_part.added" => self.repeat(root.path(&["part", "text"]), Place::Output, out),
             "response.output_text.delta" | "response.refusal.delta" => {
                 self.said(name, at, root, root.opt("delta"), out);
             }
@@ -111,11 +111,13 @@ impl Decoder {
             "response.function_call_arguments.done" => {
                 if let Some(text) = root.opt("arguments") {
                     self.settle(at, 0, &text.str().unwrap_or_default(), Some(text), out);
-                    self.repeat(Some(text), true, out);
+                    self.repeat(Some(text), Place::ToolArguments, out);
                 }
             }
             "response.custom_tool_call_input.delta" => self.free_form(at, root.opt("delta"), out),
-            "response.custom_tool_call_input.done" => self.repeat(root.opt("input"), true, out),
+            "response.custom_tool_call_input.done" => {
+                self.repeat(root.opt("input"), Place::ToolArguments, out);
+            }
             "response.output_item.done" => {
                 if let Some(item) = root.opt("item") {
                     self.finish_item(at, item, out);
@@ -197,7 +199,7 @@ impl Decoder {
         let opened = self.growing(at, part).is_some_and(|growing| growing.received > 0);
         if opened {
             self.settle(at, part, &text.str().unwrap_or_default(), Some(text), out);
-            self.repeat(Some(text), false, out);
+            self.repeat(Some(text), Place::Output, out);
         } else {
             self.said(if refuses { "response.refusal.done" } else { name }, at, root, Some(text), out);
         }
@@ -224,7 +226,7 @@ impl Decoder {
     fn thought_whole(&mut self, at: u64, part: (bool, u64), text: Option<Node<'_>>, out: &mut Events) {
         let Some(text) = text.filter(Node::is_str) else { return };
         if self.growing(at, 0).is_some_and(|growing| growing.parts.contains(&part)) {
-            self.repeat(Some(text), false, out);
+            self.repeat(Some(text), Place::Output, out);
         } else {
             self.thought(at, part, Some(text), out);
         }
@@ -245,11 +247,8 @@ impl Decoder {
         if growing.received == 0 {
             growing.add(FREE_FORM_FRAME.0, None, out);
         }
-        // Only a text without escapes is the same inside the arguments as in the frame.
-        let input = text.str().unwrap_or_default();
-        let escaped = escaped_text(&input);
-        let place = (escaped == input).then(|| text.inner_range());
-        growing.add(&escaped, place, out);
+        // Inside the arguments it is another text than in the frame.
+        growing.add(&escaped_text(&text.str().unwrap_or_default()), None, out);
     }
 
     /// Adds what `whole` has beyond what came.
@@ -329,25 +328,25 @@ impl Decoder {
     }
 
     /// Names a text that repeats what came before; not one that is new, and stands in this frame's deltas.
-    fn repeat(&self, text: Option<Node<'_>>, arguments: bool, out: &mut Events) {
+    fn repeat(&self, text: Option<Node<'_>>, kind: Place, out: &mut Events) {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let place = text.inner_range();
         let mut fresh = out.iter().skip(self.before_frame);
         if !fresh.any(|event| matches!(event, ChatEvent::Delta { at: Some(at), .. } if *at == place)) {
             let text = text.str().unwrap_or_default().into_owned();
-            out.push(ChatEvent::Repeat { arguments, text, at: place });
+            out.push(ChatEvent::Repeat { place: kind, text, at: place });
         }
     }
 
     /// Every text of an item that has ended.
     fn repeat_all(&self, item: Node<'_>, out: &mut Events) {
-        of_output(item, &mut |text, place| self.repeat(Some(text), place != Place::Output, out));
+        of_output(item, &mut |text, place| self.repeat(Some(text), place, out));
     }
 
     /// Events of hosted tools say nothing to other dialects; guardrails read what they hold in whole.
     fn hosted(&self, root: Node<'_>, out: &mut Events) {
         for name in ["code", "arguments", "command", "output"] {
-            self.repeat(root.opt(name), true, out);
+            self.repeat(root.opt(name), Place::ToolArguments, out);
         }
     }
 

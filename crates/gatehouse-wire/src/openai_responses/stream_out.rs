@@ -74,7 +74,11 @@ impl StreamEncoder for Encoder {
                     self.close(growing, out);
                 }
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::End => self.end(out),
         }
     }
