@@ -190,7 +190,9 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
     let until = Instant::now() + limit;
     let mut begun: Option<Instant> = None;
     loop {
-        let lifecycle = |event: &ChatEvent| matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_));
+        let lifecycle = |event: &ChatEvent| {
+            matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_) | ChatEvent::Tier(_))
+        };
         let failed = source.ready().find_map(|event| match event {
             ChatEvent::Error(error) => Some(error.clone()),
             _ => None,
@@ -361,6 +363,12 @@ impl Relay {
                 ChatEvent::Delta { text, .. } => self.trail.meter.text(text),
                 ChatEvent::Usage(usage) => self.trail.meter.reported(*usage),
                 ChatEvent::Finish { finish, .. } => self.trail.finished(finish.as_str()),
+                ChatEvent::Tier(tier) => self.trail.tier(tier),
+                ChatEvent::Open { block, .. } if self.opened.encoder.is_some() => {
+                    if let Some(path) = block.lost_in(self.opened.front) {
+                        self.trail.left_out(&path);
+                    }
+                }
                 _ => {}
             }
         }

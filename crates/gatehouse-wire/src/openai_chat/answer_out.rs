@@ -4,7 +4,7 @@ use super::finish::lost_word;
 use super::messages_out::write_call;
 use super::reasoning::{self, write_signature};
 use super::request::LEGACY_FUNCTIONS;
-use super::usage;
+use super::{citations, usage};
 use crate::chat::{Block, ChatResponse, Finish, Thought, ToolCall};
 use crate::codec::ReplyContext;
 use crate::json::{Out, Raw};
@@ -82,7 +82,7 @@ fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
             Block::Refusal(more) => refusal.get_or_insert_default().push_str(more),
             Block::Thought(thought) => thoughts.push((at, thought)),
             Block::ToolCall(call) => calls.push(call),
-            Block::Opaque(_) => {}
+            Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
     let is_silent = calls.is_empty() && refusal.is_none();
@@ -104,6 +104,11 @@ fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
             });
         }
         None => {}
+    }
+    let cited =
+        || blocks.iter().filter_map(|block| if let Block::Citations(one) = block { Some(one) } else { None });
+    if cited().next().is_some() {
+        out.array_field(citations::MEMBER, |out| cited().for_each(|one| citations::write(out, one)));
     }
     for block in blocks {
         if let Block::Opaque(own) = block

@@ -5,7 +5,7 @@ use super::parts_out::{Content, content, part_json};
 use super::quirks::tool_id;
 use super::reasoning::{in_details, write_signature};
 use super::request_out::Body;
-use crate::chat::{Block, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
+use crate::chat::{Block, Citations, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
@@ -234,7 +234,7 @@ impl Messages<'_, '_> {
                         _ => answer.texts.push(Part::Opaque(own.clone())),
                     }
                 }
-                Block::Opaque(own) => self.body.foreign(own)?,
+                Block::Citations(Citations { own, .. }) | Block::Opaque(own) => self.body.foreign(own)?,
             }
         }
         Ok(answer)

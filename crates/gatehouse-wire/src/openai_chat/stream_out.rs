@@ -3,11 +3,12 @@
 use super::answer_out::{finish_word, head, is_legacy};
 use super::finish::lost_word;
 use super::reasoning::{self, in_blocks, in_details, write_signature};
-use super::{details, usage};
+use super::{citations, details, usage};
 use crate::chat::{Block, ChatEvent, Finish, Seal, Thought, ToolCall};
 use crate::codec::{ReplyContext, StreamEncoder};
 use crate::error::mid_stream;
 use crate::json::{Out, Raw};
+use crate::sse::on_one_line;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::usage::Usage;
 
@@ -29,6 +30,7 @@ pub(super) struct Encoder {
     /// Whether a seal of text was told: once only, as clients put repeated texts together.
     is_signed: bool,
     usage: Option<Usage>,
+    tier: Option<String>,
     is_finished: bool,
     is_over: bool,
 }
@@ -65,6 +67,7 @@ impl StreamEncoder for Encoder {
             ChatEvent::Seal { index, seal } => self.seal(*index, seal, out),
             ChatEvent::Close { index } => self.close(*index, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
+            ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, .. } => self.finish(*finish, native.as_deref(), out),
             ChatEvent::Repeat { .. } => {}
             ChatEvent::Error(error) => {
@@ -92,6 +95,7 @@ impl Encoder {
             listed: 0,
             is_signed: false,
             usage: None,
+            tier: None,
             is_finished: false,
             is_over: false,
         }
@@ -112,6 +116,12 @@ impl Encoder {
                 self.begin_call(nth, call, out);
                 Kind::Call(nth)
             }
+            Block::Citations(cited) => {
+                self.delta(out, |out| {
+                    out.array_field(citations::MEMBER, |out| citations::write(out, cited));
+                });
+                Kind::Other
+            }
             Block::Opaque(own) => {
                 if own.origin == Dialect::OpenAiChat {
                     self.delta(out, |out| {
@@ -126,7 +136,7 @@ impl Encoder {
         match block {
             Block::Text { text, .. } | Block::Refusal(text) => self.tell(index, text, out),
             Block::Thought(thought) => self.tell(index, &thought.text, out),
-            Block::ToolCall(_) | Block::Opaque(_) => {}
+            Block::ToolCall(_) | Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
 
@@ -293,13 +303,16 @@ impl Encoder {
 
     fn head(&self, out: &mut Out) {
         head(out, &self.context, "chat.completion.chunk", &self.id, &self.model, self.created);
+        out.field_opt("service_tier", self.tier.as_deref());
     }
 }
 
 fn write_event(out: &mut Vec<u8>, inside: impl FnOnce(&mut Out)) {
     out.extend_from_slice(b"data: ");
+    let start = out.len();
     let mut json = Out::after(std::mem::take(out));
     json.object(inside);
     *out = json.into_bytes();
+    on_one_line(out, start);
     out.extend_from_slice(b"\n\n");
 }

@@ -3,7 +3,7 @@
 use super::input::free_form_input;
 use super::names::Names;
 use super::parts::{lost, write as write_part, write_mark};
-use crate::chat::{Block, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
+use crate::chat::{Block, Citations, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
 use crate::codec::Target;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
@@ -88,7 +88,9 @@ impl Input<'_> {
             Block::Opaque(own) if own.origin == Dialect::OpenAiResponses => {
                 out.item(Raw(&own.value.0));
             }
-            Block::Opaque(foreign) => self.dropped.push(lost(foreign)?),
+            Block::Citations(Citations { own: foreign, .. }) | Block::Opaque(foreign) => {
+                self.dropped.push(lost(foreign)?);
+            }
         }
         Ok(())
     }

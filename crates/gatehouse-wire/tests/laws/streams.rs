@@ -122,7 +122,10 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
                 over = true;
             }
             ChatEvent::Error(_) => over = true,
-            ChatEvent::Usage(_) | ChatEvent::Finish { .. } | ChatEvent::Repeat { .. } => {}
+            ChatEvent::Usage(_)
+            | ChatEvent::Tier(_)
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Repeat { .. } => {}
         }
     }
 }
