@@ -1,17 +1,14 @@
 //! What an answer says beside its words, carried between all dialects, whole and streamed: citations and
 //! the tier that served.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may say what it expects, also in its helpers"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may say what it expects, also in its helpers")]
 
 use bytes::Bytes;
 use gatehouse_core::content::Dialect;
+use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::anthropic::Messages;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatResponse, events, fold};
-use gatehouse_wire::codec::{Codec, ReplyContext};
+use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
 use gatehouse_wire::gemini::Gemini;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;
@@ -177,4 +174,48 @@ fn perplexitys_lists_are_citations() {
     let alone =
         OpenAiChat.decode_answer(&doc(with(message, r#""citations":["https://b.example"]"#))).unwrap();
     assert_eq!(cited(&alone)[0][0].url.as_deref(), Some("https://b.example"));
+}
+
+/// A chat caller's free-form tool at a provider that knows functions only, and the call on its way back.
+#[test]
+fn free_form_tools_of_chat_are_functions_elsewhere() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"x"},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"c0","type":"custom","custom":{"name":"sh","input":"ls \"a\""}}]},
+        {"role":"tool","tool_call_id":"c0","content":"b"}],
+        "tools":[{"type":"custom","custom":{"name":"sh","description":"runs","format":
+        {"type":"grammar","grammar":{"syntax":"lark","definition":"start: WORD"}}}}],
+        "tool_choice":{"type":"custom","custom":{"name":"sh"}}}"#;
+    let request = OpenAiChat.decode_request(&doc(body)).unwrap();
+    let target = Target { model: "claude", capabilities: Capabilities::default(), quirks: &Quirks::NONE };
+    let encoded = Messages.encode_request(&request, &target).unwrap();
+    assert_eq!(encoded.dropped, ["tools[0].custom.format.grammar"]);
+    let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
+    let function = sent.pointer("/tools/0").unwrap();
+    assert_eq!(
+        (&function["name"], &function["input_schema"]["required"]),
+        (&"sh".into(), &serde_json::json!(["input"]))
+    );
+    let rule = function.pointer("/input_schema/properties/input/description").unwrap();
+    assert!(rule.as_str().unwrap().ends_with("It follows this lark grammar:\nstart: WORD"), "{rule}");
+    assert_eq!(
+        sent.pointer("/messages/1/content/0/input").unwrap(),
+        &serde_json::json!({"input": "ls \"a\""})
+    );
+    assert_eq!(sent["tool_choice"], serde_json::json!({"type": "tool", "name": "sh"}));
+
+    let answer = r#"{"id":"msg_1","model":"m","type":"message","stop_reason":"tool_use","content":[
+        {"type":"tool_use","id":"t1","name":"sh","input":{"input":"cat \"b\""}}],"usage":{}}"#;
+    let answer = Messages.decode_answer(&doc(answer)).unwrap();
+    let context = ReplyContext { request: Some(std::sync::Arc::new(request)), ..context() };
+    let call =
+        serde_json::json!({"id": "t1", "type": "custom", "custom": {"name": "sh", "input": "cat \"b\""}});
+    let whole: serde_json::Value =
+        serde_json::from_slice(&OpenAiChat.encode_answer(&answer, &context)).unwrap();
+    assert_eq!(whole.pointer("/choices/0/message/tool_calls").unwrap(), &serde_json::json!([call]));
+
+    let (mut encoder, mut out) = (OpenAiChat.encoder(context), Vec::new());
+    events(&answer).iter().for_each(|event| encoder.event(event, &mut out));
+    let stream = String::from_utf8(out).unwrap();
+    let piece = r#""delta":{"tool_calls":[{"index":0,"id":"t1","type":"custom","custom":{"name":"sh","input":"cat \"b\""}}]}"#;
+    assert!(stream.contains(piece) && !stream.contains("\"function\""), "{stream}");
 }

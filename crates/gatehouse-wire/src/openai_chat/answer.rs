@@ -1,6 +1,6 @@
 //! An answer in one piece, read: for accounting, for guards, and whole.
 
-use super::calls::{custom, custom_arguments, minted_id};
+use super::calls::{custom, minted_id};
 use super::finish::Ending;
 use super::messages::thinking_text;
 use super::view_messages::reasoning_texts;
@@ -8,6 +8,7 @@ use super::{citations, parts, reasoning, usage};
 use crate::chat::{Block, ChatResponse, Extension, Thought, ToolCall, Weight};
 use crate::codec::Summary;
 use crate::error::in_success_body;
+use crate::free_form;
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Place, Span};
 use gatehouse_core::error::{Code, Error};
@@ -195,7 +196,7 @@ fn tool_call(call: Node<'_>, answer_id: &str, nth: u32) -> Option<Block> {
     if let Some(custom) = custom(call) {
         let called = called(custom, id)?;
         let input = custom.opt("input").and_then(|input| input.str()).unwrap_or_default();
-        return Some(Block::ToolCall(ToolCall { arguments: custom_arguments(&input), ..called }));
+        return Some(Block::ToolCall(ToolCall { arguments: free_form::arguments(&input), ..called }));
     }
     let called = called(call.opt("function")?, id)?;
     Some(Block::ToolCall(ToolCall { seal: reasoning::read_signature(call), ..called }))

@@ -1,6 +1,6 @@
 //! A stream that came in another dialect, written.
 
-use super::answer_out::{finish_word, head, is_legacy};
+use super::answer_out::{finish_word, head, is_custom, is_legacy, write_custom};
 use super::finish::lost_word;
 use super::reasoning::{self, in_blocks, in_details, write_signature};
 use super::{citations, details, usage};
@@ -44,6 +44,8 @@ enum Kind {
     Thought(Thought, u32),
     /// A call and its place among the calls.
     Call(u32),
+    /// A call of a free-form tool, whose input is known once its arguments are whole.
+    Custom(ToolCall, u32),
     /// Nothing that is told in pieces.
     Other,
 }
@@ -113,8 +115,12 @@ impl Encoder {
             Block::ToolCall(call) => {
                 let nth = self.calls;
                 self.calls += 1;
-                self.begin_call(nth, call, out);
-                Kind::Call(nth)
+                if is_custom(&self.context, call) {
+                    Kind::Custom(call.clone(), nth)
+                } else {
+                    self.begin_call(nth, call, out);
+                    Kind::Call(nth)
+                }
             }
             Block::Citations(cited) => {
                 self.delta(out, |out| {
@@ -186,6 +192,7 @@ impl Encoder {
                     });
                 });
             }
+            Some(Kind::Custom(call, _)) => return call.arguments.push_str(text),
             Some(Kind::Other) | None => return,
         };
         self.delta(out, |out| {
@@ -201,6 +208,7 @@ impl Encoder {
                 let nth = *nth;
                 self.call_delta(nth, out, |out| write_signature(out, seal));
             }
+            Some(Kind::Custom(call, _)) => call.seal = Some(seal.clone()),
             Some(Kind::Refusal | Kind::Other) | None => {}
         }
     }
@@ -210,6 +218,9 @@ impl Encoder {
         let Some(at) = self.open.iter().rposition(|(own, _)| *own == index) else { return };
         let (thought, nth) = match self.open.swap_remove(at) {
             (_, Kind::Thought(thought, nth)) => (thought, nth),
+            (_, Kind::Custom(call, nth)) => {
+                return self.call_delta(nth, out, |out| write_custom(out, &call));
+            }
             (_, Kind::Text(Some(seal))) if !self.is_signed => {
                 self.is_signed = true;
                 return self.delta(out, |out| write_signature(out, &seal));

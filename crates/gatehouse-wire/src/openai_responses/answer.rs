@@ -1,12 +1,13 @@
 //! Reading an answer in one piece: what it says, what it used, whether it failed.
 
-use super::input::{free_form_arguments, thought_text};
+use super::input::thought_text;
 use super::texts::of_output;
 use super::tools::joined;
 use super::{citations, extension};
 use crate::chat::{Block, ChatResponse, Finish, Origin, Seal, Thought, ToolCall, Weight, chars};
 use crate::codec::Summary;
 use crate::error::in_success_body;
+use crate::free_form;
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Place, Span};
 use gatehouse_core::error::{Code, Error};
@@ -130,7 +131,7 @@ pub(super) fn opening_call(item: Node<'_>) -> ToolCall {
 /// The arguments of a call.
 pub(super) fn arguments(item: Node<'_>) -> String {
     match text(item, "input").filter(|_| item.opt("arguments").is_none()) {
-        Some(input) => free_form_arguments(&input),
+        Some(input) => free_form::arguments(&input),
         None => text(item, "arguments").unwrap_or_default(),
     }
 }

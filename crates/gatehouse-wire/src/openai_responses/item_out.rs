@@ -1,10 +1,10 @@
 //! The items of an answer, as this dialect writes them: whole, or as they are so far in a stream.
 
 use super::citations;
-use super::input::free_form_input;
 use super::names::{Named, Names};
 use super::seals::{of_call, of_text, of_thought};
 use crate::chat::{Block, Seal, ToolCall, chars};
+use crate::free_form;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 
@@ -137,7 +137,7 @@ impl Item {
         let (call_id, named) = (call.id.clone(), names.of_function(&call.name));
         if named.free_form {
             // A model that did not keep to the form has written its input some other way.
-            let input = free_form_input(&call.arguments).unwrap_or_else(|| call.arguments.clone());
+            let input = free_form::input(&call.arguments).unwrap_or_else(|| call.arguments.clone());
             return Self::FreeForm { call_id, named, input };
         }
         let arguments = if call.arguments.is_empty() { "{}".to_owned() } else { call.arguments.clone() };

@@ -10,11 +10,12 @@ use super::answer::{
 };
 use super::citations;
 use super::growing::{Events, Growing, Item};
-use super::input::{BETWEEN_THOUGHTS, FREE_FORM_FRAME, escaped_text, thought_text};
+use super::input::{BETWEEN_THOUGHTS, thought_text};
 use super::texts::of_output;
 use crate::chat::{Block, ChatEvent, Thought};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
+use crate::free_form;
 use crate::json::{Doc, Node, Strictness};
 use crate::sse::Frame;
 use gatehouse_core::content::{Family, Place};
@@ -253,11 +254,11 @@ impl Decoder {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let Some(growing) = self.growing(at, 0) else { return };
         if growing.received == 0 {
-            growing.add(FREE_FORM_FRAME.0, None, out);
+            growing.add(free_form::FRAME.0, None, out);
         }
         // Only a text without escapes is the same inside the arguments as in the frame.
         let input = text.str().unwrap_or_default();
-        let escaped = escaped_text(&input);
+        let escaped = free_form::escaped_text(&input);
         let place = (escaped == input).then(|| text.inner_range());
         growing.add(&escaped, place, out);
     }
