@@ -111,7 +111,7 @@ pub fn refused(front: Dialect, doc: &Doc, error: Error) -> Error {
 #[must_use]
 pub fn dropped(front: Dialect, doc: &Doc, names: Vec<String>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for name in names.iter().map(|name| word(front, doc.root(), name)) {
+    for name in names.into_iter().map(|name| word(front, doc.root(), &name)) {
         if !all.contains(&name) {
             all.push(name);
         }
