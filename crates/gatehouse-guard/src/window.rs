@@ -314,7 +314,7 @@ fn place_of(block: &Block) -> Option<Place> {
     match block {
         Block::ToolCall(_) => Some(Place::ToolArguments),
         Block::Text { .. } | Block::Thought(_) | Block::Refusal(_) => Some(Place::Output),
-        Block::Opaque(_) => None,
+        Block::Citations(_) | Block::Opaque(_) => None,
     }
 }
 

@@ -203,7 +203,8 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
     let mut begun: Option<Instant> = None;
     loop {
         let lifecycle = |event: &ChatEvent| {
-            matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_)) || event.is_of_frame()
+            matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_) | ChatEvent::Tier(_))
+                || event.is_of_frame()
         };
         let failed = source.ready().find_map(|event| match event {
             ChatEvent::Error(error) => Some(error.clone()),
@@ -368,6 +369,12 @@ impl Relay {
                 ChatEvent::Delta { text, .. } => self.trail.meter.text(text),
                 ChatEvent::Usage(usage) => self.trail.meter.reported(*usage),
                 ChatEvent::Finish { finish, .. } => self.trail.finished(finish.as_str()),
+                ChatEvent::Tier(tier) => self.trail.tier(tier),
+                ChatEvent::Open { block, .. } if self.opened.encoder.is_some() => {
+                    if let Some(path) = block.lost_in(self.opened.front) {
+                        self.trail.left_out(&path);
+                    }
+                }
                 _ => {}
             }
         }

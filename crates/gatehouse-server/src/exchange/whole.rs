@@ -52,11 +52,16 @@ pub async fn exchange(
     if let Some(reason) = summary.finish {
         trail.finished(reason);
     }
+    if let Some(tier) = &summary.service_tier {
+        trail.tier(tier);
+    }
     let doc = judged(call, codec, doc, trail)?;
     let body = match &prepared.translation {
         None => doc.bytes().clone(),
         Some(context) => {
             let answer = codec.decode_answer(&doc)?;
+            let lost = answer.blocks.iter().filter_map(|block| block.lost_in(call.front.dialect));
+            lost.for_each(|path| trail.left_out(&path));
             Bytes::from(dialects::codec(call.front.dialect)?.encode_answer(&answer, context))
         }
     };

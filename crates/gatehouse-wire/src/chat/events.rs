@@ -9,7 +9,8 @@ use std::ops::Range;
 /// A piece of an answer on its way.
 ///
 /// A valid sequence: `Start`, then blocks (each `Open`, any `Delta` and `Seal`, `Close`; blocks may
-/// overlap), `Usage` and `Finish` in either order (the last usage counts, the first finish), `End`.
+/// overlap), `Usage`, `Tier` and `Finish` in any order (the last usage and tier count, the first finish),
+/// `End`.
 /// Folding a stream gives the [`ChatResponse`] that the same answer has without streaming.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatEvent {
@@ -53,6 +54,8 @@ pub enum ChatEvent {
     },
     /// What has been used so far; each replaces the one before.
     Usage(Usage),
+    /// The tier that serves; each replaces the one before.
+    Tier(String),
     /// Why the model stopped.
     Finish {
         /// In our word.
@@ -146,6 +149,7 @@ pub fn events(response: &ChatResponse) -> Vec<ChatEvent> {
         all.push(ChatEvent::Close { index });
     }
     all.extend(response.usage.map(ChatEvent::Usage));
+    all.extend(response.service_tier.clone().map(ChatEvent::Tier));
     all.push(ChatEvent::Finish {
         finish: response.finish,
         native: response.native_finish.clone(),
@@ -172,7 +176,7 @@ fn take_apart(block: &Block) -> (Block, String, Option<Seal>) {
             (Block::ToolCall(opening), call.arguments.clone(), None)
         }
         Block::Refusal(text) => (Block::Refusal(String::new()), text.clone(), None),
-        Block::Opaque(_) => (block.clone(), String::new(), None),
+        Block::Citations(_) | Block::Opaque(_) => (block.clone(), String::new(), None),
     }
 }
 
@@ -201,6 +205,7 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
                 }
             }
             ChatEvent::Usage(usage) => whole.usage = Some(*usage),
+            ChatEvent::Tier(tier) => whole.service_tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, stop_sequence } if !finished => {
                 finished = true;
                 whole.finish = *finish;
@@ -225,7 +230,7 @@ fn append(block: &mut Block, more: &str) {
         Block::Text { text, .. } | Block::Refusal(text) => text.push_str(more),
         Block::Thought(thought) => thought.text.push_str(more),
         Block::ToolCall(call) => call.arguments.push_str(more),
-        Block::Opaque(_) => {}
+        Block::Citations(_) | Block::Opaque(_) => {}
     }
 }
 
@@ -234,7 +239,7 @@ fn put_seal(block: &mut Block, new: &Seal) {
         Block::Text { seal, .. } => *seal = Some(new.clone()),
         Block::Thought(thought) => thought.seal = Some(new.clone()),
         Block::ToolCall(call) => call.seal = Some(new.clone()),
-        Block::Refusal(_) | Block::Opaque(_) => {}
+        Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => {}
     }
 }
 
@@ -267,6 +272,7 @@ mod tests {
             ],
             finish: Finish::ToolCalls,
             usage: Some(Usage { input_tokens: 3, ..Usage::default() }),
+            service_tier: Some("flex".to_owned()),
             ..ChatResponse::default()
         };
         assert_eq!(fold(&events(&answer)), Ok(answer));

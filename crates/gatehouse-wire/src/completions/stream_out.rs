@@ -86,6 +86,7 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Delta { .. }
             | ChatEvent::Seal { .. }
             | ChatEvent::Close { .. }
+            | ChatEvent::Tier(_)
             | ChatEvent::Repeat { .. }
             | ChatEvent::ForUsage { .. }
             | ChatEvent::Aside { .. }

@@ -10,6 +10,7 @@
 mod answer;
 mod answer_out;
 mod calls;
+mod citations;
 mod details;
 mod edits;
 mod finish;

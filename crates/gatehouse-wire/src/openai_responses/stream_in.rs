@@ -5,13 +5,17 @@
 //! stream in name only) is added, and what it repeats becomes [`ChatEvent::Repeat`], so that guardrails can
 //! edit the copies too. Ids are not relied upon: some servers change them between events.
 
-use super::answer::{arguments, blocks, failed_in_silence, finish, head, is_call, opening_call, seal, usage};
+use super::answer::{
+    arguments, blocks, failed_in_silence, finish, head, is_call, opening_call, seal, tier, usage,
+};
+use super::citations;
 use super::growing::{Events, Growing, Item};
-use super::input::{BETWEEN_THOUGHTS, FREE_FORM_FRAME, escaped_text, thought_text};
+use super::input::{BETWEEN_THOUGHTS, thought_text};
 use super::texts::of_output;
 use crate::chat::{Block, ChatEvent, Thought};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
+use crate::free_form;
 use crate::json::{Doc, Node, Strictness};
 use crate::sse::Frame;
 use gatehouse_core::content::{Family, Place};
@@ -107,6 +111,12 @@ impl Decoder {
                 let text = root.opt("text").or_else(|| root.path(&["part", "text"]));
                 self.thought_whole(at, part_of_thought(root), text, out);
             }
+            "response.output_text.annotation.added" => {
+                let part = index(root, "content_index");
+                if let (Some(one), Some(growing)) = (root.opt("annotation"), self.growing(at, part)) {
+                    growing.annotations.push(one.raw().to_owned());
+                }
+            }
             "response.function_call_arguments.delta" => self.argued(at, root.opt("delta"), out),
             "response.function_call_arguments.done" => {
                 if let Some(text) = root.opt("arguments") {
@@ -165,8 +175,9 @@ impl Decoder {
         let growing = item.blocks.entry(part).or_insert_with(|| {
             let index = *next;
             *next = next.saturating_add(1);
+            let is_text = matches!(block, Block::Text { .. });
             out.push(ChatEvent::Open { index, block });
-            Growing::new(index)
+            Growing::new(index, is_text)
         });
         (!growing.closed).then_some(growing)
     }
@@ -245,10 +256,10 @@ impl Decoder {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let Some(growing) = self.growing(at, 0) else { return };
         if growing.received == 0 {
-            growing.add(FREE_FORM_FRAME.0, None, out);
+            growing.add(free_form::FRAME.0, None, out);
         }
         // Inside the arguments it is another text than in the frame.
-        growing.add(&escaped_text(&text.str().unwrap_or_default()), None, out);
+        growing.add(&free_form::escaped_text(&text.str().unwrap_or_default()), None, out);
     }
 
     /// Adds what `whole` has beyond what came.
@@ -279,7 +290,7 @@ impl Decoder {
                 self.open(at, 0, Block::ToolCall(opening_call(item)), out);
                 self.settle(at, 0, &arguments(item), item.opt("arguments").filter(Node::is_str), out);
             }
-            _ => blocks(item).into_iter().for_each(|block| {
+            _ => blocks(item, &mut 0).into_iter().for_each(|block| {
                 self.open(at, 0, block, out);
             }),
         }
@@ -288,6 +299,32 @@ impl Decoder {
             known.done = true;
             known.blocks.values_mut().for_each(|growing| growing.close(out));
         }
+        self.cite(at, out);
+    }
+
+    /// Tells the citations of a message that has ended.
+    fn cite(&mut self, at: u64, out: &mut Events) {
+        let Some(item) = self.items.get_mut(&at) else { return };
+        let take = |growing: &mut Growing| (growing.index, std::mem::take(&mut growing.annotations));
+        let cited: Vec<_> = item.blocks.values_mut().map(take).collect();
+        for (text, annotations) in cited {
+            let before = self.chars_before(text);
+            citations::block(&annotations, before).into_iter().for_each(|cited| self.whole(cited, out));
+        }
+    }
+
+    /// How many characters the texts before a block have.
+    fn chars_before(&self, index: u32) -> u64 {
+        let all = self.items.values().flat_map(|item| item.blocks.values());
+        all.filter(|own| own.index < index).filter_map(|own| own.chars).sum()
+    }
+
+    /// A block that comes in one piece.
+    fn whole(&mut self, block: Block, out: &mut Events) {
+        let index = self.next;
+        self.next = index.saturating_add(1);
+        out.push(ChatEvent::Open { index, block });
+        out.push(ChatEvent::Close { index });
     }
 
     /// The parts of a message that ends, in order: some servers count them from elsewhere than zero.
@@ -298,11 +335,21 @@ impl Decoder {
         let mut keys = known.into_iter().chain(beyond..);
         for part in item.opt("content").into_iter().flat_map(|content| content.items()) {
             let text = part.opt("text").or_else(|| part.opt("refusal")).filter(Node::is_str);
-            let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
+            let annotations = citations::of_part(part);
+            let Some(text) = text.filter(|text| !text.is_empty()) else {
+                let said = self.chars_before(self.next);
+                citations::block(&annotations, said).into_iter().for_each(|cited| self.whole(cited, out));
+                continue;
+            };
             let Some(key) = keys.next() else { return };
             let name = if part.opt("refusal").is_some() { "response.refusal.done" } else { "" };
             self.open(at, key, empty_part(name), out);
             self.settle(at, key, &text.str().unwrap_or_default(), Some(text), out);
+            // The whole list stands here again; some servers tell it here alone.
+            let known = self.items.get_mut(&at).and_then(|item| item.blocks.get_mut(&key));
+            if let Some(known) = known.filter(|known| known.annotations.len() < annotations.len()) {
+                known.annotations = annotations;
+            }
         }
     }
 
@@ -319,7 +366,10 @@ impl Decoder {
             output.for_each(|item| self.repeat_all(item, out));
         }
         self.close_all(out);
+        let places: Vec<u64> = self.items.keys().copied().collect();
+        places.into_iter().for_each(|at| self.cite(at, out));
         out.extend(usage(response).map(ChatEvent::Usage));
+        out.extend(tier(response).map(ChatEvent::Tier));
         // The last event is the end, whatever its status says.
         let (finish, native) = finish(response, self.calls).unwrap_or_default();
         out.push(ChatEvent::Finish { finish, native: Some(native), stop_sequence: None });
