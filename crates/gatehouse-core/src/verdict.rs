@@ -42,7 +42,7 @@ pub struct Outcome {
     pub findings: u32,
 }
 
-/// What came of a guardrail.
+/// What came of a guardrail. Of several the greatest is the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Decision {
     /// Nothing found.
@@ -57,6 +57,9 @@ pub enum Decision {
     Redact,
     /// Found, replaced, and restored in the answer.
     Mask,
+    /// Some of it could not be read (token ids), and passed unseen. Whatever was found beside it is counted
+    /// in the outcome.
+    Unread,
     /// Found and stopped.
     Block,
     /// Could not run, and its policy stops the call.
@@ -76,6 +79,7 @@ impl Decision {
             Self::Flag => "flag",
             Self::Redact => "redact",
             Self::Mask => "mask",
+            Self::Unread => "unread",
             Self::Block => "block",
             Self::ErrorClosed => "error_closed",
         }

@@ -111,6 +111,15 @@ impl Active {
         self.guards.iter().any(|guard| acts(guard) && guard.at.contains(&place))
     }
 
+    /// What is to be said when a text at this place passes that nobody but the model can read.
+    #[must_use]
+    pub fn unread(&self, place: Place) -> Tally {
+        let mut tally = Tally::default();
+        let blind = self.guards.iter().filter(|guard| guard.at.contains(&place));
+        blind.for_each(|guard| tally.note(guard, Decision::Unread, &[]));
+        tally
+    }
+
     /// How many bytes a stream has to hold back at least.
     #[must_use]
     pub fn lookbehind(&self) -> usize {
@@ -365,6 +374,20 @@ pub(crate) mod tests {
         assert!(judged.stopped.is_none());
         let (judged, _) = judge(broken(false), r#"{"c":"x"}"#, Place::Input);
         assert_eq!(judged.stopped.unwrap().code, Code::GuardUnavailable);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_said_whatever_was_found_beside_it() {
+        let guards = Guards::new(vec![
+            words(Action::Flag, &[Place::Input, Place::Output]),
+            Guard { name: "exit".into(), ..words(Action::Flag, &[Place::Output]) },
+        ]);
+        let active = guards.for_scope(&Scope::default());
+        let mut tally = active.judge("", &[]).tally;
+        tally.merge(active.unread(Place::Input));
+        active.judge_text("Nightingale", Place::Output, &mut tally).unwrap();
+        let said = tally.outcomes().iter().map(|outcome| (outcome.decision.as_str(), outcome.findings));
+        assert_eq!(said.collect::<Vec<_>>(), [("unread", 1), ("flag", 1)]);
     }
 
     #[test]

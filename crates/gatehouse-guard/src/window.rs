@@ -5,9 +5,12 @@
 //! of it has passed.
 
 use crate::engine::{Active, Extent, Tally};
-use gatehouse_core::content::Place;
+use bytes::Bytes;
+use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
-use gatehouse_wire::chat::{Block, ChatEvent};
+use gatehouse_wire::chat::{Block, ChatEvent, Extension, RawJson};
+use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::watch::texts_of;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many bytes of frames may wait. Beyond it, a provider is padding what a guardrail waits for.
@@ -21,7 +24,7 @@ pub struct Window<F> {
     held_bytes: usize,
     /// How many frames have left at the front: the number of a held frame is its position plus this.
     left: usize,
-    blocks: BTreeMap<u32, OpenBlock>,
+    texts: BTreeMap<Key, OpenText>,
     tally: Tally,
 }
 
@@ -32,15 +35,24 @@ pub struct Held<F> {
     pub frame: F,
     /// Its events, with their texts as they may pass.
     pub events: Vec<ChatEvent>,
-    /// Whether a text is another than the frame's.
-    pub changed: bool,
+    /// Which of the events have another text than the frame.
+    pub changed: Vec<usize>,
     bytes: usize,
     /// Open texts of this frame that may not pass yet.
     waiting: usize,
 }
 
-/// The text of a block that has not passed yet, and which frames it came in.
-struct OpenBlock {
+/// A text that is still being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// Of a block, by its index.
+    Block(u32),
+    /// Beside the blocks, by its key.
+    Aside(u32),
+}
+
+/// The text that has not passed yet, and which frames it came in.
+struct OpenText {
     place: Place,
     /// The end of what has passed, so that what stands before a finding is seen, and all that has not.
     text: String,
@@ -69,7 +81,7 @@ impl<F> Window<F> {
             held: VecDeque::new(),
             held_bytes: 0,
             left: 0,
-            blocks: BTreeMap::new(),
+            texts: BTreeMap::new(),
             tally: Tally::default(),
         }
     }
@@ -87,10 +99,13 @@ impl<F> Window<F> {
             ));
         }
         let number = self.left + self.held.len();
-        self.held.push_back(Held { frame, events: Vec::new(), changed: false, bytes, waiting: 0 });
+        self.held.push_back(Held { frame, events: Vec::new(), changed: Vec::new(), bytes, waiting: 0 });
+        // Until all of it was judged; one with something to block in it waits for ever.
+        self.wait(number);
         for (at, event) in events.into_iter().enumerate() {
             self.take(number, at, event)?;
         }
+        self.unwait(number);
         Ok(())
     }
 
@@ -110,8 +125,8 @@ impl<F> Window<F> {
     /// # Errors
     /// As [`Self::push`].
     pub fn finish(&mut self) -> Result<(), Error> {
-        let open: Vec<u32> = self.blocks.keys().copied().collect();
-        open.into_iter().try_for_each(|index| self.close(index))
+        let open: Vec<Key> = self.texts.keys().copied().collect();
+        open.into_iter().try_for_each(|key| self.close(key))
     }
 
     /// What the guardrails have seen in this answer.
@@ -125,41 +140,76 @@ impl<F> Window<F> {
         match &mut event {
             ChatEvent::Open { index, block } => {
                 if let Some(place) = place_of(block) {
-                    let open = OpenBlock::new(place);
-                    self.blocks.insert(*index, open);
+                    self.texts.insert(Key::Block(*index), OpenText::new(place));
+                } else if let Block::Opaque(own) = block {
+                    self.judge_opaque(own)?;
                 }
             }
             ChatEvent::Delta { index, text, .. } => {
-                let block = self.blocks.entry(*index).or_insert_with(|| OpenBlock::new(Place::Output));
-                block.text.push_str(text);
-                block.pieces.push_back(Piece { frame, event: at, bytes: text.len() });
-                judge = Some(*index);
+                let key = Key::Block(*index);
+                self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                judge = Some(key);
             }
-            ChatEvent::Repeat { arguments, text, .. } => {
-                let place = if *arguments { Place::ToolArguments } else { Place::Output };
-                if let Some(changed) = self.active.judge_text(text, place, &mut self.tally)? {
+            ChatEvent::Aside { key, place, text, .. } if self.active.any_at(&[*place]) => {
+                let key = Key::Aside(*key);
+                self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
+                judge = Some(key);
+            }
+            ChatEvent::Repeat { place, text, .. } => {
+                if let Some(changed) = self.active.judge_text(text, *place, &mut self.tally)? {
                     *text = changed;
-                    self.mark_changed(frame);
+                    self.mark_changed(frame, at);
                 }
             }
             ChatEvent::Close { index } => {
-                let index = *index;
+                let key = Key::Block(*index);
                 self.put(frame, event);
-                return self.close(index);
+                return self.close(key);
+            }
+            ChatEvent::AsideEnd { key } => {
+                let key = Key::Aside(*key);
+                self.put(frame, event);
+                return self.close(key);
             }
             _ => {}
         }
         self.put(frame, event);
-        if let Some(index) = judge {
+        if let Some(key) = judge {
             self.wait(frame);
-            self.judge(index, Extent::Partial)?;
+            self.judge(key, Extent::Partial)?;
         }
         Ok(())
     }
 
-    /// Judges the text of a block that has not passed, and lets pass what is far enough from its end.
-    fn judge(&mut self, index: u32, extent: Extent) -> Result<(), Error> {
-        let Some(mut block) = self.blocks.remove(&index) else { return Ok(()) };
+    fn grow(&mut self, key: Key, place: Place, text: &str, piece: Piece) {
+        let open = self.texts.entry(key).or_insert_with(|| OpenText::new(place));
+        open.text.push_str(text);
+        open.pieces.push_back(piece);
+    }
+
+    /// Judges a block that only its own dialect knows, and makes its edits in it.
+    fn judge_opaque(&mut self, own: &mut Extension) -> Result<(), Error> {
+        let cannot = |_| Error::new(Code::GuardUnavailable, "a guardrail cannot read a part of this answer");
+        let raw = Bytes::copy_from_slice(own.value.0.as_bytes());
+        let doc = Doc::parse(raw, Strictness::Provider).map_err(cannot)?;
+        let mut spans = Vec::new();
+        texts_of(doc.root(), &mut |text, place| spans.push(Span { range: text.inner_range(), place }));
+        let judged = self.active.judge(doc.text(), &spans);
+        self.tally.merge(judged.tally);
+        if let Some(error) = judged.stopped {
+            return Err(error);
+        }
+        if !judged.edits.is_empty() {
+            let edited =
+                Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider).map_err(cannot)?;
+            own.value = RawJson(edited.text().to_owned());
+        }
+        Ok(())
+    }
+
+    /// Judges the text that has not passed, and lets pass what is far enough from its end.
+    fn judge(&mut self, key: Key, extent: Extent) -> Result<(), Error> {
+        let Some(mut block) = self.texts.remove(&key) else { return Ok(()) };
         let judged = self.active.judge_rest(&block.text, block.passed, block.place, extent, &mut self.tally);
         if let Some(changed) = judged? {
             self.spread(&mut block, &changed);
@@ -182,19 +232,19 @@ impl<F> Window<F> {
             .unwrap_or(passed);
         block.text.drain(..keep_from);
         block.passed = passed - keep_from;
-        self.blocks.insert(index, block);
+        self.texts.insert(key, block);
         Ok(())
     }
 
-    fn close(&mut self, index: u32) -> Result<(), Error> {
-        self.judge(index, Extent::Whole)?;
-        self.blocks.remove(&index);
+    fn close(&mut self, key: Key) -> Result<(), Error> {
+        self.judge(key, Extent::Whole)?;
+        self.texts.remove(&key);
         Ok(())
     }
 
     /// Puts a changed text back into the pieces it came in: what is equal at both ends stays where it was,
     /// the rest goes to the first piece that differs.
-    fn spread(&mut self, block: &mut OpenBlock, changed: &str) {
+    fn spread(&mut self, block: &mut OpenText, changed: &str) {
         let kept = common_prefix(&block.text, changed);
         let tail = common_suffix(&block.text, changed, kept);
         let old_end = block.text.len() - tail;
@@ -213,8 +263,10 @@ impl<F> Window<F> {
                 let text = format!("{before}{middle}{after}");
                 piece.bytes = text.len();
                 if let Some(held) = self.held.get_mut(piece.frame - self.left) {
-                    held.changed = true;
-                    if let Some(ChatEvent::Delta { text: own, .. }) = held.events.get_mut(piece.event) {
+                    held.changed.push(piece.event);
+                    if let Some(ChatEvent::Delta { text: own, .. } | ChatEvent::Aside { text: own, .. }) =
+                        held.events.get_mut(piece.event)
+                    {
                         *own = text;
                     }
                 }
@@ -230,9 +282,9 @@ impl<F> Window<F> {
         }
     }
 
-    fn mark_changed(&mut self, frame: usize) {
+    fn mark_changed(&mut self, frame: usize, event: usize) {
         if let Some(held) = self.held.get_mut(frame - self.left) {
-            held.changed = true;
+            held.changed.push(event);
         }
     }
 
@@ -249,9 +301,9 @@ impl<F> Window<F> {
     }
 }
 
-// === impl OpenBlock ===
+// === impl OpenText ===
 
-impl OpenBlock {
+impl OpenText {
     fn new(place: Place) -> Self {
         Self { place, text: String::new(), passed: 0, pieces: VecDeque::new() }
     }
@@ -262,7 +314,7 @@ fn place_of(block: &Block) -> Option<Place> {
     match block {
         Block::ToolCall(_) => Some(Place::ToolArguments),
         Block::Text { .. } | Block::Thought(_) | Block::Refusal(_) => Some(Place::Output),
-        Block::Opaque(_) => None,
+        Block::Citations(_) | Block::Opaque(_) => None,
     }
 }
 
@@ -288,7 +340,9 @@ mod tests {
     use super::*;
     use crate::engine::{Guards, tests::words};
     use gatehouse_core::call::Scope;
+    use gatehouse_core::content::Dialect;
     use gatehouse_core::verdict::{Action, Decision};
+    use gatehouse_wire::chat::Weight;
     use proptest::prelude::*;
 
     fn window(action: Action) -> Window<usize> {
@@ -346,6 +400,44 @@ mod tests {
             stream(&mut window(Action::Redact), &["Nightingale", "s sing"]).unwrap().1,
             "Nightingales sing"
         );
+    }
+
+    fn aside(key: u32, text: &str) -> ChatEvent {
+        ChatEvent::Aside { key, place: Place::Output, text: text.to_owned(), at: 0..0 }
+    }
+
+    #[test]
+    fn texts_beside_the_blocks_are_held_changed_and_let_go_like_theirs() {
+        let mut window = window(Action::Redact);
+        window.push(0, 1, vec![aside(7, "the Nigh")]).unwrap();
+        window.push(1, 1, vec![aside(8, "other"), aside(7, "tingale")]).unwrap();
+        assert!(window.pop().is_none());
+        window.push(2, 1, vec![ChatEvent::AsideEnd { key: 7 }]).unwrap();
+        let first = window.pop().unwrap();
+        assert_eq!((first.events, first.changed), (vec![aside(7, "the [REDACTED]")], vec![0]));
+        assert!(window.pop().is_none(), "the other text is not over");
+        window.finish().unwrap();
+        let second = window.pop().unwrap();
+        assert_eq!((&second.events[1], second.changed), (&aside(7, ""), vec![1]));
+    }
+
+    #[test]
+    fn a_frame_with_something_to_block_never_passes_whatever_it_is() {
+        let opaque = |text: &str| {
+            let value = RawJson(format!(r#"{{"type":"x","note":"{text}"}}"#));
+            let (origin, weight) = (Dialect::AnthropicMessages, Weight::Hint);
+            let own = Extension { origin, path: String::new(), value, weight };
+            ChatEvent::Open { index: 0, block: Block::Opaque(own) }
+        };
+        let repeat = ChatEvent::Repeat { place: Place::Output, text: "Nightingale".to_owned(), at: 0..0 };
+        for event in [opaque("Nightingale"), repeat] {
+            let mut blocking = window(Action::Block);
+            assert_eq!(blocking.push(0, 1, vec![event]).unwrap_err().code, Code::GuardBlocked);
+            assert!(blocking.pop().is_none());
+        }
+        let mut redacting = window(Action::Redact);
+        redacting.push(0, 1, vec![opaque("by Nightingale")]).unwrap();
+        assert_eq!(redacting.pop().unwrap().events, [opaque("by [REDACTED]")]);
     }
 
     proptest! {

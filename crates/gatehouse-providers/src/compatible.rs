@@ -127,6 +127,10 @@ impl Provider for Compatible {
 mod tests {
     use crate::{Action, Outgoing, kinds};
     use gatehouse_core::content::Dialect;
+    use gatehouse_core::deployment::Capabilities;
+    use gatehouse_wire::codec::{Codec, Target};
+    use gatehouse_wire::json::{Doc, Strictness};
+    use gatehouse_wire::openai_chat::OpenAiChat;
     use http::HeaderMap;
     use secrecy::SecretString;
 
@@ -147,6 +151,25 @@ mod tests {
         assert_eq!(addressed.uri, "https://api.groq.com/openai/v1/chat/completions");
         assert_eq!(addressed.headers["authorization"], "Bearer gsk-secret");
         assert!(!format!("{addressed:?}").contains("gsk-secret"));
+    }
+
+    /// What a chat caller may have from other providers, and who of the family refuses it.
+    #[test]
+    fn what_a_server_does_not_know_is_left_out_by_name() {
+        let body = r#"{"model":"m","messages":[{"role":"user","name":"bob","content":"x"},
+            {"role":"assistant","content":"y","reasoning_content":"hm"}],"top_k":3,"n":1}"#;
+        let doc = Doc::parse(body.into(), Strictness::Caller).unwrap();
+        let view = OpenAiChat.view(&doc).unwrap();
+        let strict = ["top_k", "messages[0].name", "messages[1].reasoning_content"].as_slice();
+        let openai = ["top_k", "messages[1].reasoning_content"].as_slice();
+        for (name, expected) in
+            [("openai", openai), ("groq", strict), ("mistral", strict), ("vllm", &[]), ("deepseek", &[])]
+        {
+            let quirks = kinds::find(name).unwrap().quirks();
+            let target = Target { model: "m", capabilities: Capabilities::default(), quirks };
+            let rewrite = OpenAiChat.rewrite(&doc, &view, &target).unwrap();
+            assert_eq!(rewrite.dropped, expected, "{name}");
+        }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::workers::Workers;
 use gatehouse_config::file::Limits;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,12 +39,25 @@ pub enum Side {
     Admin,
 }
 
+/// How connections are served, in either version.
+struct Server {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
 /// Serves connections until the house drains, then waits for open calls.
 pub async fn listen(house: Arc<House>, workers: Arc<Workers>, listener: TcpListener, side: Side) {
     let limits = house.snapshot.load().limits.clone();
     let places = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-    let server = Arc::new(builder(&limits));
+    let server = Arc::new(Server::new(&limits));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -74,16 +87,17 @@ pub async fn listen(house: Arc<House>, workers: Arc<Workers>, listener: TcpListe
     }
 }
 
-async fn connection(
-    house: Arc<House>,
-    server: &auto::Builder<TokioExecutor>,
-    watcher: hyper_util::server::graceful::Watcher,
-    stream: TcpStream,
-    side: Side,
-) {
+async fn connection(house: Arc<House>, server: &Server, watcher: Watcher, stream: TcpStream, side: Side) {
     // A chunk of a stream is worth its own packet.
     let _ = stream.set_nodelay(true);
     let first_head_time = house.snapshot.load().limits.header_time.0;
+    let version = tokio::select! {
+        version = version(&stream) => version,
+        // Who never says which version he speaks would keep his place for ever.
+        () = tokio::time::sleep(first_head_time) => return,
+        () = house.drained_to_accept(LAME_DUCK) => return,
+    };
+    let Ok(version) = version else { return };
     let has_asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
@@ -91,17 +105,38 @@ async fn connection(
         let house = Arc::clone(&house);
         async move { Ok::<_, Infallible>(dispatch(house, request, side).await) }
     });
-    let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-    let mut connection = std::pin::pin!(watcher.watch(connection));
-    // The HTTP library counts from the byte that tells HTTP/1 from HTTP/2: who never sends it would keep
-    // its place for ever.
-    let ended = match tokio::time::timeout(first_head_time, connection.as_mut()).await {
-        Ok(ended) => ended,
-        Err(_) if !has_asked.load(Ordering::Relaxed) => return,
-        Err(_) => connection.await,
+    let stream = TokioIo::new(stream);
+    let ended = match version {
+        Version::Http1 => watcher.watch(server.http1.serve_connection(stream, service)).await,
+        // Large, and not what most speak.
+        Version::Http2 => {
+            let mut connection = Box::pin(watcher.watch(server.http2.serve_connection(stream, service)));
+            match tokio::time::timeout(first_head_time, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) if !has_asked.load(Ordering::Relaxed) => return,
+                Err(_) => connection.await,
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Tells by the first bytes which version a client speaks, without taking them: no method but HTTP/2's
+/// preface (RFC 9113 section 3.4) begins with these.
+async fn version(stream: &TcpStream) -> std::io::Result<Version> {
+    const PREFACE: &[u8] = b"PRI";
+    let mut begin = [0; PREFACE.len()];
+    loop {
+        let came = stream.peek(&mut begin).await?;
+        match begin.get(..came).unwrap_or_default() {
+            PREFACE => return Ok(Version::Http2),
+            [] => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            part if !PREFACE.starts_with(part) => return Ok(Version::Http1),
+            // Who sends so little at once may send the next byte at any time, and nobody tells us when.
+            _ => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
     }
 }
 
@@ -117,24 +152,27 @@ async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> 
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let head_bytes = usize::try_from(limits.headers.0).unwrap_or(usize::MAX).max(8192);
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time.0)
-        .max_buf_size(head_bytes)
-        .max_headers(HEADERS_MAX)
-        .half_close(false);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
-        .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-        .keep_alive_interval(Some(Duration::from_secs(30)))
-        .keep_alive_timeout(Duration::from_secs(20));
-    server
+// === impl Server ===
+
+impl Server {
+    fn new(limits: &Limits) -> Self {
+        let head_bytes = usize::try_from(limits.headers.0).unwrap_or(usize::MAX).max(8192);
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time.0)
+            .max_buf_size(head_bytes)
+            .max_headers(HEADERS_MAX)
+            .half_close(false);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_pending_accept_reset_streams(RESETS_MAX)
+            .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+            .keep_alive_interval(Some(Duration::from_secs(30)))
+            .keep_alive_timeout(Duration::from_secs(20));
+        Self { http1, http2 }
+    }
 }

@@ -251,9 +251,24 @@ impl Trail {
         self.record.timing.first_byte_micros = clock::micros_since(self.started);
     }
 
-    /// Which tier served, where the provider says.
-    pub fn tier(&mut self, tier: ServiceTier) {
-        self.tier = tier;
+    /// Which tier served, in the provider's word.
+    pub fn tier(&mut self, word: &str) {
+        let served = ServiceTier::parse(word);
+        // Anthropic's fast mode is no tier of its own there: its answers may say `standard` all the same.
+        let native = Some(Dialect::AnthropicMessages);
+        let anthropic =
+            self.billed_by.as_ref().map(|target| target.provider.kind.dialect(Dialect::AnthropicMessages))
+                == Some(native);
+        if !(anthropic && self.tier == ServiceTier::Fast && served == ServiceTier::Standard) {
+            self.tier = served;
+        }
+    }
+
+    /// This of the answer has no place in the caller's dialect.
+    pub fn left_out(&mut self, path: &str) {
+        if !self.record.dropped.iter().any(|known| **known == *path) {
+            self.record.dropped.push(path.into());
+        }
     }
 
     /// Why the model stopped.

@@ -9,8 +9,11 @@
 //! * What has no place here is an [`Extension`]: the writing dialect takes it, names it as dropped, or
 //!   refuses it. Nothing is lost in silence.
 
+mod citations;
 mod events;
 
+pub use citations::{Citation, Citations};
+pub(crate) use citations::{chars, span};
 pub use events::{ChatEvent, events, fold};
 
 use gatehouse_core::content::Dialect;
@@ -172,7 +175,9 @@ pub enum Block {
     ToolCall(ToolCall),
     /// A refusal in words.
     Refusal(String),
-    /// A block that only the dialect it came from understands (server tools, citations …).
+    /// Where what was said comes from.
+    Citations(Citations),
+    /// A block that only the dialect it came from understands (server tools …).
     Opaque(Extension),
 }
 

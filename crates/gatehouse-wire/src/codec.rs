@@ -166,6 +166,8 @@ pub struct Rewrite {
 pub struct Summary {
     /// What it used; `None` when the provider did not say.
     pub usage: Option<Usage>,
+    /// The tier that served, where the provider says.
+    pub service_tier: Option<String>,
     /// Why it stopped, in OpenAI chat's word.
     pub finish: Option<&'static str>,
     /// Bytes of text in the answer, for an estimate when there is no usage.

@@ -4,7 +4,7 @@ use crate::json::{Doc, Node};
 use bytes::Bytes;
 use gatehouse_core::content::Edit;
 
-/// Appends the edits that cut out the members of `object` whose names `is_gone` knows.
+/// Appends the edits, in order and disjoint, that cut out the members of `object` whose names `is_gone` knows.
 pub(crate) fn cut(doc: &Doc, object: Node<'_>, is_gone: impl Fn(&str) -> bool, edits: &mut Vec<Edit>) {
     let mut some_kept = false;
     let mut from = object.range().start + 1;
@@ -23,8 +23,9 @@ pub(crate) fn cut(doc: &Doc, object: Node<'_>, is_gone: impl Fn(&str) -> bool, e
     }
 }
 
-/// How long the space and the comma are that `rest` begins with; 0 without a comma.
-fn comma(rest: &str) -> usize {
+/// How long the space and the comma are that `rest` begins with; 0 without a comma. What is cut from the
+/// front of an object takes the comma behind it along.
+pub(crate) fn comma(rest: &str) -> usize {
     let space = rest.len() - rest.trim_start().len();
     rest.get(space..).filter(|rest| rest.starts_with(',')).map_or(0, |_| space + 1)
 }

@@ -190,6 +190,13 @@ fn only_blank(buffer: &[u8], end: usize) -> bool {
     buffer.iter().take(end).all(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
+/// Puts JSON that was written from `start` on into one line, as a line ends an event's data: what came
+/// from elsewhere may be laid out. Inside of strings there are no line ends.
+pub(crate) fn on_one_line(out: &mut [u8], start: usize) {
+    let written = out.get_mut(start..).unwrap_or_default();
+    written.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Frame, Frames};

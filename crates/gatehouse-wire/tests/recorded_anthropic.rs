@@ -12,7 +12,7 @@ use bytes::Bytes;
 use gatehouse_core::content::splice;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::anthropic::{Messages, count};
-use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, events, fold};
+use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, Citations, events, fold};
 use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::sse::Frames;
@@ -197,7 +197,7 @@ fn ours(answer: &ChatResponse) -> Value {
                 let input: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
                 calls.push(json!([call.id, call.name, input]));
             }
-            Block::Refusal(_) | Block::Opaque(_) => {}
+            Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
     let usage = answer.usage.unwrap();
@@ -330,12 +330,10 @@ fn comparable(mut answer: ChatResponse) -> ChatResponse {
         _ => true,
     });
     for block in &mut answer.blocks {
-        if let Block::Opaque(one) = block {
+        if let Block::Opaque(one) | Block::Citations(Citations { own: one, .. }) = block {
             one.path.clear();
         }
     }
-    // A stream of Anthropic's says the tier at its start only, where it is not known to be read.
-    answer.service_tier = None;
     answer
 }
 

@@ -10,7 +10,9 @@
 use bytes::Bytes;
 use gatehouse_core::content::{Edit, splice};
 use gatehouse_core::deployment::Capabilities;
-use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, Extension, Part, Tool, Turn, fold};
+use gatehouse_wire::chat::{
+    Block, ChatEvent, ChatRequest, ChatResponse, Citations, Extension, Part, Tool, Turn, fold,
+};
 use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, StreamDecoder, Target};
 use gatehouse_wire::gemini::{Gemini, count};
 use gatehouse_wire::json::{Doc, Strictness};
@@ -127,7 +129,7 @@ fn ours(answer: &ChatResponse) -> Seen {
                 let part: Value = serde_json::from_str(&part.value.0).unwrap();
                 seen.signatures.extend(part["thoughtSignature"].as_str().map(str::to_owned));
             }
-            Block::Refusal(_) => {}
+            Block::Refusal(_) | Block::Citations(_) => {}
         }
     }
     if let Some(usage) = answer.usage {
@@ -190,7 +192,9 @@ fn chunks_of(response: &Value) -> Option<(Vec<u8>, Vec<Value>)> {
 
 /// The same answer for a model name that the caller chose and without what no chunk has a place for.
 fn comparable(answer: &ChatResponse) -> ChatResponse {
-    let mut answer = ChatResponse { model: "named".to_owned(), service_tier: None, ..answer.clone() };
+    let mut answer = ChatResponse { model: "named".to_owned(), ..answer.clone() };
+    // Our streams tell citations last.
+    answer.blocks.sort_by_key(|block| matches!(block, Block::Citations(_)));
     if let Some(usage) = &mut answer.usage {
         usage.searches = 0;
     }
@@ -208,7 +212,7 @@ fn placeless(mut request: ChatRequest) -> ChatRequest {
             Turn::Assistant(blocks) => blocks
                 .iter_mut()
                 .filter_map(|block| match block {
-                    Block::Opaque(own) => Some(own),
+                    Block::Citations(Citations { own, .. }) | Block::Opaque(own) => Some(own),
                     _ => None,
                 })
                 .collect(),

@@ -231,7 +231,7 @@ fn meaning_of(answer: &ChatResponse) -> Meaning {
             Block::Refusal(text) => meaning.refusal += text,
             Block::Thought(thought) => meaning.reasoning += &thought.text,
             Block::ToolCall(call) => meaning.calls.push((call.name.clone(), call.arguments.clone())),
-            Block::Opaque(_) => {}
+            Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
     if let Some(usage) = answer.usage {
@@ -308,7 +308,8 @@ fn normal(mut answer: ChatResponse) -> ChatResponse {
         Block::Text { .. } => 1,
         Block::Refusal(_) => 2,
         Block::ToolCall(_) => 3,
-        Block::Opaque(_) => 4,
+        Block::Citations(_) => 4,
+        Block::Opaque(_) => 5,
     });
     answer.blocks = blocks;
     answer

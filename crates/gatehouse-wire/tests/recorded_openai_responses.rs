@@ -207,7 +207,7 @@ mod recorded {
                     let arguments = serde_json::from_str(&call.arguments).unwrap_or_default();
                     meaning.calls.push((call.id.clone(), call.name.clone(), arguments));
                 }
-                Block::Opaque(_) => {}
+                Block::Citations(_) | Block::Opaque(_) => {}
             }
         }
         meaning.finish = answer.finish.as_str();

@@ -11,7 +11,8 @@ pub static PROVIDER: Compatible = Compatible {
     base_url: Some("https://api.openai.com/v1"),
     environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL") },
     also: &[Dialect::OpenAiResponses, Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
-    quirks: Quirks::NONE,
+    // It refuses members of requests and messages that only others know.
+    quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },
     model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-"],
     example_model: Some("gpt-5-mini"),
     ..Compatible::BASE

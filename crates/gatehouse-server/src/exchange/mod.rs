@@ -1,8 +1,9 @@
 //! One exchange with one provider: [`prepare`] writes the request for it, [`attempt`] sends it, [`source`]
-//! reads what comes, [`whole`] and [`relay`] pass it on in one piece or as it comes.
+//! reads what comes, [`whole`] and [`relay`] pass it on in one piece or as it comes, [`edit`] with what has changed.
 
 pub mod attempt;
 pub mod count;
+pub mod edit;
 pub mod embed;
 pub mod listing;
 pub mod prepare;

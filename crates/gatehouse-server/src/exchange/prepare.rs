@@ -11,6 +11,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_providers::Action;
 use gatehouse_wire::chat::ChatRequest;
 use gatehouse_wire::codec::ReplyContext;
+use gatehouse_wire::spelling;
 use std::sync::{Arc, OnceLock};
 
 /// A request, ready to be addressed.
@@ -74,12 +75,14 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<P
         });
     }
     let request = decoded.request(call)?;
-    let encoded = dialects::codec(dialect)?.encode_request(&request, &target.wire())?;
+    let encoded = dialects::codec(dialect)?
+        .encode_request(&request, &target.wire())
+        .map_err(|error| spelling::refused(front, &call.doc, error))?;
     Ok(Prepared {
         dialect,
         action,
         body: Bytes::from(encoded.body),
-        dropped: encoded.dropped,
+        dropped: spelling::dropped(front, &call.doc, encoded.dropped),
         translation: Some(Arc::new(context(call, &request))),
         hide_usage: false,
     })

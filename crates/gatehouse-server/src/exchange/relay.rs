@@ -5,6 +5,7 @@
 //! with it the connection to the provider and the trail.
 
 use super::attempt::{Head, Sent};
+use super::edit;
 use super::prepare::Prepared;
 use super::source::Source;
 use super::whole::read_json;
@@ -16,15 +17,14 @@ use crate::house::House;
 use crate::target::Target;
 use crate::trail::{Ended, Trail};
 use bytes::{Bytes, BytesMut};
-use gatehouse_core::content::{Dialect, Edit, Place, splice};
+use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::window::Window;
 use gatehouse_wire::chat::{self, ChatEvent};
 use gatehouse_wire::codec::StreamEncoder;
 use gatehouse_wire::error::mid_stream;
-use gatehouse_wire::json::escaped;
-use gatehouse_wire::openai_chat::is_usage_only;
 use gatehouse_wire::sse::Frame;
+use gatehouse_wire::watch::Watched;
 use http::{HeaderMap, header};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -110,9 +110,12 @@ impl Opened {
             })
         } else {
             let limit = target.provider.timeouts.first_token.min(left(call.deadline));
-            first_content(Source::new(body, codec.decoder()), limit)
-                .await
-                .map(|source| Feed::Live(Box::new(source)))
+            let decoder = if is_watched(call, prepared) {
+                Box::new(Watched::new(codec.decoder()))
+            } else {
+                codec.decoder()
+            };
+            first_content(Source::new(body, decoder), limit).await.map(|source| Feed::Live(Box::new(source)))
         };
         let source = match feed {
             Ok(feed) => feed,
@@ -132,11 +135,10 @@ impl Opened {
             }
             (None, Feed::Live(_)) => None,
         };
-        let guarded = call.guards.any_at(&[Place::Output, Place::ToolArguments]);
         Ok(Self {
             source,
             encoder,
-            window: guarded.then(|| Window::new(call.guards.clone())),
+            window: is_guarded(call).then(|| Window::new(call.guards.clone())),
             hide_usage: prepared.hide_usage,
             front,
             deadline: call.deadline,
@@ -167,6 +169,16 @@ impl Opened {
     }
 }
 
+/// Whether guardrails look at the answer.
+fn is_guarded(call: &Call) -> bool {
+    call.guards.any_at(&[Place::Output, Place::ToolArguments])
+}
+
+/// Whether guardrails look at frames that the caller gets as they are: then they must see all of them.
+fn is_watched(call: &Call, prepared: &Prepared) -> bool {
+    is_guarded(call) && prepared.translation.is_none() && !is_written_anew(call)
+}
+
 /// Whether a stream of the caller's own dialect has to be written anew all the same: where an array is
 /// wanted of a provider that streams events, and where a guardrail may edit arguments that are an object
 /// in the frame and no string to splice into.
@@ -190,7 +202,10 @@ async fn first_content(mut source: Source, limit: Duration) -> Result<Source, Er
     let until = Instant::now() + limit;
     let mut begun: Option<Instant> = None;
     loop {
-        let lifecycle = |event: &ChatEvent| matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_));
+        let lifecycle = |event: &ChatEvent| {
+            matches!(event, ChatEvent::Start { .. } | ChatEvent::Usage(_) | ChatEvent::Tier(_))
+                || event.is_of_frame()
+        };
         let failed = source.ready().find_map(|event| match event {
             ChatEvent::Error(error) => Some(error.clone()),
             _ => None,
@@ -313,7 +328,7 @@ impl Relay {
             };
             self.meter(&events);
             match &mut self.opened.window {
-                None => self.emit(&frame, &events, false),
+                None => self.emit(&frame, &events, &[])?,
                 Some(window) => {
                     let bytes = frame.raw.len();
                     let pushed = window.push(frame, bytes, events);
@@ -342,14 +357,7 @@ impl Relay {
 
     fn pass_window(&mut self) -> Result<(), Error> {
         while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
-            if held.changed && self.opened.encoder.is_none() && !can_be_spliced(&held.events) {
-                // Better no answer than one with what a guardrail took out of it.
-                return Err(Error::new(
-                    Code::GuardUnavailable,
-                    "a guardrail's edit cannot be made in this stream",
-                ));
-            }
-            self.emit(&held.frame, &held.events, held.changed);
+            self.emit(&held.frame, &held.events, &held.changed)?;
         }
         Ok(())
     }
@@ -361,16 +369,22 @@ impl Relay {
                 ChatEvent::Delta { text, .. } => self.trail.meter.text(text),
                 ChatEvent::Usage(usage) => self.trail.meter.reported(*usage),
                 ChatEvent::Finish { finish, .. } => self.trail.finished(finish.as_str()),
+                ChatEvent::Tier(tier) => self.trail.tier(tier),
+                ChatEvent::Open { block, .. } if self.opened.encoder.is_some() => {
+                    if let Some(path) = block.lost_in(self.opened.front) {
+                        self.trail.left_out(&path);
+                    }
+                }
                 _ => {}
             }
         }
     }
 
     /// Writes one frame for the caller.
-    fn emit(&mut self, frame: &Frame, events: &[ChatEvent], changed: bool) {
+    fn emit(&mut self, frame: &Frame, events: &[ChatEvent], changed: &[usize]) -> Result<(), Error> {
         if let Some(encoder) = &mut self.opened.encoder {
             let mut out = Vec::new();
-            for event in events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. })) {
+            for event in events.iter().filter(|event| !event.is_of_frame()) {
                 if matches!(event, ChatEvent::End) && !self.trail.meter.is_reported() {
                     // SDKs want a usage; where the provider gave none, they get our count.
                     encoder.event(&ChatEvent::Usage(self.trail.meter.total(true).0), &mut out);
@@ -382,9 +396,9 @@ impl Relay {
             // The provider's own error event has no stable code: ours has.
             let id = self.trail.id().to_string();
             self.out.extend_from_slice(&mid_stream(self.opened.front, error, &id));
-        } else if !(self.opened.hide_usage && is_usage_only(&frame.data())) {
-            let raw = if changed { edited(frame, events) } else { frame.raw.clone() };
-            self.out.extend_from_slice(&raw);
+        } else {
+            let hidden = if self.opened.hide_usage { edit::for_usage(events) } else { None };
+            edit::write(frame, edit::of_texts(events, changed), hidden, &mut self.out)?;
         }
         for event in events {
             match event {
@@ -401,6 +415,7 @@ impl Relay {
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Gives what is written.
@@ -468,25 +483,4 @@ fn error_of(event: &ChatEvent) -> Option<&Error> {
         ChatEvent::Error(error) => Some(error),
         _ => None,
     }
-}
-
-/// Whether every text of a frame is a string of its own in the frame's bytes.
-fn can_be_spliced(events: &[ChatEvent]) -> bool {
-    !events.iter().any(|event| matches!(event, ChatEvent::Delta { at: None, .. }))
-}
-
-/// A frame whose texts a guardrail has changed: the changed strings are spliced into its bytes.
-fn edited(frame: &Frame, events: &[ChatEvent]) -> Bytes {
-    let mut edits: Vec<Edit> = events
-        .iter()
-        .filter_map(|event| match event {
-            ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. } => {
-                let start = frame.data.start;
-                Some(Edit { range: start + at.start..start + at.end, with: Bytes::from(escaped(text)) })
-            }
-            _ => None,
-        })
-        .collect();
-    edits.sort_by_key(|edit| edit.range.start);
-    splice(&frame.raw, &edits)
 }

@@ -122,6 +122,8 @@ impl Source {
     fn decode(&mut self, frame: Frame) -> Result<(), Error> {
         let mut events = Vec::new();
         let decoded = self.decoder.frame(&frame, &mut events);
+        // What cannot be read is not passed on: no guardrail could have seen it.
+        let frame = if decoded.is_ok() { frame } else { Frame::of_data(Bytes::new()) };
         self.ready.push_back((frame, events));
         decoded
     }

@@ -2,6 +2,7 @@
 
 use super::Whole;
 use super::attempt::{Head, Sent};
+use super::edit;
 use super::prepare::Prepared;
 use crate::body;
 use crate::call::Call;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use gatehouse_core::content::{Place, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::watch;
 use std::pin::pin;
 
 /// Sends the request and reads the whole answer.
@@ -50,11 +52,16 @@ pub async fn exchange(
     if let Some(reason) = summary.finish {
         trail.finished(reason);
     }
+    if let Some(tier) = &summary.service_tier {
+        trail.tier(tier);
+    }
     let doc = judged(call, codec, doc, trail)?;
     let body = match &prepared.translation {
         None => doc.bytes().clone(),
         Some(context) => {
             let answer = codec.decode_answer(&doc)?;
+            let lost = answer.blocks.iter().filter_map(|block| block.lost_in(call.front.dialect));
+            lost.for_each(|path| trail.left_out(&path));
             Bytes::from(dialects::codec(call.front.dialect)?.encode_answer(&answer, context))
         }
     };
@@ -71,7 +78,9 @@ fn judged(
     if !call.guards.any_at(&[Place::Output, Place::ToolArguments]) {
         return Ok(doc);
     }
-    let judged = call.guards.judge(doc.text(), &codec.answer_spans(&doc));
+    let mut spans = codec.answer_spans(&doc);
+    let spelled = watch::complete(doc.root(), &mut spans);
+    let mut judged = call.guards.judge(doc.text(), &spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
         return Err(error);
@@ -79,7 +88,10 @@ fn judged(
     if judged.edits.is_empty() {
         Ok(doc)
     } else {
-        Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider)
+        judged.edits.extend(spelled);
+        judged.edits.sort_by_key(|edit| edit.range.start);
+        // A number cannot become a word.
+        Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider).map_err(|_| edit::cannot())
     }
 }
 

@@ -14,9 +14,12 @@ use gatehouse_wire::json::{Doc, Strictness};
 /// # Errors
 /// `guard_blocked`, `guard_unavailable`, and `invalid_request` for what no guardrail can read.
 pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
-    if let Some(member) = call.view.unreadable.filter(|_| call.guards.acts_at(Place::Input)) {
-        let message = format!("{member}: a guardrail must read it, and cannot read token ids; send text");
-        return Err(Error::invalid(member, message));
+    if let Some(member) = call.view.unreadable {
+        if call.guards.acts_at(Place::Input) {
+            let message = format!("{member}: a guardrail must read it, and cannot read token ids; send text");
+            return Err(Error::invalid(member, message));
+        }
+        trail.judged(call.guards.unread(Place::Input));
     }
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);

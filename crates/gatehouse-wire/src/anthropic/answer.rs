@@ -3,8 +3,8 @@
 use super::content::{Blocks, OF_NO_TEXT, OF_TEXT, OF_THOUGHT, rides_as, text_of};
 use super::content_out as blocks;
 use super::words::{finish_of, stop_reason, tier_in, tier_served};
-use super::{DIALECT, ids, usage};
-use crate::chat::{Block, ChatResponse, Origin, Seal, Thought, ToolCall};
+use super::{DIALECT, citations, ids, usage};
+use crate::chat::{Block, ChatResponse, Citations, Origin, Seal, Thought, ToolCall};
 use crate::codec::{ReplyContext, Summary};
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Out, Raw};
@@ -33,10 +33,7 @@ pub(super) fn read(doc: &Doc) -> Result<ChatResponse, Error> {
         native_finish: native.map(std::borrow::Cow::into_owned),
         stop_sequence: Some(text_of(root, "stop_sequence")).filter(|text| !text.is_empty()),
         usage: root.opt("usage").map(usage::read),
-        service_tier: root
-            .path(&["usage", "service_tier"])
-            .and_then(|tier| tier.str())
-            .map(|tier| tier_in(&tier)),
+        service_tier: root.opt("usage").and_then(tier),
     })
 }
 
@@ -50,10 +47,18 @@ pub(super) fn summary(doc: &Doc) -> Summary {
     });
     Summary {
         usage: root.opt("usage").map(usage::read),
+        service_tier: root.opt("usage").and_then(tier),
         finish: root.opt("stop_reason").and_then(|word| word.str()).map(|word| finish_of(&word).as_str()),
         text_bytes,
         error: from_stream(Family::Anthropic, doc),
     }
+}
+
+/// The tier that served, from a `usage`. Fast mode is told beside it.
+pub(super) fn tier(usage: Node<'_>) -> Option<String> {
+    let word = |name: &str| usage.opt(name).and_then(|word| word.str());
+    let fast = word("speed").filter(|speed| speed == "fast").map(std::borrow::Cow::into_owned);
+    fast.or_else(|| Some(tier_in(&word("service_tier")?)))
 }
 
 /// The words of a refusal, from an answer or from the `delta` that ends a stream.
@@ -140,6 +145,8 @@ fn write_block(out: &mut Out, block: &Block, all: &[Block], at: usize) {
     match block {
         Block::Text { text, seal, .. } => {
             if !text.is_empty() {
+                let cited = all.get(at + 1).and_then(foreign_citations).map(citations::member);
+                let riders: Vec<_> = riders.into_iter().chain(cited.as_ref()).collect();
                 blocks::text(out, text, None, &riders);
             }
             if let Some(seal) = seal {
@@ -156,8 +163,21 @@ fn write_block(out: &mut Out, block: &Block, all: &[Block], at: usize) {
         Block::Opaque(extension) if extension.origin == DIALECT && rides_as(extension).is_none() => {
             out.item(Raw(&extension.value.0));
         }
+        Block::Citations(cited) => {
+            let before = at.checked_sub(1).and_then(|at| all.get(at));
+            if !matches!(before, Some(Block::Text { text, .. }) if !text.is_empty()) {
+                citations::write_alone(out, cited);
+            }
+        }
         // Refusals are in `stop_details`; what only another dialect knows cannot be said.
         Block::Refusal(_) | Block::Opaque(_) => {}
+    }
+}
+
+fn foreign_citations(block: &Block) -> Option<&Citations> {
+    match block {
+        Block::Citations(cited) if cited.own.origin != DIALECT => Some(cited),
+        _ => None,
     }
 }
 

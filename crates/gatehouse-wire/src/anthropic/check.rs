@@ -6,7 +6,8 @@ use super::content_out::plain_text;
 use super::ids;
 use super::rewrite::maker;
 use crate::chat::{
-    Block, ChatRequest, Extension, Media, MediaKind, Origin, Part, Seal, Source, Thought, Tool, Turn, Weight,
+    Block, ChatRequest, Citations, Extension, Media, MediaKind, Origin, Part, Seal, Source, Thought, Tool,
+    Turn, Weight,
 };
 use crate::codec::Target;
 use gatehouse_core::deployment::Capabilities;
@@ -171,7 +172,9 @@ fn block(block: &Block, losses: &mut Losses) -> Result<(), Error> {
             }
         }
         Block::Refusal(_) => {}
-        Block::Opaque(extension) => losses.extension(extension)?,
+        Block::Citations(Citations { own: extension, .. }) | Block::Opaque(extension) => {
+            losses.extension(extension)?;
+        }
     }
     Ok(())
 }

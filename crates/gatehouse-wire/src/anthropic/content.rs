@@ -1,15 +1,15 @@
 //! Content blocks, read. Nothing here fails: what a caller sends was checked by [`super::view`], and what a
 //! provider sends is read as far as it can be.
 //!
-//! **Riders.** Members of a known block that have no place in the canonical form (`citations`, a `caller`)
-//! become an extension right behind the block, with a path that ends in the member's name; written in this
+//! **Riders.** Members of a known block that have no place in the canonical form (a document's `citations`,
+//! a `caller`) become an extension right behind the block, with a path that ends in the member's name; written in this
 //! dialect again they become members of that block. Seals of other makers ride too: in a `thinking` block
 //! whose signature is an envelope (see [`crate::seal`]) that says what the seal belongs to.
 
-use super::DIALECT;
 use super::words::cache_mark;
+use super::{DIALECT, citations};
 use crate::chat::{
-    Block, Extension, Media, MediaKind, Origin, Part, RawJson, Seal, Source, Thought, ToolCall, Weight,
+    Block, Extension, Media, MediaKind, Origin, Part, RawJson, Seal, Source, Thought, ToolCall, Weight, chars,
 };
 use crate::json::Node;
 use crate::seal;
@@ -24,6 +24,7 @@ pub(super) const OF_THOUGHT: char = '#';
 pub(super) const RAW_ARGUMENTS: &str = "__raw";
 
 const CITED: &[&str] = &["citations", "context"];
+const TOLD: &[&str] = &["context"];
 const CALLED: &[&str] = &["caller"];
 
 /// Collects what a model said.
@@ -31,6 +32,8 @@ const CALLED: &[&str] = &["caller"];
 pub(super) struct Blocks {
     blocks: Vec<Block>,
     seals_of_calls: Vec<(String, Seal)>,
+    /// Characters of text so far.
+    chars: u64,
 }
 
 /// A string member; empty when there is none.
@@ -64,8 +67,14 @@ impl Blocks {
         let cache = cache_mark(block);
         match text_of(block, "type").as_str() {
             "text" => {
-                self.blocks.push(Block::Text { text: text_of(block, "text"), seal: None, cache });
-                self.ride(block, CITED);
+                let (text, before) = (text_of(block, "text"), self.chars);
+                self.chars = before.saturating_add(chars(&text));
+                self.blocks.push(Block::Text { text, seal: None, cache });
+                let cited = block.opt("citations").filter(|cited| !cited.is_empty());
+                let path = block.name();
+                self.blocks
+                    .extend(cited.map(|cited| citations::block(&path, cited.raw(), before..self.chars)));
+                self.ride(block, TOLD);
             }
             "thinking" => self.thought(text_of(block, "thinking"), &text_of(block, "signature"), false),
             "redacted_thinking" => self.thought(String::new(), &text_of(block, "data"), true),

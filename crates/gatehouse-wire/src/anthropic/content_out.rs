@@ -3,7 +3,7 @@
 use super::content::{RAW_ARGUMENTS, rides_as};
 use super::ids;
 use super::words::write_mark;
-use crate::chat::{Block, CacheMark, Extension, Media, MediaKind, Part, Source, ToolCall};
+use crate::chat::{Block, CacheMark, Citations, Extension, Media, MediaKind, Part, Source, ToolCall};
 use crate::json::{Doc, Out, Raw, Strictness};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -132,7 +132,9 @@ pub(super) fn riders_of_part(parts: &[Part], at: usize) -> Vec<&Extension> {
 
 fn as_rider_block(block: &Block) -> Option<&Extension> {
     match block {
-        Block::Opaque(extension) => rides_as(extension).map(|_| extension),
+        Block::Citations(Citations { own: extension, .. }) | Block::Opaque(extension) => {
+            rides_as(extension).map(|_| extension)
+        }
         _ => None,
     }
 }

@@ -11,6 +11,7 @@
 
 mod answer;
 mod check;
+mod citations;
 mod content;
 mod content_out;
 pub mod count;

@@ -264,6 +264,8 @@ impl Writer<'_> {
                     }
                 }
                 Block::ToolCall(call) => blocks::tool_use(out, call, self.mark(call.cache), &riders),
+                // Citations are members of the text before them.
+                Block::Citations(_) => {}
                 Block::Opaque(extension) => {
                     out.item(Raw(&extension.value.0));
                 }
@@ -330,6 +332,7 @@ fn is_written(block: &Block) -> bool {
         Block::Text { text, .. } | Block::Refusal(text) => !blocks::is_blank(text),
         Block::Thought(thought) => can_return(thought),
         Block::ToolCall(_) => true,
+        Block::Citations(_) => false,
         Block::Opaque(extension) => extension.origin == DIALECT && rides_as(extension).is_none(),
     }
 }

@@ -1,5 +1,6 @@
 //! A request that stays Anthropic's, made fit for its target by edits of its bytes.
 
+use super::citations;
 use super::content::{Sealed, read_seal, text_of};
 use crate::chat::{Origin, Seal};
 use crate::codec::{Rewrite, Target, View};
@@ -54,15 +55,22 @@ fn drop_foreign_seals(doc: &Doc, rewrite: &mut Rewrite) -> bool {
         let blocks: Vec<Node<'_>> =
             message.opt("content").map(|all| all.items().collect()).unwrap_or_default();
         let foreign: Vec<Option<Seal>> = blocks.iter().map(|block| foreign_seal(*block)).collect();
-        let gone: Vec<bool> = foreign.iter().map(Option::is_some).collect();
+        let mut gone: Vec<bool> = foreign.iter().map(Option::is_some).collect();
+        for (block, gone) in blocks.iter().zip(&mut gone).filter(|(block, _)| citations::are_foreign(**block))
+        {
+            name_once(rewrite, "citations of another provider");
+            // A text without words was there for its citations alone.
+            *gone = text_of(*block, "text").is_empty();
+            if let Some(cited) = block.opt("citations").filter(|_| !*gone) {
+                rewrite.edits.push(Edit { range: cited.range(), with: Bytes::from_static(b"null") });
+            }
+        }
+        let lost_seal = foreign.iter().any(Option::is_some);
         if text_of(message, "role") == "assistant" {
-            last_assistant_lost = gone.contains(&true);
+            last_assistant_lost = lost_seal;
         }
         for seal in foreign.iter().flatten() {
-            let name = format!("thinking signature of {}", maker(seal.origin));
-            if !rewrite.dropped.contains(&name) {
-                rewrite.dropped.push(name);
-            }
+            name_once(rewrite, &format!("thinking signature of {}", maker(seal.origin)));
         }
         let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
         emptied.push(is_empty);
@@ -75,6 +83,12 @@ fn drop_foreign_seals(doc: &Doc, rewrite: &mut Rewrite) -> bool {
     rewrite.edits.extend(removals(&ranges, &emptied));
     let thinking = doc.root().opt("thinking").map(|thinking| text_of(thinking, "type"));
     last_assistant_lost && thinking.is_some_and(|kind| kind == "enabled")
+}
+
+fn name_once(rewrite: &mut Rewrite, name: &str) {
+    if !rewrite.dropped.iter().any(|known| known == name) {
+        rewrite.dropped.push(name.to_owned());
+    }
 }
 
 fn foreign_seal(block: Node<'_>) -> Option<Seal> {
@@ -194,6 +208,30 @@ mod tests {
             r#"{"model":"new \"m\"","messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"f","input":{}}]}]}"#
         );
         assert_eq!(rewrite.dropped, ["thinking signature of gemini", "thinking"]);
+    }
+
+    #[test]
+    fn citations_of_others_never_reach_anthropic() {
+        let one = crate::chat::Citation { url: Some("https://a.example".to_owned()), ..Default::default() };
+        let own = crate::chat::Extension {
+            path: String::new(),
+            value: crate::chat::RawJson("[]".to_owned()),
+            origin: gatehouse_core::content::Dialect::OpenAiChat,
+            weight: crate::chat::Weight::Hint,
+        };
+        let cited = super::citations::member(&crate::chat::Citations { all: vec![one], own }).value.0;
+        let native = r#"[{"type":"web_search_result_location","encrypted_index":"e"}]"#;
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"assistant","content":[{{"type":"text","text":"a","citations":{native}}},{{"type":"text","text":"b","citations":{cited}}},{{"type":"text","text":"","citations":{cited}}}]}}]}}"#
+        );
+        let (cut, rewrite) = rewritten(&body, &Quirks::NONE);
+        assert_eq!(
+            cut,
+            format!(
+                r#"{{"model":"new \"m\"","messages":[{{"role":"assistant","content":[{{"type":"text","text":"a","citations":{native}}},{{"type":"text","text":"b","citations":null}}]}}]}}"#
+            )
+        );
+        assert_eq!(rewrite.dropped, ["citations of another provider"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The blocks of a stream, read: each of Anthropic's open blocks by its index, and what it becomes.
 
+use super::citations;
 use super::content::{Sealed, arguments, opaque, read_seal, rider, text_of};
-use crate::chat::{Block, ChatEvent, Extension, RawJson, Thought, ToolCall};
+use crate::chat::{Block, ChatEvent, Extension, RawJson, Thought, ToolCall, chars};
 use crate::json::{Doc, Node, Out, Raw, Strictness, escaped};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ pub(super) struct OpenBlocks {
     /// The index of the next block that we open; Anthropic's own may have gaps.
     next: u32,
     open: BTreeMap<u64, Open>,
+    /// Characters of text so far.
+    chars: u64,
 }
 
 /// An open block, by Anthropic's index.
@@ -20,6 +23,8 @@ enum Open {
     Text {
         index: u32,
         citations: Vec<String>,
+        /// Where it begins in all text.
+        from: u64,
     },
     Thought {
         index: u32,
@@ -64,10 +69,11 @@ impl OpenBlocks {
         let opened = match text_of(block, "type").as_str() {
             "text" => {
                 let index = self.announce(Block::text(String::new()), out);
-                push_text(index, block.opt("text"), out);
+                let from = self.chars;
+                self.chars = from.saturating_add(push_text(index, block.opt("text"), out));
                 let cited =
                     block.opt("citations").map(|all| all.items().map(|one| one.raw().to_owned()).collect());
-                Open::Text { index, citations: cited.unwrap_or_default() }
+                Open::Text { index, citations: cited.unwrap_or_default(), from }
             }
             "thinking" => {
                 let index = self.announce(Block::Thought(Thought::default()), out);
@@ -112,11 +118,15 @@ impl OpenBlocks {
     pub(super) fn delta(&mut self, at: u64, delta: Node<'_>, out: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.get_mut(&at) else { return };
         match (text_of(delta, "type").as_str(), open) {
-            ("text_delta", Open::Text { index, .. }) => push_text(*index, delta.opt("text"), out),
+            ("text_delta", Open::Text { index, .. }) => {
+                self.chars = self.chars.saturating_add(push_text(*index, delta.opt("text"), out));
+            }
             ("citations_delta", Open::Text { citations, .. }) => {
                 citations.extend(delta.opt("citation").map(|one| one.raw().to_owned()));
             }
-            ("thinking_delta", Open::Thought { index }) => push_text(*index, delta.opt("thinking"), out),
+            ("thinking_delta", Open::Thought { index }) => {
+                push_text(*index, delta.opt("thinking"), out);
+            }
             ("signature_delta", Open::Thought { index }) => {
                 push_seal(*index, &text_of(delta, "signature"), out);
             }
@@ -138,11 +148,11 @@ impl OpenBlocks {
         let Some(open) = self.open.remove(&at) else { return };
         match open {
             Open::Thought { index } => out.push(ChatEvent::Close { index }),
-            Open::Text { index, citations } => {
+            Open::Text { index, citations, from } => {
                 out.push(ChatEvent::Close { index });
                 if !citations.is_empty() {
                     let all = format!("[{}]", citations.join(","));
-                    self.whole(rider(&format!("content[{at}]"), "citations", &all), out);
+                    self.whole(citations::block(&format!("content[{at}]"), &all, from..self.chars), out);
                 }
             }
             Open::Call { index, whole, pieces, caller } => {
@@ -151,28 +161,32 @@ impl OpenBlocks {
                 }
                 out.push(ChatEvent::Close { index });
                 if let Some(caller) = caller {
-                    self.whole(caller, out);
+                    self.whole(Block::Opaque(caller), out);
                 }
             }
             Open::Opaque { start, path, member, pieces } => {
-                self.whole(assemble(&start, path, member, &pieces), out);
+                self.whole(Block::Opaque(assemble(&start, path, member, &pieces)), out);
             }
         }
     }
 
-    fn whole(&mut self, extension: Extension, out: &mut Vec<ChatEvent>) {
-        let index = self.announce(Block::Opaque(extension), out);
+    fn whole(&mut self, block: Block, out: &mut Vec<ChatEvent>) {
+        let index = self.announce(block, out);
         out.push(ChatEvent::Close { index });
     }
 }
 
-fn push_text(index: u32, text: Option<Node<'_>>, out: &mut Vec<ChatEvent>) {
+/// More text, and how many characters it has.
+fn push_text(index: u32, text: Option<Node<'_>>, out: &mut Vec<ChatEvent>) -> u64 {
     if let Some(node) = text
         && let Some(text) = node.str()
         && !text.is_empty()
     {
+        let told = chars(&text);
         out.push(ChatEvent::Delta { index, text: text.into_owned(), at: Some(node.inner_range()) });
+        return told;
     }
+    0
 }
 
 fn push_seal(index: u32, signature: &str, out: &mut Vec<ChatEvent>) {

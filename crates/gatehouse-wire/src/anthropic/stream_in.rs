@@ -25,6 +25,7 @@ pub(super) struct Decoder {
     ended: bool,
     blocks: OpenBlocks,
     usage: Counters,
+    tier: Option<String>,
 }
 
 // === impl StreamDecoder ===
@@ -128,6 +129,10 @@ impl Decoder {
         if let Some(usage) = holder.opt("usage") {
             self.usage.update(usage);
             out.push(ChatEvent::Usage(self.usage.usage()));
+            if let Some(tier) = answer::tier(usage).filter(|tier| self.tier.as_ref() != Some(tier)) {
+                self.tier = Some(tier.clone());
+                out.push(ChatEvent::Tier(tier));
+            }
         }
     }
 
@@ -177,6 +182,7 @@ mod tests {
             Block::Thought(thought) => format!("thought {} {}", thought.text, thought.redacted),
             Block::Text { text, .. } => format!("text {text}"),
             Block::ToolCall(call) => format!("call {} {}", call.id, call.arguments),
+            Block::Citations(cited) => format!("cited {:?} {}", cited.all, cited.own.value.0),
             Block::Opaque(one) => format!("opaque {} {}", one.path, one.value.0),
             Block::Refusal(words) => words.clone(),
         });
@@ -187,7 +193,8 @@ mod tests {
                 "thought Hmm, so. false",
                 "thought  true",
                 "text Caf\u{e9} \u{1F600}.",
-                r#"opaque content[2].citations [{"type":"char_location","cited_text":"c"}]"#,
+                "cited [Citation { url: None, title: None, quote: Some(\"c\"), span: Some(0..7) }] \
+                    [{\"type\":\"char_location\",\"cited_text\":\"c\"}]",
                 r#"opaque content[3] {"type":"server_tool_use","id":"srv_1","name":"web_search","input":{"query": "x"}}"#,
                 r#"call toolu_1 {"a":1, "b":2}"#,
                 "call toolu_2 {}",

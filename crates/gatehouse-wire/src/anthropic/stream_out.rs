@@ -3,12 +3,13 @@
 
 use super::answer::{self, Reason, seal_of_call, seal_of_text};
 use super::content::rides_as;
-use super::words::stop_reason;
-use super::{DIALECT, ids, usage};
-use crate::chat::{Block, ChatEvent, Extension, Finish, Seal, Thought, ToolCall};
+use super::words::{stop_reason, tier_served};
+use super::{DIALECT, citations, ids, usage};
+use crate::chat::{Block, ChatEvent, Citations, Extension, Finish, Seal, Thought, ToolCall};
 use crate::codec::{ReplyContext, StreamEncoder};
 use crate::error::mid_stream;
 use crate::json::{Doc, Out, Raw, Strictness};
+use crate::sse::on_one_line;
 use bytes::Bytes;
 use gatehouse_core::usage::Usage;
 
@@ -27,6 +28,7 @@ pub(super) struct Encoder {
     refusal: String,
     finish: Option<(Finish, Option<String>, Option<String>)>,
     usage: Usage,
+    tier: Option<String>,
 }
 
 /// The block that is being written.
@@ -76,6 +78,7 @@ impl Encoder {
             refusal: String::new(),
             finish: None,
             usage: Usage::default(),
+            tier: None,
         }
     }
 }
@@ -95,10 +98,15 @@ impl StreamEncoder for Encoder {
                 self.block_event(event, out);
             }
             ChatEvent::Usage(usage) => self.usage = *usage,
+            ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, stop_sequence } => {
                 self.finish.get_or_insert_with(|| (*finish, native.clone(), stop_sequence.clone()));
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.ended = true;
                 out.extend_from_slice(&mid_stream(DIALECT, error, &self.context.id));
@@ -119,7 +127,9 @@ impl Encoder {
                 out.array_field("content", |_| {});
                 out.field("stop_reason", None::<&str>).field("stop_sequence", None::<&str>);
                 // What is known by now; clients take the later count at the end.
-                out.object_field("usage", |out| usage::write(out, &self.usage, None));
+                out.object_field("usage", |out| {
+                    usage::write(out, &self.usage, self.tier.as_deref().map(tier_served));
+                });
             });
         });
     }
@@ -145,7 +155,9 @@ impl Encoder {
                 };
                 reason.write(out);
             });
-            out.object_field("usage", |out| usage::write(out, &self.usage, None));
+            out.object_field("usage", |out| {
+                usage::write(out, &self.usage, self.tier.as_deref().map(tier_served));
+            });
         });
         frame(out, "message_stop", |_| {});
     }
@@ -179,10 +191,8 @@ impl Encoder {
     }
 
     fn open_block(&mut self, index: u32, block: &Block, out: &mut Vec<u8>) {
-        if let Block::Opaque(extension) = block
-            && rides_as(extension) == Some("citations")
-        {
-            self.cite(extension, out);
+        if let Block::Citations(cited) = block {
+            self.cite(cited, out);
             return;
         }
         self.settle(out);
@@ -191,7 +201,7 @@ impl Encoder {
             Block::Thought(thought) => Kind::Thought { id: thought.id.clone(), redacted: thought.redacted },
             Block::ToolCall(call) => Kind::Call { call: call.clone(), late_seal: None },
             Block::Refusal(_) => Kind::Refusal,
-            Block::Opaque(_) => Kind::Silent,
+            Block::Citations(_) | Block::Opaque(_) => Kind::Silent,
         };
         self.open = Some(Open { index, kind, begun: false, closed: false });
         match block {
@@ -203,6 +213,7 @@ impl Encoder {
             Block::Thought(thought) => self.open_thought(thought, out),
             Block::ToolCall(call) => self.open_call(call, out),
             Block::Opaque(extension) => self.write_opaque(extension, out),
+            Block::Citations(_) => {}
         }
     }
 
@@ -305,11 +316,18 @@ impl Encoder {
         self.stop_frame(out);
     }
 
-    fn cite(&mut self, citations: &Extension, out: &mut Vec<u8>) {
+    /// Citations belong to the text that has just ended; where something else came between, to one without
+    /// words.
+    fn cite(&mut self, cited: &Citations, out: &mut Vec<u8>) {
         if !self.open.as_ref().is_some_and(|open| open.begun && matches!(open.kind, Kind::Text { .. })) {
+            self.settle(out);
+            let mut alone = Out::new();
+            citations::write_alone(&mut alone, cited);
+            self.start_frame(out, Raw(alone.as_str()));
+            self.stop_frame(out);
             return;
         }
-        let bytes = Bytes::copy_from_slice(citations.value.0.as_bytes());
+        let bytes = Bytes::copy_from_slice(citations::member(cited).value.0.as_bytes());
         let Ok(doc) = Doc::parse(bytes, Strictness::Provider) else { return };
         for citation in doc.root().items() {
             frame(out, "content_block_delta", |out| {
@@ -375,11 +393,13 @@ fn frame(out: &mut Vec<u8>, kind: &str, members: impl FnOnce(&mut Out)) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(kind.as_bytes());
     out.extend_from_slice(b"\ndata: ");
+    let start = out.len();
     let mut json = Out::after(std::mem::take(out));
     json.object(|json| {
         json.field("type", kind);
         members(json);
     });
     *out = json.into_bytes();
+    on_one_line(out, start);
     out.extend_from_slice(b"\n\n");
 }

@@ -49,7 +49,7 @@ pub(super) fn count_marks(request: &ChatRequest) -> usize {
     let of_block = |block: &Block| match block {
         Block::Text { cache, .. } => usize::from(cache.is_some()),
         Block::ToolCall(call) => usize::from(call.cache.is_some()),
-        Block::Thought(_) | Block::Refusal(_) | Block::Opaque(_) => 0,
+        Block::Thought(_) | Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => 0,
     };
     let of_turn = |turn: &Turn| match turn {
         Turn::System(parts) | Turn::User(parts) => of_parts(parts),

@@ -1,6 +1,7 @@
 //! An answer on its way: the events of a stream, and the way from a whole answer to them and back.
 
 use super::{Block, ChatResponse, Finish, Seal, Thought, ToolCall};
+use gatehouse_core::content::Place;
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
 use std::ops::Range;
@@ -8,7 +9,8 @@ use std::ops::Range;
 /// A piece of an answer on its way.
 ///
 /// A valid sequence: `Start`, then blocks (each `Open`, any `Delta` and `Seal`, `Close`; blocks may
-/// overlap), `Usage` and `Finish` in either order (the last usage counts, the first finish), `End`.
+/// overlap), `Usage`, `Tier` and `Finish` in any order (the last usage and tier count, the first finish),
+/// `End`.
 /// Folding a stream gives the [`ChatResponse`] that the same answer has without streaming.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatEvent {
@@ -34,7 +36,8 @@ pub enum ChatEvent {
         index: u32,
         /// The text.
         text: String,
-        /// Where the text stands in the frame's data (inside the quotes), for edits in place.
+        /// Where the text stands in the frame's data (inside the quotes), for edits in place; `None` where it
+        /// does not stand there in this form. All pieces of a text have it, or none ([`crate::watch`]).
         at: Option<Range<usize>>,
     },
     /// The seal of an open block.
@@ -51,6 +54,8 @@ pub enum ChatEvent {
     },
     /// What has been used so far; each replaces the one before.
     Usage(Usage),
+    /// The tier that serves; each replaces the one before.
+    Tier(String),
     /// Why the model stopped.
     Finish {
         /// In our word.
@@ -60,13 +65,45 @@ pub enum ChatEvent {
         /// The stop text that was met.
         stop_sequence: Option<String>,
     },
-    /// A text that the dialect repeats in whole at the end of a block (Responses' `…done` events). Only
-    /// guardrails read it; encoders make their own.
+    /// A whole text of a frame that is no delta: what the dialect repeats at the end of a block (Responses'
+    /// `…done` events), and what only callers of the same dialect get. Only guardrails read it; encoders make
+    /// their own.
     Repeat {
-        /// Whether it is a tool call's arguments.
-        arguments: bool,
+        /// What it is to the conversation.
+        place: Place,
         /// The text.
         text: String,
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+    },
+    /// A piece of a text that comes in frames of its own, beside the blocks, or in another form than theirs.
+    /// Only guardrails read it, where the caller gets the frames as they are ([`crate::watch`]).
+    Aside {
+        /// Which text it is a piece of.
+        key: u32,
+        /// What it is to the conversation.
+        place: Place,
+        /// The piece.
+        text: String,
+        /// Where it stands in the frame's data. Where a delta stands there too, this counts for edits.
+        at: Range<usize>,
+    },
+    /// A text beside the blocks is over.
+    AsideEnd {
+        /// Which one.
+        key: u32,
+    },
+    /// What spells the texts of its frame once more, token by token: taken out when one of them changes.
+    Spelled {
+        /// Where it stands in the frame's data.
+        at: Range<usize>,
+        /// Whether it is a list, else an object.
+        is_list: bool,
+    },
+    /// What of a frame is there only because usage was asked for: the member `usage` that counts nothing
+    /// (OpenAI's `"usage":null` in every chunk), with its comma, or a whole chunk that holds nothing else. It
+    /// is hidden from a caller who did not ask; encoders make their own.
+    ForUsage {
         /// Where it stands in the frame's data.
         at: Range<usize>,
     },
@@ -77,6 +114,21 @@ pub enum ChatEvent {
 }
 
 // === impl ChatEvent ===
+
+impl ChatEvent {
+    /// Whether it is about its frame alone: who writes the answer anew has nothing to say of it.
+    #[must_use]
+    pub fn is_of_frame(&self) -> bool {
+        matches!(
+            self,
+            Self::Repeat { .. }
+                | Self::Aside { .. }
+                | Self::AsideEnd { .. }
+                | Self::Spelled { .. }
+                | Self::ForUsage { .. }
+        )
+    }
+}
 
 /// The events of an answer that came in one piece: what a streaming front gets then, and the left side of
 /// the law `fold(events(x)) == x`.
@@ -97,6 +149,7 @@ pub fn events(response: &ChatResponse) -> Vec<ChatEvent> {
         all.push(ChatEvent::Close { index });
     }
     all.extend(response.usage.map(ChatEvent::Usage));
+    all.extend(response.service_tier.clone().map(ChatEvent::Tier));
     all.push(ChatEvent::Finish {
         finish: response.finish,
         native: response.native_finish.clone(),
@@ -123,7 +176,7 @@ fn take_apart(block: &Block) -> (Block, String, Option<Seal>) {
             (Block::ToolCall(opening), call.arguments.clone(), None)
         }
         Block::Refusal(text) => (Block::Refusal(String::new()), text.clone(), None),
-        Block::Opaque(_) => (block.clone(), String::new(), None),
+        Block::Citations(_) | Block::Opaque(_) => (block.clone(), String::new(), None),
     }
 }
 
@@ -152,6 +205,7 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
                 }
             }
             ChatEvent::Usage(usage) => whole.usage = Some(*usage),
+            ChatEvent::Tier(tier) => whole.service_tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, stop_sequence } if !finished => {
                 finished = true;
                 whole.finish = *finish;
@@ -161,6 +215,10 @@ pub fn fold(events: &[ChatEvent]) -> Result<ChatResponse, Error> {
             ChatEvent::Close { .. }
             | ChatEvent::Finish { .. }
             | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. }
             | ChatEvent::End => {}
         }
     }
@@ -172,7 +230,7 @@ fn append(block: &mut Block, more: &str) {
         Block::Text { text, .. } | Block::Refusal(text) => text.push_str(more),
         Block::Thought(thought) => thought.text.push_str(more),
         Block::ToolCall(call) => call.arguments.push_str(more),
-        Block::Opaque(_) => {}
+        Block::Citations(_) | Block::Opaque(_) => {}
     }
 }
 
@@ -181,7 +239,7 @@ fn put_seal(block: &mut Block, new: &Seal) {
         Block::Text { seal, .. } => *seal = Some(new.clone()),
         Block::Thought(thought) => thought.seal = Some(new.clone()),
         Block::ToolCall(call) => call.seal = Some(new.clone()),
-        Block::Refusal(_) | Block::Opaque(_) => {}
+        Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => {}
     }
 }
 
@@ -214,6 +272,7 @@ mod tests {
             ],
             finish: Finish::ToolCalls,
             usage: Some(Usage { input_tokens: 3, ..Usage::default() }),
+            service_tier: Some("flex".to_owned()),
             ..ChatResponse::default()
         };
         assert_eq!(fold(&events(&answer)), Ok(answer));

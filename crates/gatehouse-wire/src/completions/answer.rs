@@ -56,10 +56,15 @@ pub(super) fn summary(doc: &Doc) -> Summary {
     let first = root.opt("choices").and_then(|choices| choices.items().next());
     Summary {
         usage: usage::find(root),
+        service_tier: tier(root),
         finish: first.and_then(Ending::read).map(|ending| word(ending.finish)),
         text_bytes: texts(root).map(|text| text.inner_range().len()).sum(),
         error: in_success_body(doc),
     }
+}
+
+fn tier(root: Node<'_>) -> Option<String> {
+    root.opt("service_tier").and_then(|node| node.str()).map(Into::into)
 }
 
 pub(super) fn spans(root: Node<'_>) -> Vec<Span> {
@@ -89,7 +94,7 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
         stop_sequence: ending.as_ref().and_then(|ending| ending.stop_sequence.clone()),
         native_finish: ending.map(|ending| ending.native),
         usage: usage::find(root),
-        service_tier: root.opt("service_tier").and_then(|node| node.str()).map(Into::into),
+        service_tier: tier(root),
     })
 }
 
@@ -97,7 +102,7 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
 pub(super) fn shown(block: &Block) -> &str {
     match block {
         Block::Text { text, .. } | Block::Refusal(text) => text,
-        Block::Thought(_) | Block::ToolCall(_) | Block::Opaque(_) => "",
+        Block::Thought(_) | Block::ToolCall(_) | Block::Citations(_) | Block::Opaque(_) => "",
     }
 }
 

@@ -6,6 +6,7 @@ use crate::chat::{Block, ChatEvent};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Strictness};
+use crate::openai_chat::ForUsage;
 use crate::sse::Frame;
 use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
@@ -43,7 +44,7 @@ impl StreamDecoder for Decoder {
             out.push(ChatEvent::Error(error));
             return Ok(());
         }
-        self.chunk(doc.root(), out);
+        self.chunk(&doc, out);
         Ok(())
     }
 
@@ -61,7 +62,8 @@ impl StreamDecoder for Decoder {
 }
 
 impl Decoder {
-    fn chunk(&mut self, root: Node<'_>, out: &mut Vec<ChatEvent>) {
+    fn chunk(&mut self, doc: &Doc, out: &mut Vec<ChatEvent>) {
+        let root = doc.root();
         if !self.started && root.is_object() {
             self.started = true;
             let own =
@@ -73,6 +75,9 @@ impl Decoder {
             self.choice(choice, out);
         }
         out.extend(usage::find(root).map(ChatEvent::Usage));
+        let mut for_usage = ForUsage::default();
+        root.members().for_each(|(name, value)| for_usage.look(&name, value));
+        for_usage.tell(doc, out);
     }
 
     fn choice(&mut self, choice: Node<'_>, out: &mut Vec<ChatEvent>) {

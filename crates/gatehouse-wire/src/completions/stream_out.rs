@@ -86,7 +86,12 @@ impl StreamEncoder for Encoder {
             | ChatEvent::Delta { .. }
             | ChatEvent::Seal { .. }
             | ChatEvent::Close { .. }
-            | ChatEvent::Repeat { .. } => {}
+            | ChatEvent::Tier(_)
+            | ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
         }
     }
 }

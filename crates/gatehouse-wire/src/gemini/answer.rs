@@ -3,7 +3,7 @@
 use super::member::{each, get, text};
 use super::stream_in::Decoder;
 use super::view::strings;
-use super::{finish, part_out, seals, time, usage};
+use super::{finish, grounding, part_out, seals, time, usage};
 use crate::chat::{Block, ChatResponse, Origin, Thought};
 use crate::codec::{ReplyContext, Summary};
 use crate::error::from_stream;
@@ -22,9 +22,7 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
     let mut events = Vec::new();
     decoder.chunk(root, &mut events);
     decoder.end(&mut events);
-    let mut answer = crate::chat::fold(&events)?;
-    answer.service_tier = tier(root);
-    Ok(answer)
+    crate::chat::fold(&events)
 }
 
 /// Writes a whole answer.
@@ -34,9 +32,18 @@ pub(super) fn encode(answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
     if parts.as_str().is_empty() {
         part_out::words(&mut parts, "", false, None);
     }
+    let (mut said, mut cited) = (String::new(), Vec::new());
+    for block in &answer.blocks {
+        match block {
+            Block::Text { text, .. } => said.push_str(text),
+            Block::Citations(own) => cited.push(own.clone()),
+            _ => {}
+        }
+    }
     let mut out = Out::new();
     out.object(|out| {
-        candidate(out, parts.as_str(), Some(finish::write(answer.finish, answer.native_finish.as_deref())));
+        let reason = finish::write(answer.finish, answer.native_finish.as_deref());
+        candidate(out, parts.as_str(), Some(reason), |out| grounding::write(out, &cited, &said));
         if let Some(used) = &answer.usage {
             usage::write(out, used, answer.service_tier.as_deref());
         }
@@ -47,7 +54,7 @@ pub(super) fn encode(answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
 }
 
 /// The member `candidates` with one candidate.
-pub(super) fn candidate(out: &mut Out, parts: &str, reason: Option<&str>) {
+pub(super) fn candidate(out: &mut Out, parts: &str, reason: Option<&str>, more: impl FnOnce(&mut Out)) {
     out.array_field("candidates", |out| {
         out.object(|out| {
             out.object_field("content", |out| {
@@ -57,6 +64,7 @@ pub(super) fn candidate(out: &mut Out, parts: &str, reason: Option<&str>) {
                 out.field("role", "model");
             });
             out.field_opt("finishReason", reason).field("index", 0u64);
+            more(out);
         });
     });
 }
@@ -90,7 +98,8 @@ fn part(out: &mut Out, block: &Block) {
         Block::Opaque(own) if own.origin == Dialect::GeminiGenerate => {
             out.item(Raw(&own.value.0));
         }
-        Block::Opaque(_) => {}
+        // Citations stand beside the parts.
+        Block::Citations(_) | Block::Opaque(_) => {}
     }
 }
 
@@ -113,6 +122,7 @@ pub(super) fn summary(doc: &Doc) -> Summary {
     let blocked = get(root, "promptFeedback").and_then(|feedback| get(feedback, "blockReason")).is_some();
     Summary {
         usage: used,
+        service_tier: get(root, "usageMetadata").and_then(usage::tier),
         finish: reason
             .map(|reason| finish::read(&reason, calls).as_str())
             .or(blocked.then_some(crate::chat::Finish::ContentFilter.as_str())),
@@ -157,8 +167,4 @@ fn part_spans(part: Node<'_>, spans: &mut Vec<Span>) {
 
 fn parts(candidate: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     each(get(candidate, "content").and_then(|content| get(content, "parts")))
-}
-
-fn tier(root: Node<'_>) -> Option<String> {
-    get(root, "usageMetadata").and_then(|metadata| text(metadata, "serviceTier"))
 }

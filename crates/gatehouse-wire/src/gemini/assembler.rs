@@ -72,6 +72,12 @@ impl Assembler {
         self.whole(Block::Opaque(media::opaque(part, weight)), out);
     }
 
+    /// The citations of what was said so far, behind it.
+    pub(super) fn cite(&mut self, cited: Block, out: &mut Vec<ChatEvent>) {
+        self.close(out);
+        self.whole(cited, out);
+    }
+
     /// Closes what is open.
     pub(super) fn close(&mut self, out: &mut Vec<ChatEvent>) {
         if let Some(run) = self.open.take() {

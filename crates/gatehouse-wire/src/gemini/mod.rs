@@ -14,7 +14,7 @@
 //! | `request_out`, `turns_out`, `tools_out`, `config_out` | writing one |
 //! | `assembler`, `partial` | parts of a model to events: histories, answers and streams share it |
 //! | `answer`, `stream_in`, `stream_out`, `part_out` | answers and streams, both ways |
-//! | `response`, `media`, `seals`, `thinking`, `usage`, `finish`, `time` | the small translations, both ways |
+//! | `grounding`, `response`, `media`, `seals`, `thinking`, `usage`, `finish`, `time` | the small translations, both ways |
 //! | `count` | `:countTokens` |
 
 mod answer;
@@ -23,6 +23,7 @@ mod config;
 mod config_out;
 pub mod count;
 mod finish;
+mod grounding;
 mod media;
 pub(crate) mod member;
 mod part_out;

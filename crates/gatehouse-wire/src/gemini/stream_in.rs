@@ -4,8 +4,8 @@
 use super::assembler::Assembler;
 use super::member::{each, get, text, whole};
 use super::thinking::{Generation, generation};
-use super::{finish, time, usage};
-use crate::chat::{ChatEvent, Finish};
+use super::{finish, grounding, time, usage};
+use crate::chat::{Block, ChatEvent, Finish};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Strictness};
@@ -13,6 +13,7 @@ use crate::sse::Frame;
 use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;
+use std::borrow::Cow;
 
 /// Reads chunks in order.
 #[derive(Default)]
@@ -27,9 +28,20 @@ pub(super) struct Decoder {
     reason: Option<String>,
     /// The prompt was refused.
     blocked: bool,
+    /// All text so far, its citations, and whether these were told.
+    said: String,
+    cited: Option<Block>,
+    is_cited: bool,
+    tier: Option<String>,
     /// An error came: nothing follows.
     failed: bool,
     ended: bool,
+}
+
+/// The words of a part, unless it is a thought or something else.
+fn words<'a>(part: Node<'a>) -> Option<Cow<'a, str>> {
+    let is_thought = get(part, "thought").and_then(|thought| thought.bool()) == Some(true);
+    get(part, "text").filter(|_| !is_thought && get(part, "functionCall").is_none())?.str()
 }
 
 /// Whether Google bills searches of this model by the query.
@@ -53,7 +65,19 @@ impl Decoder {
         let first = |one: &Node<'_>| get(*one, "index").and_then(whole).unwrap_or(0) == 0;
         for candidate in each(get(root, "candidates")).filter(first) {
             let content = get(candidate, "content");
-            each(content.and_then(|content| get(content, "parts"))).for_each(|part| parts.part(part, out));
+            for part in each(content.and_then(|content| get(content, "parts"))) {
+                // A signature without words is a block of its own, and citations belong behind the words.
+                let words = words(part).unwrap_or_default();
+                if words.is_empty() && get(part, "thoughtSignature").is_some() && !self.is_cited {
+                    let cited = grounding::block(candidate, &self.said);
+                    self.is_cited = cited.is_some();
+                    cited.into_iter().for_each(|cited| parts.cite(cited, out));
+                }
+                self.said.push_str(&words);
+                parts.part(part, out);
+            }
+            // Each chunk may know more than the one before.
+            self.cited = grounding::block(candidate, &self.said).or(self.cited.take());
             if self.reason.is_none() {
                 self.reason = text(candidate, "finishReason");
             }
@@ -76,7 +100,10 @@ impl Decoder {
         self.ended = true;
         let mut calls = false;
         if let Some(parts) = &mut self.parts {
-            parts.close(out);
+            match self.cited.take().filter(|_| !self.is_cited) {
+                Some(cited) => parts.cite(cited, out),
+                None => parts.close(out),
+            }
             calls = parts.calls() > 0;
         }
         let finish = match self.reason.as_deref() {
@@ -100,6 +127,11 @@ impl Decoder {
 
     /// Google repeats the count on every chunk: it is passed on when it changed.
     fn count(&mut self, root: Node<'_>, out: &mut Vec<ChatEvent>) {
+        let tier = get(root, "usageMetadata").and_then(usage::tier);
+        if let Some(tier) = tier.filter(|tier| self.tier.as_ref() != Some(tier)) {
+            self.tier = Some(tier.clone());
+            out.push(ChatEvent::Tier(tier));
+        }
         let new = get(root, "usageMetadata").and_then(usage::read).or(self.usage);
         let Some(new) = new.map(|new| Usage { searches: self.searches, ..new }) else { return };
         if self.usage != Some(new) {

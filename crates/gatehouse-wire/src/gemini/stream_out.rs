@@ -4,11 +4,12 @@
 //! it is whole; why the model stopped and what it used go out with the last chunk.
 
 use super::answer::{candidate, note, trailer};
-use super::{finish, part_out, seals, usage};
-use crate::chat::{Block, ChatEvent, Origin, Seal, Thought, ToolCall};
+use super::{finish, grounding, part_out, seals, usage};
+use crate::chat::{Block, ChatEvent, Citations, Origin, Seal, Thought, ToolCall};
 use crate::codec::{ReplyContext, StreamEncoder};
 use crate::error::render;
 use crate::json::{Out, Raw};
+use crate::sse::on_one_line;
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::usage::Usage;
 use std::collections::BTreeMap;
@@ -20,6 +21,10 @@ pub(super) struct Encoder {
     created: Option<u64>,
     open: BTreeMap<u32, Open>,
     usage: Option<Usage>,
+    tier: Option<String>,
+    /// All text so far, and its citations, which go out with the last chunk.
+    said: String,
+    cited: Vec<Citations>,
     reason: Option<&'static str>,
     /// Chunks that went out.
     chunks: u64,
@@ -28,8 +33,8 @@ pub(super) struct Encoder {
 
 /// A block that is being written.
 enum Open {
-    /// Words go out as they come.
-    Words { thought: Option<Thought> },
+    /// Words go out as they come. Those of a refusal are no text that could be cited.
+    Words { thought: Option<Thought>, refusal: bool },
     /// Words that were signed from the start go out with their signature.
     Signed { text: String, thought: bool, signature: String },
     /// Arguments are collected.
@@ -42,8 +47,19 @@ impl Encoder {
     /// Writes for a caller.
     pub(super) fn new(context: ReplyContext) -> Self {
         let id = context.id.clone();
-        let (open, usage, reason) = (BTreeMap::new(), None, None);
-        Self { context, id, created: None, open, usage, reason, chunks: 0, done: false }
+        Self {
+            context,
+            id,
+            created: None,
+            open: BTreeMap::new(),
+            usage: None,
+            tier: None,
+            said: String::new(),
+            cited: Vec::new(),
+            reason: None,
+            chunks: 0,
+            done: false,
+        }
     }
 
     fn open(&mut self, index: u32, block: &Block, out: &mut Vec<u8>) {
@@ -58,9 +74,11 @@ impl Encoder {
                 thought: true,
                 signature: seals::write(seal, &note(thought)),
             },
-            Block::Thought(thought) => Open::Words { thought: Some(thought.clone()) },
-            Block::Text { .. } | Block::Refusal(_) => Open::Words { thought: None },
+            Block::Thought(thought) => Open::Words { thought: Some(thought.clone()), refusal: false },
+            Block::Text { .. } => Open::Words { thought: None, refusal: false },
+            Block::Refusal(_) => Open::Words { thought: None, refusal: true },
             Block::ToolCall(call) => Open::Call(call.clone()),
+            Block::Citations(cited) => return self.cited.push(cited.clone()),
             Block::Opaque(own) => {
                 if own.origin == Dialect::GeminiGenerate {
                     let part = own.value.0.clone();
@@ -76,13 +94,21 @@ impl Encoder {
 
     fn delta(&mut self, index: u32, text: &str, out: &mut Vec<u8>) {
         match self.open.get_mut(&index) {
-            Some(Open::Words { thought }) => {
-                let thought = thought.is_some();
+            Some(Open::Words { thought, refusal }) => {
+                let (thought, refusal) = (thought.is_some(), *refusal);
                 if !text.is_empty() {
+                    if !thought && !refusal {
+                        self.said.push_str(text);
+                    }
                     self.part(out, |out| part_out::words(out, text, thought, None));
                 }
             }
-            Some(Open::Signed { text: own, .. }) => own.push_str(text),
+            Some(Open::Signed { text: own, thought, .. }) => {
+                own.push_str(text);
+                if !*thought {
+                    self.said.push_str(text);
+                }
+            }
             Some(Open::Call(call)) => call.arguments.push_str(text),
             None => {}
         }
@@ -91,7 +117,7 @@ impl Encoder {
     /// A seal that came after its words went out: an empty part closes them.
     fn seal(&mut self, index: u32, seal: &Seal, out: &mut Vec<u8>) {
         match self.open.get_mut(&index) {
-            Some(Open::Words { thought }) => {
+            Some(Open::Words { thought, .. }) => {
                 let mut said = thought.as_ref().map(note).unwrap_or_default();
                 said.closes = true;
                 let (thought, signature) = (thought.is_some(), seals::write(seal, &said));
@@ -121,7 +147,7 @@ impl Encoder {
         write(&mut part);
         let mut chunk = Out::new();
         chunk.object(|chunk| {
-            candidate(chunk, part.as_str(), None);
+            candidate(chunk, part.as_str(), None, |_| {});
             trailer(chunk, &self.context.model, &self.id, self.created);
         });
         self.chunk(chunk.as_str().as_bytes(), out);
@@ -134,9 +160,10 @@ impl Encoder {
         part_out::words(&mut empty, "", false, None);
         let mut chunk = Out::new();
         chunk.object(|chunk| {
-            candidate(chunk, empty.as_str(), Some(self.reason.unwrap_or("STOP")));
+            let reason = Some(self.reason.unwrap_or("STOP"));
+            candidate(chunk, empty.as_str(), reason, |out| grounding::write(out, &self.cited, &self.said));
             if let Some(used) = &self.usage {
-                usage::write(chunk, used, None);
+                usage::write(chunk, used, self.tier.as_deref());
             }
             trailer(chunk, &self.context.model, &self.id, self.created);
         });
@@ -152,8 +179,9 @@ impl Encoder {
         };
         self.chunks += 1;
         out.extend_from_slice(before);
-        // Arguments may come laid out in lines, and a line ends an event's data.
-        out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        let start = out.len();
+        out.extend_from_slice(json);
+        on_one_line(out, start);
         out.extend_from_slice(after);
     }
 
@@ -182,10 +210,15 @@ impl StreamEncoder for Encoder {
             ChatEvent::Seal { index, seal } => self.seal(*index, seal, out),
             ChatEvent::Close { index } => self.close(*index, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
+            ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, .. } => {
                 self.reason.get_or_insert_with(|| finish::write(*finish, native.as_deref()));
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.chunk(&render(Family::Gemini, error, ""), out);
                 self.finish(out);

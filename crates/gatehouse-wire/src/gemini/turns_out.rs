@@ -3,7 +3,9 @@
 use super::request_out::{Dropped, leave_out};
 use super::thinking::{Generation, generation};
 use super::{media, part_out, response, seals};
-use crate::chat::{Block, CacheMark, ChatRequest, Media, MediaKind, Origin, Part, Seal, ToolResult, Turn};
+use crate::chat::{
+    Block, CacheMark, ChatRequest, Citations, Media, MediaKind, Origin, Part, Seal, ToolResult, Turn,
+};
 use crate::codec::Target;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
@@ -220,7 +222,9 @@ impl<'a> Writer<'a> {
                 Block::Opaque(own) if own.origin == Dialect::GeminiGenerate => {
                     self.put_raw(true, &own.value.0);
                 }
-                Block::Opaque(foreign) => leave_out(foreign, self.dropped)?,
+                Block::Citations(Citations { own: foreign, .. }) | Block::Opaque(foreign) => {
+                    leave_out(foreign, self.dropped)?;
+                }
             }
         }
         Ok(())

@@ -41,6 +41,12 @@ pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
     Some(usage.clamped())
 }
 
+/// The tier that served, in the canonical word.
+pub(super) fn tier(metadata: Node<'_>) -> Option<String> {
+    let tier = super::member::text(metadata, "serviceTier")?;
+    Some(if tier == "standard" { "default".to_owned() } else { tier })
+}
+
 /// How many searches a candidate tells of. Models before Gemini 3 are billed by the grounded prompt.
 pub(super) fn searches(candidate: Node<'_>, by_query: bool) -> u64 {
     let queries = get(candidate, "groundingMetadata").and_then(|metadata| get(metadata, "webSearchQueries"));
@@ -60,7 +66,7 @@ pub(super) fn write(out: &mut Out, usage: &Usage, tier: Option<&str>) {
         let (audio, image) = (usage.audio_input_tokens, usage.image_input_tokens);
         details(out, "promptTokensDetails", usage.input_tokens, audio, image);
         details(out, "candidatesTokensDetails", answer, usage.audio_output_tokens, usage.image_output_tokens);
-        out.field_opt("serviceTier", tier);
+        out.field_opt("serviceTier", tier.map(|tier| if tier == "default" { "standard" } else { tier }));
     });
 }
 

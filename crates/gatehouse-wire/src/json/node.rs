@@ -204,6 +204,11 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The members of an object, in order, with their names as values in place.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
+        self.slots_of_members()
+    }
+
     fn slots_of_members(&self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
         let meta = self.meta();
         let end = if meta.kind == Kind::Object { wide(meta.next) } else { 0 };

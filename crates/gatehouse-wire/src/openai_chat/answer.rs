@@ -1,20 +1,20 @@
 //! An answer in one piece, read: for accounting, for guards, and whole.
 
-use super::calls::{custom, custom_arguments, minted_id};
+use super::calls::{custom, minted_id};
 use super::finish::Ending;
 use super::messages::thinking_text;
 use super::view_messages::reasoning_texts;
-use super::{parts, reasoning, usage};
+use super::{citations, parts, reasoning, usage};
 use crate::chat::{Block, ChatResponse, Extension, Thought, ToolCall, Weight};
 use crate::codec::Summary;
 use crate::error::in_success_body;
+use crate::free_form;
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Place, Span};
 use gatehouse_core::error::{Code, Error};
 
 /// Members of a message that only this dialect has, and that go back to callers of it.
-const OWN_MEMBERS: [(&str, Weight); 3] =
-    [("annotations", Weight::Hint), ("executed_tools", Weight::Hint), ("audio", Weight::Meaning)];
+const OWN_MEMBERS: [(&str, Weight); 2] = [("executed_tools", Weight::Hint), ("audio", Weight::Meaning)];
 
 /// What accounting needs.
 pub(super) fn summary(doc: &Doc) -> Summary {
@@ -27,6 +27,7 @@ pub(super) fn summary(doc: &Doc) -> Summary {
     });
     Summary {
         usage: usage::find(root),
+        service_tier: tier(root),
         finish,
         text_bytes,
         error: if has_choices { None } else { in_success_body(doc) },
@@ -79,7 +80,8 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
     let message = message_of(choice).ok_or_else(|| bad("the answer has no message"))?;
     let text = |name: &str| root.opt(name).and_then(|node| node.str()).unwrap_or_default().into_owned();
     let id = text("id");
-    let blocks = blocks(message, &id);
+    let mut blocks = blocks(message, &id);
+    cite(&mut blocks, message, root);
     let has_calls = blocks.iter().any(|block| matches!(block, Block::ToolCall(_)));
     let ending = Ending::read(choice).unwrap_or_default().with_calls(has_calls);
     Ok(ChatResponse {
@@ -91,8 +93,14 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
         native_finish: ending.native,
         stop_sequence: ending.stop_sequence,
         usage: usage::find(root),
-        service_tier: Some(text("service_tier")).filter(|tier| !tier.is_empty()),
+        service_tier: tier(root),
     })
+}
+
+/// The tier that served.
+fn tier(root: Node<'_>) -> Option<String> {
+    let tier = root.opt("service_tier")?.str().filter(|tier| !tier.is_empty())?;
+    Some(tier.into_owned())
 }
 
 /// An answer that is none.
@@ -148,6 +156,18 @@ fn blocks(message: Node<'_>, answer_id: &str) -> Vec<Block> {
     blocks
 }
 
+/// Puts the citations behind the last text.
+fn cite(blocks: &mut Vec<Block>, message: Node<'_>, root: Node<'_>) {
+    let mut annotations = citations::of_message(message);
+    if annotations.is_empty() {
+        annotations = citations::of_root(root);
+    }
+    if let Some(cited) = citations::block(&annotations) {
+        let last = blocks.iter().rposition(|block| matches!(block, Block::Text { .. }));
+        blocks.insert(last.map_or(blocks.len(), |last| last + 1), cited);
+    }
+}
+
 /// Adds text to the last block when that is text too.
 fn say(blocks: &mut Vec<Block>, more: &str) {
     match blocks.last_mut() {
@@ -176,7 +196,7 @@ fn tool_call(call: Node<'_>, answer_id: &str, nth: u32) -> Option<Block> {
     if let Some(custom) = custom(call) {
         let called = called(custom, id)?;
         let input = custom.opt("input").and_then(|input| input.str()).unwrap_or_default();
-        return Some(Block::ToolCall(ToolCall { arguments: custom_arguments(&input), ..called }));
+        return Some(Block::ToolCall(ToolCall { arguments: free_form::arguments(&input), ..called }));
     }
     let called = called(call.opt("function")?, id)?;
     Some(Block::ToolCall(ToolCall { seal: reasoning::read_signature(call), ..called }))

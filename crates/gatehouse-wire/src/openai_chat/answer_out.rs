@@ -4,9 +4,10 @@ use super::finish::lost_word;
 use super::messages_out::write_call;
 use super::reasoning::{self, write_signature};
 use super::request::LEGACY_FUNCTIONS;
-use super::usage;
+use super::{citations, usage};
 use crate::chat::{Block, ChatResponse, Finish, Thought, ToolCall};
 use crate::codec::ReplyContext;
+use crate::free_form;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 
@@ -19,7 +20,7 @@ pub(super) fn encode(answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
         out.array_field("choices", |out| {
             out.object(|out| {
                 out.field("index", 0u64);
-                out.object_field("message", |out| message(out, &answer.blocks, legacy));
+                out.object_field("message", |out| message(out, &answer.blocks, context));
                 out.field("logprobs", None::<&str>)
                     .field("finish_reason", finish_word(answer.finish, legacy))
                     .field_opt(
@@ -45,6 +46,23 @@ pub(super) fn is_legacy(context: &ReplyContext) -> bool {
     })
 }
 
+/// Whether the caller declared the tool as free-form.
+pub(super) fn is_custom(context: &ReplyContext, call: &ToolCall) -> bool {
+    context.request.as_ref().is_some_and(|request| free_form::is_tool(request, &call.name))
+}
+
+/// The members of a call of a free-form tool. A model that did not keep to the form has written its input
+/// some other way.
+pub(super) fn write_custom(out: &mut Out, call: &ToolCall) {
+    let input = free_form::input(&call.arguments);
+    out.field("id", &call.id).field("type", "custom").object_field("custom", |out| {
+        out.field("name", &call.name).field("input", input.as_ref().unwrap_or(&call.arguments));
+    });
+    if let Some(seal) = &call.seal {
+        write_signature(out, seal);
+    }
+}
+
 /// The stop reason as the caller expects it.
 pub(super) fn finish_word(finish: Finish, legacy: bool) -> &'static str {
     if legacy && finish == Finish::ToolCalls { "function_call" } else { finish.as_str() }
@@ -68,7 +86,8 @@ pub(super) fn head(
     out.field("object", object).field("created", created.unwrap_or(context.created)).field("model", model);
 }
 
-fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
+fn message(out: &mut Out, blocks: &[Block], context: &ReplyContext) {
+    let legacy = is_legacy(context);
     let mut text: Option<String> = None;
     let mut refusal: Option<String> = None;
     let (mut calls, mut thoughts, mut signature) =
@@ -82,7 +101,7 @@ fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
             Block::Refusal(more) => refusal.get_or_insert_default().push_str(more),
             Block::Thought(thought) => thoughts.push((at, thought)),
             Block::ToolCall(call) => calls.push(call),
-            Block::Opaque(_) => {}
+            Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
     let is_silent = calls.is_empty() && refusal.is_none();
@@ -100,10 +119,21 @@ fn message(out: &mut Out, blocks: &[Block], legacy: bool) {
         }
         Some(_) => {
             out.array_field("tool_calls", |out| {
-                calls.iter().for_each(|call| write_call(out, call, &call.id, call.seal.as_ref()));
+                for call in &calls {
+                    if is_custom(context, call) {
+                        out.object(|out| write_custom(out, call));
+                    } else {
+                        write_call(out, call, &call.id, call.seal.as_ref());
+                    }
+                }
             });
         }
         None => {}
+    }
+    let cited =
+        || blocks.iter().filter_map(|block| if let Block::Citations(one) = block { Some(one) } else { None });
+    if cited().next().is_some() {
+        out.array_field(citations::MEMBER, |out| cited().for_each(|one| citations::write(out, one)));
     }
     for block in blocks {
         if let Block::Opaque(own) = block

@@ -5,14 +5,13 @@
 
 use super::reasoning::read_signature;
 use crate::chat::{Block, ChatEvent, Seal, ToolCall};
-use crate::json::{Node, escaped};
+use crate::free_form;
+use crate::json::Node;
 
 /// How many characters of the answer's id an id of ours takes over.
 const ANSWER_ID_CHARS: usize = 16;
 /// The index of the one call of the legacy `function_call`.
 const LEGACY: u64 = u64::MAX;
-/// What stands around the text of a custom tool's input, which is no JSON.
-const CUSTOM: (&str, &str) = ("{\"input\":\"", "\"}");
 
 /// The calls of an answer so far.
 #[derive(Debug, Default)]
@@ -45,12 +44,6 @@ pub(super) fn minted_id(answer_id: &str, nth: u32) -> String {
 pub(super) fn custom(call: Node<'_>) -> Option<Node<'_>> {
     let custom = call.opt("custom")?;
     (call.opt("function").is_none() || !text(custom, "name").is_empty()).then_some(custom)
-}
-
-/// The input of a custom tool as the JSON that every other dialect expects of a call.
-pub(super) fn custom_arguments(input: &str) -> String {
-    let (before, after) = CUSTOM;
-    format!("{before}{}{after}", String::from_utf8_lossy(&escaped(input)))
 }
 
 // === impl Calls ===
@@ -108,7 +101,7 @@ impl Calls {
             if let Some(index) = slot.index.filter(|_| !slot.is_closed) {
                 slot.is_closed = true;
                 if slot.is_custom {
-                    out.push(ChatEvent::Delta { index, text: CUSTOM.1.to_owned(), at: None });
+                    out.push(ChatEvent::Delta { index, text: free_form::FRAME.1.to_owned(), at: None });
                 }
                 out.push(ChatEvent::Close { index });
             }
@@ -178,7 +171,7 @@ impl Slot {
         let (id, name) = (self.id.clone(), self.name.clone());
         let call = ToolCall { id, name, seal, ..ToolCall::default() };
         out.push(ChatEvent::Open { index, block: Block::ToolCall(call) });
-        let lead = if self.is_custom { CUSTOM.0 } else { "" };
+        let lead = if self.is_custom { free_form::FRAME.0 } else { "" };
         let text = format!("{lead}{}", std::mem::take(&mut self.held));
         if !text.is_empty() {
             out.push(ChatEvent::Delta { index, text, at: None });
@@ -190,7 +183,7 @@ impl Slot {
             return;
         }
         let (text, at) = match more.str() {
-            Some(text) if self.is_custom => (String::from_utf8_lossy(&escaped(&text)).into_owned(), None),
+            Some(text) if self.is_custom => (free_form::escaped_text(&text), None),
             Some(text) => (text.into_owned(), Some(more.inner_range())),
             // An object where its text should be.
             None => (more.raw().to_owned(), None),

@@ -1,4 +1,4 @@
-//! Edits of members in place: a key renamed, a value replaced, a member taken out with its comma.
+//! Edits of members in place: a key renamed, a value replaced, a member added. [`crate::cut`] takes them out.
 
 use crate::json::{Doc, Node};
 use bytes::Bytes;
@@ -22,36 +22,6 @@ pub(super) fn append(object: Node<'_>, is_empty: bool, member: &str) -> Edit {
     Edit { range: end..end, with: Bytes::from(format!("{comma}{member}")) }
 }
 
-/// Takes out the members of an object that `unwanted` names, each with one comma.
-pub(super) fn remove(doc: &Doc, object: Node<'_>, unwanted: impl Fn(&str) -> bool) -> Vec<Edit> {
-    let members: Vec<(bool, Range<usize>)> = object
-        .members()
-        .map(|(name, value)| (unwanted(&name), key_range(doc, value).start..value.range().end))
-        .collect();
-    let Some(last_kept) = members.iter().rposition(|(unwanted, _)| !unwanted) else {
-        // Nothing stays: all go at once.
-        let all = members.first().zip(members.last()).map(|((_, first), (_, last))| first.start..last.end);
-        return all.into_iter().map(cut).collect();
-    };
-    let mut edits = Vec::new();
-    let mut pairs = members.iter().zip(members.iter().skip(1)).take(last_kept);
-    edits.extend(
-        pairs
-            .by_ref()
-            .filter(|((unwanted, _), _)| *unwanted)
-            .map(|((_, own), (_, next))| cut(own.start..next.start)),
-    );
-    // Behind the last that stays, the comma to go is the one before.
-    if let (Some((_, kept)), Some((true, last))) = (members.get(last_kept), members.last()) {
-        edits.push(cut(kept.end..last.end));
-    }
-    edits
-}
-
-fn cut(range: Range<usize>) -> Edit {
-    Edit { range, with: Bytes::new() }
-}
-
 /// Where the key of the member that holds `value` stands, quotes included.
 fn key_range(doc: &Doc, value: Node<'_>) -> Range<usize> {
     let before = doc.slice(0..value.range().start).trim_end();
@@ -70,7 +40,8 @@ fn key_range(doc: &Doc, value: Node<'_>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{append, remove, rename};
+    use super::{append, rename};
+    use crate::cut::cut;
     use crate::json::{Doc, Strictness};
     use bytes::Bytes;
     use gatehouse_core::content::splice;
@@ -96,7 +67,8 @@ mod tests {
             let doc = doc(&text);
             let number = |name: &str| name.trim_start_matches('m').parse::<usize>();
             let is_unwanted = |name: &str| number(name).is_ok_and(|at| !wanted[at]);
-            let mut edits = remove(&doc, doc.root(), is_unwanted);
+            let mut edits = Vec::new();
+            cut(&doc, doc.root(), is_unwanted, &mut edits);
             edits.push(append(doc.root(), wanted.iter().all(|wanted| !wanted), "\"new\":1"));
             let left: serde_json::Value = serde_json::from_slice(&splice(doc.bytes(), &edits)).unwrap();
             let kept = wanted.iter().enumerate().filter(|(_, wanted)| **wanted);

@@ -3,6 +3,7 @@
 use super::parts::{self, cache_mark, opaque};
 use super::{members, reasoning};
 use crate::chat::{Block, Extension, Part, Thought, ToolCall, ToolResult, Turn, Weight};
+use crate::free_form;
 use crate::json::Node;
 use gatehouse_core::error::Error;
 
@@ -155,8 +156,10 @@ pub(super) fn thinking_text(part: Node<'_>) -> String {
 fn tool_call(call: Node<'_>) -> Result<Block, Error> {
     let call = call.want_object()?;
     let id = call.need("id")?.want_str()?.into_owned();
-    if call.opt("custom").is_some() {
-        return Ok(Block::Opaque(opaque(call, Weight::Meaning)));
+    if let Some(custom) = call.opt("custom") {
+        let (name, _) = called(custom)?;
+        let arguments = free_form::arguments(&custom.need("input")?.want_str()?);
+        return Ok(Block::ToolCall(ToolCall { id, name, arguments, seal: None, cache: None }));
     }
     let (name, arguments) = called(call.need("function")?)?;
     Ok(Block::ToolCall(ToolCall { id, name, arguments, seal: reasoning::read_signature(call), cache: None }))

@@ -5,7 +5,7 @@ use super::parts_out::{Content, content, part_json};
 use super::quirks::tool_id;
 use super::reasoning::{in_details, write_signature};
 use super::request_out::Body;
-use crate::chat::{Block, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
+use crate::chat::{Block, Citations, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
@@ -30,9 +30,8 @@ struct Answer<'r> {
     calls: Vec<&'r ToolCall>,
     refusal: String,
     seal: Option<&'r Seal>,
-    /// Members and calls that are this dialect's own: name and JSON text.
+    /// Members that are this dialect's own: name and JSON text.
     members: Vec<(&'r str, &'r str)>,
-    own_calls: Vec<&'r str>,
 }
 
 /// Writes `messages`.
@@ -153,7 +152,7 @@ impl Messages<'_, '_> {
         let answer = self.sort(blocks)?;
         self.name_lost_thoughts(&answer);
         let quirks = self.body.target.quirks;
-        let has_calls = !answer.calls.is_empty() || !answer.own_calls.is_empty();
+        let has_calls = !answer.calls.is_empty();
         let said = content(self.body, &answer.texts, Vec::new())?;
         let reasoning: String = answer.thoughts.iter().map(|thought| thought.text.as_str()).collect();
         let keeps = |origin: Origin| quirks.seals == Some(origin);
@@ -183,9 +182,6 @@ impl Messages<'_, '_> {
                     for call in &answer.calls {
                         let seal = call.seal.as_ref().filter(|seal| keeps(seal.origin));
                         write_call(out, call, &tool_id(&call.id, quirks), seal);
-                    }
-                    for call in &answer.own_calls {
-                        out.item(Raw(call));
                     }
                 });
             }
@@ -227,14 +223,11 @@ impl Messages<'_, '_> {
                 Block::Opaque(own) if own.origin == Dialect::OpenAiChat => {
                     let value = own.value.0.as_str();
                     match own.path.rsplit_once('.') {
-                        Some((_, member)) if member.starts_with("tool_calls[") => {
-                            answer.own_calls.push(value);
-                        }
                         Some((_, member)) if !member.ends_with(']') => answer.members.push((member, value)),
                         _ => answer.texts.push(Part::Opaque(own.clone())),
                     }
                 }
-                Block::Opaque(own) => self.body.foreign(own)?,
+                Block::Citations(Citations { own, .. }) | Block::Opaque(own) => self.body.foreign(own)?,
             }
         }
         Ok(answer)

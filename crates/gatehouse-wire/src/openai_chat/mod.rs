@@ -10,6 +10,7 @@
 mod answer;
 mod answer_out;
 mod calls;
+mod citations;
 mod details;
 mod edits;
 mod finish;
@@ -36,7 +37,7 @@ mod view_messages;
 #[cfg(test)]
 mod tests;
 
-pub use stream_usage::is_usage_only;
+pub(crate) use stream_usage::ForUsage;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{

@@ -62,6 +62,8 @@ fn stop(root: Node<'_>) -> Result<Vec<String>, Error> {
 fn read_tools(root: Node<'_>, request: &mut ChatRequest) -> Result<(), Error> {
     if let Some(tools) = root.opt("tools") {
         request.tools = tools.want_array()?.items().map(tools::tool).collect::<Result<_, _>>()?;
+        let grammars = tools.items().filter_map(|tool| tool.path(&["custom", "format", "grammar"]));
+        request.extensions.extend(grammars.map(|grammar| opaque(grammar, Weight::Hint)));
     }
     request.tool_choice = root.opt("tool_choice").map(tools::choice).transpose()?;
     if let Some(functions) = root.opt(LEGACY_FUNCTIONS) {

@@ -1,9 +1,10 @@
 //! A request of the dialect made fit for another server of the family, by edits of its bytes.
 
-use super::edits::{append, remove, rename, replace};
+use super::edits::{append, rename, replace};
 use super::quirks::{refusal, says_nothing, tool_id};
 use crate::chat::Origin;
 use crate::codec::{MaxTokens, Quirks, Rewrite, Target, ToolIds, View};
+use crate::cut::cut;
 use crate::json::{Doc, Node, escaped};
 use gatehouse_core::content::Edit;
 use gatehouse_core::error::Error;
@@ -73,7 +74,7 @@ impl Rewriter<'_> {
             }
         }
         if !unwanted.is_empty() {
-            self.edits.extend(remove(self.doc, root, |name| unwanted.iter().any(|one| one == name)));
+            cut(self.doc, root, |name| unwanted.iter().any(|one| one == name), &mut self.edits);
         }
         if stream && quirks.stream_options && root.get("stream_options").is_none() {
             self.edits.push(append(root, false, ASK_FOR_USAGE));
@@ -164,7 +165,7 @@ impl Rewriter<'_> {
         }
         self.dropped
             .extend(found.iter().filter(|(_, value)| !value.is_null()).map(|(_, value)| value.name()));
-        self.edits.extend(remove(self.doc, object, unwanted));
+        cut(self.doc, object, unwanted, &mut self.edits);
     }
 }
 

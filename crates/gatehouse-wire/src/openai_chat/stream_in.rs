@@ -7,7 +7,7 @@ use super::answer::{bad, own_member};
 use super::calls::Calls;
 use super::details::{self, Detail};
 use super::finish::Ending;
-use super::{reasoning, usage};
+use super::{ForUsage, citations, reasoning, usage};
 use crate::chat::{Block, ChatEvent, Thought, Weight};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
@@ -16,6 +16,7 @@ use crate::sse::Frame;
 use gatehouse_core::content::Family;
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
+use std::borrow::Cow;
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -29,6 +30,12 @@ pub(super) struct Decoder {
     calls: Calls,
     usage: Option<Usage>,
     ending: Option<Ending>,
+    tier: Option<String>,
+    /// Citations that have not been told yet: a text has them behind it.
+    cited: Vec<String>,
+    /// Perplexity's, which every chunk repeats: told at the end, where there are no others.
+    sources: Vec<String>,
+    is_cited: bool,
 }
 
 /// The open block that is not a call.
@@ -56,6 +63,10 @@ struct Parts<'a> {
     may_count: bool,
     /// Whether it may be an error.
     may_fail: bool,
+    for_usage: ForUsage,
+    tier: Option<Cow<'a, str>>,
+    /// Whether sources stand beside the choices.
+    has_sources: bool,
 }
 
 // === impl StreamDecoder for Decoder ===
@@ -93,14 +104,18 @@ impl<'a> Parts<'a> {
     fn of(root: Node<'a>) -> Self {
         let mut parts = Self::default();
         let mut has_choices = false;
-        for (name, value) in root.members().filter(|(_, value)| !value.is_null()) {
+        for (name, value) in root.members() {
+            parts.for_usage.look(&name, value);
             match name.as_ref() {
+                _ if value.is_null() => {}
                 "choices" => {
                     has_choices = true;
                     parts.choose(value);
                 }
                 "usage" | "x_groq" => parts.may_count = true,
                 "error" => parts.may_fail = true,
+                "service_tier" => parts.tier = value.str(),
+                "citations" | "search_results" => parts.has_sources = true,
                 _ => {}
             }
         }
@@ -135,6 +150,11 @@ impl Decoder {
         let root = doc.root();
         let parts = Parts::of(root);
         self.start(root, parts.choice.is_some(), out);
+        parts.for_usage.tell(doc, out);
+        self.tier(parts.tier.as_deref(), out);
+        if parts.has_sources {
+            self.sources = citations::of_root(root);
+        }
         let error = if parts.may_fail || is_error { from_stream(Family::OpenAi, doc) } else { None };
         if let Some(choice) = parts.choice.filter(|_| error.is_none()) {
             if let Some(delta) = parts.delta {
@@ -143,6 +163,7 @@ impl Decoder {
             if let Some(ending) = Ending::read(choice) {
                 self.ending.get_or_insert(ending);
                 self.close(out);
+                self.cite(out);
                 self.calls.close(&self.id, &mut self.next, out);
             }
         }
@@ -203,12 +224,32 @@ impl Decoder {
         if let Some(call) = delta.opt("function_call") {
             self.calls.legacy(call, &self.id, &mut self.next, out);
         }
+        self.cited.extend(citations::of_message(delta));
         // Sound in pieces means nothing outside this dialect; only whole members are told.
-        for name in ["annotations", "executed_tools"] {
-            if let Some(own) = own_member(delta, name, Weight::Hint) {
-                self.close(out);
-                self.whole(Block::Opaque(own), out);
-            }
+        if let Some(own) = own_member(delta, "executed_tools", Weight::Hint) {
+            self.close(out);
+            self.whole(Block::Opaque(own), out);
+        }
+    }
+
+    /// The tier that serves, when it changed.
+    fn tier(&mut self, tier: Option<&str>, out: &mut Vec<ChatEvent>) {
+        let new =
+            tier.filter(|tier| !tier.is_empty() && self.is_started && self.tier.as_deref() != Some(*tier));
+        if let Some(tier) = new {
+            self.tier = Some(tier.to_owned());
+            out.push(ChatEvent::Tier(tier.to_owned()));
+        }
+    }
+
+    /// Tells the citations that came so far; with the end of the text or of the answer.
+    fn cite(&mut self, out: &mut Vec<ChatEvent>) {
+        if self.cited.is_empty() && self.ending.is_some() && !self.is_cited {
+            self.cited = std::mem::take(&mut self.sources);
+        }
+        if let Some(cited) = citations::block(&std::mem::take(&mut self.cited)) {
+            self.is_cited = true;
+            self.whole(cited, out);
         }
     }
 
@@ -368,10 +409,13 @@ impl Decoder {
     /// Ends the open block.
     fn close(&mut self, out: &mut Vec<ChatEvent>) {
         let Some(Open { index, kind }) = self.open.take() else { return };
-        if let Kind::Detail(detail) = kind {
+        if let Kind::Detail(detail) = &kind {
             out.extend(detail.seal().map(|seal| ChatEvent::Seal { index, seal }));
         }
         out.push(ChatEvent::Close { index });
+        if matches!(kind, Kind::Text) {
+            self.cite(out);
+        }
     }
 
     fn end(&mut self, out: &mut Vec<ChatEvent>) {
@@ -379,6 +423,7 @@ impl Decoder {
             out.push(ChatEvent::Start { id: String::new(), model: String::new(), created: None });
         }
         self.close(out);
+        self.cite(out);
         self.calls.close(&self.id, &mut self.next, out);
         let Ending { finish, native, stop_sequence } =
             self.ending.take().unwrap_or_default().with_calls(self.calls.any());

@@ -1,13 +1,14 @@
 //! A stream that came in another dialect, written.
 
-use super::answer_out::{finish_word, head, is_legacy};
+use super::answer_out::{finish_word, head, is_custom, is_legacy, write_custom};
 use super::finish::lost_word;
 use super::reasoning::{self, in_blocks, in_details, write_signature};
-use super::{details, usage};
+use super::{citations, details, usage};
 use crate::chat::{Block, ChatEvent, Finish, Seal, Thought, ToolCall};
 use crate::codec::{ReplyContext, StreamEncoder};
 use crate::error::mid_stream;
 use crate::json::{Out, Raw};
+use crate::sse::on_one_line;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::usage::Usage;
 
@@ -29,6 +30,7 @@ pub(super) struct Encoder {
     /// Whether a seal of text was told: once only, as clients put repeated texts together.
     is_signed: bool,
     usage: Option<Usage>,
+    tier: Option<String>,
     is_finished: bool,
     is_over: bool,
 }
@@ -42,6 +44,8 @@ enum Kind {
     Thought(Thought, u32),
     /// A call and its place among the calls.
     Call(u32),
+    /// A call of a free-form tool, whose input is known once its arguments are whole.
+    Custom(ToolCall, u32),
     /// Nothing that is told in pieces.
     Other,
 }
@@ -65,8 +69,13 @@ impl StreamEncoder for Encoder {
             ChatEvent::Seal { index, seal } => self.seal(*index, seal, out),
             ChatEvent::Close { index } => self.close(*index, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
+            ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, .. } => self.finish(*finish, native.as_deref(), out),
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::Error(error) => {
                 self.is_over = true;
                 out.extend_from_slice(&mid_stream(Dialect::OpenAiChat, error, &self.context.id));
@@ -92,6 +101,7 @@ impl Encoder {
             listed: 0,
             is_signed: false,
             usage: None,
+            tier: None,
             is_finished: false,
             is_over: false,
         }
@@ -109,8 +119,18 @@ impl Encoder {
             Block::ToolCall(call) => {
                 let nth = self.calls;
                 self.calls += 1;
-                self.begin_call(nth, call, out);
-                Kind::Call(nth)
+                if is_custom(&self.context, call) {
+                    Kind::Custom(call.clone(), nth)
+                } else {
+                    self.begin_call(nth, call, out);
+                    Kind::Call(nth)
+                }
+            }
+            Block::Citations(cited) => {
+                self.delta(out, |out| {
+                    out.array_field(citations::MEMBER, |out| citations::write(out, cited));
+                });
+                Kind::Other
             }
             Block::Opaque(own) => {
                 if own.origin == Dialect::OpenAiChat {
@@ -126,7 +146,7 @@ impl Encoder {
         match block {
             Block::Text { text, .. } | Block::Refusal(text) => self.tell(index, text, out),
             Block::Thought(thought) => self.tell(index, &thought.text, out),
-            Block::ToolCall(_) | Block::Opaque(_) => {}
+            Block::ToolCall(_) | Block::Citations(_) | Block::Opaque(_) => {}
         }
     }
 
@@ -176,6 +196,7 @@ impl Encoder {
                     });
                 });
             }
+            Some(Kind::Custom(call, _)) => return call.arguments.push_str(text),
             Some(Kind::Other) | None => return,
         };
         self.delta(out, |out| {
@@ -191,6 +212,7 @@ impl Encoder {
                 let nth = *nth;
                 self.call_delta(nth, out, |out| write_signature(out, seal));
             }
+            Some(Kind::Custom(call, _)) => call.seal = Some(seal.clone()),
             Some(Kind::Refusal | Kind::Other) | None => {}
         }
     }
@@ -200,6 +222,9 @@ impl Encoder {
         let Some(at) = self.open.iter().rposition(|(own, _)| *own == index) else { return };
         let (thought, nth) = match self.open.swap_remove(at) {
             (_, Kind::Thought(thought, nth)) => (thought, nth),
+            (_, Kind::Custom(call, nth)) => {
+                return self.call_delta(nth, out, |out| write_custom(out, &call));
+            }
             (_, Kind::Text(Some(seal))) if !self.is_signed => {
                 self.is_signed = true;
                 return self.delta(out, |out| write_signature(out, &seal));
@@ -293,13 +318,16 @@ impl Encoder {
 
     fn head(&self, out: &mut Out) {
         head(out, &self.context, "chat.completion.chunk", &self.id, &self.model, self.created);
+        out.field_opt("service_tier", self.tier.as_deref());
     }
 }
 
 fn write_event(out: &mut Vec<u8>, inside: impl FnOnce(&mut Out)) {
     out.extend_from_slice(b"data: ");
+    let start = out.len();
     let mut json = Out::after(std::mem::take(out));
     json.object(inside);
     *out = json.into_bytes();
+    on_one_line(out, start);
     out.extend_from_slice(b"\n\n");
 }

@@ -2,6 +2,7 @@
 
 use super::parts::{cache_mark, opaque};
 use crate::chat::{Effort, Format, RawJson, Reasoning, Tool, ToolChoice, Weight};
+use crate::free_form;
 use crate::json::Node;
 use gatehouse_core::error::Error;
 
@@ -16,8 +17,22 @@ pub(super) fn tool(tool: Node<'_>) -> Result<Tool, Error> {
             }
             hosted @ Tool::Hosted { .. } => Ok(hosted),
         },
+        Some("custom") if tool.opt("custom").is_some() => custom(tool),
         Some(kind) => Ok(Tool::Hosted { name: kind.to_owned(), definition: opaque(tool, Weight::Meaning) }),
     }
+}
+
+/// A free-form tool, whose grammar the model is told but not held to.
+fn custom(tool: Node<'_>) -> Result<Tool, Error> {
+    let custom = tool.need("custom")?.want_object()?;
+    let description = custom.opt("description").map(|text| text.want_str()).transpose()?;
+    Ok(Tool::Function {
+        name: custom.need("name")?.want_str()?.into_owned(),
+        description: description.map(Into::into),
+        parameters: Some(free_form::schema(custom.path(&["format", "grammar"]))),
+        strict: Some(false),
+        cache: cache_mark(tool),
+    })
 }
 
 /// The function of a tool, or one of the legacy `functions`.
@@ -49,14 +64,14 @@ pub(super) fn choice(choice: Node<'_>) -> Result<ToolChoice, Error> {
     if let Some(allowed) = choice.opt("allowed_tools") {
         let mode = allowed.opt("mode").map(|mode| mode.want_str()).transpose()?;
         let tools = allowed.need("tools")?.want_array()?;
-        let names = tools.items().map(|tool| name_of(tool.need("function")?)).collect::<Result<_, _>>()?;
+        let names = tools.items().map(chosen).collect::<Result<_, _>>()?;
         return Ok(ToolChoice::Allowed { names, required: mode.is_some_and(|mode| mode == "required") });
     }
-    let function = choice.opt("function").or_else(|| choice.opt("custom")).unwrap_or(choice);
-    Ok(ToolChoice::Named(name_of(function)?))
+    Ok(ToolChoice::Named(chosen(choice)?))
 }
 
-fn name_of(function: Node<'_>) -> Result<String, Error> {
+fn chosen(tool: Node<'_>) -> Result<String, Error> {
+    let function = tool.opt("function").or_else(|| tool.opt("custom")).unwrap_or(tool);
     Ok(function.want_object()?.need("name")?.want_str()?.into_owned())
 }
 

@@ -1,12 +1,13 @@
 //! Reading an answer in one piece: what it says, what it used, whether it failed.
 
-use super::extension;
-use super::input::{free_form_arguments, thought_text};
+use super::input::thought_text;
 use super::texts::of_output;
 use super::tools::joined;
-use crate::chat::{Block, ChatResponse, Finish, Origin, Seal, Thought, ToolCall, Weight};
+use super::{citations, extension};
+use crate::chat::{Block, ChatResponse, Finish, Origin, Seal, Thought, ToolCall, Weight, chars};
 use crate::codec::Summary;
 use crate::error::in_success_body;
+use crate::free_form;
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Place, Span};
 use gatehouse_core::error::{Code, Error};
@@ -21,7 +22,8 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
     let Some(output) = root.opt("output").filter(Node::is_array) else {
         return Err(Error::new(Code::UpstreamBadResponse, "the provider's answer has no output"));
     };
-    let blocks: Vec<Block> = output.items().flat_map(blocks).collect();
+    let mut said = 0;
+    let blocks: Vec<Block> = output.items().flat_map(|item| blocks(item, &mut said)).collect();
     let calls = blocks.iter().any(|block| matches!(block, Block::ToolCall(_)));
     let Some((finish, native)) = finish(root, calls) else {
         return Err(Error::new(Code::UpstreamBadResponse, "the provider's answer is not finished"));
@@ -36,7 +38,7 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatResponse, Error> {
         native_finish: Some(native),
         stop_sequence: None,
         usage: usage(root),
-        service_tier: text(root, "service_tier"),
+        service_tier: tier(root),
     })
 }
 
@@ -52,6 +54,7 @@ pub(super) fn summary(doc: &Doc) -> Summary {
     let error = failure(doc);
     Summary {
         usage: usage(root),
+        service_tier: tier(root),
         finish: finish(root, calls).filter(|_| error.is_none()).map(|(finish, _)| finish.as_str()),
         text_bytes,
         error,
@@ -80,12 +83,12 @@ pub(super) fn head(response: Node<'_>) -> (String, String, Option<u64>) {
     (text(response, "id").unwrap_or_default(), text(response, "model").unwrap_or_default(), created)
 }
 
-/// What an item of the output says. Empty parts say nothing.
-pub(super) fn blocks(item: Node<'_>) -> Vec<Block> {
+/// What an item of the output says. Empty parts say nothing. `said` counts the characters of all text.
+pub(super) fn blocks(item: Node<'_>, said: &mut u64) -> Vec<Block> {
     match text(item, "type").unwrap_or_default().as_str() {
         "message" => {
             let parts = item.opt("content").into_iter().flat_map(|content| content.items());
-            parts.filter_map(part).collect()
+            parts.flat_map(|one| part(one, said)).collect()
         }
         "reasoning" => vec![Block::Thought(Thought {
             text: thought_text(item),
@@ -100,9 +103,14 @@ pub(super) fn blocks(item: Node<'_>) -> Vec<Block> {
     }
 }
 
-fn part(part: Node<'_>) -> Option<Block> {
-    let said = text(part, "text").filter(|text| !text.is_empty()).map(Block::text);
-    said.or_else(|| text(part, "refusal").filter(|text| !text.is_empty()).map(Block::Refusal))
+fn part(part: Node<'_>, said: &mut u64) -> Vec<Block> {
+    if let Some(words) = text(part, "text") {
+        let cited = citations::block(&citations::of_part(part), *said);
+        *said = said.saturating_add(chars(&words));
+        let words = Some(words).filter(|words| !words.is_empty()).map(Block::text);
+        return words.into_iter().chain(cited).collect();
+    }
+    text(part, "refusal").filter(|text| !text.is_empty()).map(Block::Refusal).into_iter().collect()
 }
 
 /// Whether an item calls one of the caller's tools.
@@ -123,7 +131,7 @@ pub(super) fn opening_call(item: Node<'_>) -> ToolCall {
 /// The arguments of a call.
 pub(super) fn arguments(item: Node<'_>) -> String {
     match text(item, "input").filter(|_| item.opt("arguments").is_none()) {
-        Some(input) => free_form_arguments(&input),
+        Some(input) => free_form::arguments(&input),
         None => text(item, "arguments").unwrap_or_default(),
     }
 }
@@ -144,6 +152,11 @@ pub(super) fn finish(response: Node<'_>, calls: bool) -> Option<(Finish, String)
         ("incomplete", reason) => Some((Finish::Length, reason.unwrap_or("incomplete").to_owned())),
         _ => None,
     }
+}
+
+/// The tier that served.
+pub(super) fn tier(response: Node<'_>) -> Option<String> {
+    text(response, "service_tier").filter(|tier| !tier.is_empty())
 }
 
 /// The usage of a response. The number of searches stands beside it.

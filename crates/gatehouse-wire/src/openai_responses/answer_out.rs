@@ -39,7 +39,7 @@ pub(super) struct Reply<'a> {
 /// See [`crate::codec::Codec::encode_answer`].
 pub(super) fn encode(answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
     let names = Names::of(context.request.as_deref());
-    let items = answer.blocks.iter().flat_map(|block| Item::of(block, &names)).enumerate();
+    let items = Item::all_of(&answer.blocks, &names).into_iter().enumerate();
     let written = |(index, item): (usize, Item)| {
         item.json(&item_id(item.id_prefix(), &context.id, index), Progress::Done)
     };

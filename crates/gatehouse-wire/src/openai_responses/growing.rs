@@ -1,6 +1,6 @@
 //! Items and blocks of a stream that is being read.
 
-use crate::chat::ChatEvent;
+use crate::chat::{ChatEvent, chars};
 use crate::json::Node;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,14 +27,19 @@ pub(super) struct Growing {
     /// The parts of a thought that came so far; the last one is the one that grows.
     pub(super) parts: Vec<(bool, u64)>,
     pub(super) closed: bool,
+    /// Characters of text so far; a thought or a call counts none.
+    pub(super) chars: Option<u64>,
+    /// The citations that came so far.
+    pub(super) annotations: Vec<String>,
 }
 
 // === impl Growing ===
 
 impl Growing {
     /// A block that has just been opened.
-    pub(super) fn new(index: u32) -> Self {
-        Self { index, received: 0, parts: Vec::new(), closed: false }
+    pub(super) fn new(index: u32, is_text: bool) -> Self {
+        let chars = is_text.then_some(0);
+        Self { index, received: 0, parts: Vec::new(), closed: false, chars, annotations: Vec::new() }
     }
 
     /// Takes the text of a frame.
@@ -45,6 +50,7 @@ impl Growing {
     /// Takes a text; `at` says where it stands in the frame, when it stands there alone.
     pub(super) fn add(&mut self, text: &str, at: Option<Range<usize>>, out: &mut Events) {
         self.received += text.len();
+        self.chars = self.chars.map(|told| told.saturating_add(chars(text)));
         out.push(ChatEvent::Delta { index: self.index, text: text.to_owned(), at });
     }
 

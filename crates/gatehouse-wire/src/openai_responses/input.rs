@@ -6,8 +6,8 @@ use super::texts::must_stay;
 use super::tools::joined;
 use super::{extension, item_type};
 use crate::chat::{Block, Part, Seal, ToolCall, ToolResult, Turn, Weight};
-use crate::json::{Doc, Node, Strictness, escaped};
-use bytes::Bytes;
+use crate::free_form;
+use crate::json::Node;
 use gatehouse_core::error::Error;
 
 /// Turns under construction.
@@ -155,7 +155,7 @@ fn call(item: Node<'_>, free_form: bool) -> Result<ToolCall, Error> {
     let name = item.need("name")?.want_str()?;
     let namespace = item.opt("namespace").map(|node| node.want_str()).transpose()?;
     let arguments = if free_form {
-        free_form_arguments(&item.need("input")?.want_str()?)
+        free_form::arguments(&item.need("input")?.want_str()?)
     } else {
         item.need("arguments")?.want_str()?.into_owned()
     };
@@ -177,20 +177,6 @@ fn result(item: Node<'_>) -> Result<ToolResult, Error> {
     })
 }
 
-/// What stands in front of and behind the text in [`free_form_arguments`].
-pub(super) const FREE_FORM_FRAME: (&str, &str) = ("{\"input\":\"", "\"}");
-
-/// The input of a free-form tool as the arguments of a function.
-pub(super) fn free_form_arguments(input: &str) -> String {
-    let (before, behind) = FREE_FORM_FRAME;
-    format!("{before}{}{behind}", escaped_text(input))
-}
-
-/// `text` as it stands inside a JSON string.
-pub(super) fn escaped_text(text: &str) -> String {
-    String::from_utf8(escaped(text)).unwrap_or_default()
-}
-
 /// Between the parts of one thought.
 pub(super) const BETWEEN_THOUGHTS: &str = "\n\n";
 
@@ -199,11 +185,4 @@ pub(super) fn thought_text(item: Node<'_>) -> String {
     let lists = ["summary", "content"].into_iter().filter_map(|name| item.opt(name));
     let parts = lists.flat_map(|list| list.items()).filter_map(|part| part.opt("text")?.str());
     parts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(BETWEEN_THOUGHTS)
-}
-
-/// The input of a free-form tool, out of the arguments of a function; `None` when they are not of that
-/// form, as a model may make them.
-pub(super) fn free_form_input(arguments: &str) -> Option<String> {
-    let doc = Doc::parse(Bytes::copy_from_slice(arguments.as_bytes()), Strictness::Provider).ok()?;
-    doc.root().opt("input")?.str().map(std::borrow::Cow::into_owned)
 }

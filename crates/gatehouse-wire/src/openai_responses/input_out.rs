@@ -1,10 +1,10 @@
 //! Writing the turns of a conversation as the items of `input`.
 
-use super::input::free_form_input;
 use super::names::Names;
 use super::parts::{lost, write as write_part, write_mark};
-use crate::chat::{Block, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
+use crate::chat::{Block, Citations, Origin, Part, Seal, Thought, ToolCall, ToolResult, Turn};
 use crate::codec::Target;
+use crate::free_form;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
@@ -88,7 +88,9 @@ impl Input<'_> {
             Block::Opaque(own) if own.origin == Dialect::OpenAiResponses => {
                 out.item(Raw(&own.value.0));
             }
-            Block::Opaque(foreign) => self.dropped.push(lost(foreign)?),
+            Block::Citations(Citations { own: foreign, .. }) | Block::Opaque(foreign) => {
+                self.dropped.push(lost(foreign)?);
+            }
         }
         Ok(())
     }
@@ -120,7 +122,7 @@ impl Input<'_> {
     /// Writes a call, and says whether it is one of a free-form tool.
     fn call(&self, out: &mut Out, call: &ToolCall) -> bool {
         let named = self.names.of_function(&call.name);
-        let input = free_form_input(&call.arguments).filter(|_| named.free_form);
+        let input = free_form::input(&call.arguments).filter(|_| named.free_form);
         let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
         out.object(|out| {
             out.field("type", if input.is_some() { "custom_tool_call" } else { "function_call" });

@@ -1,9 +1,10 @@
 //! The items of an answer, as this dialect writes them: whole, or as they are so far in a stream.
 
-use super::input::free_form_input;
+use super::citations;
 use super::names::{Named, Names};
 use super::seals::{of_call, of_text, of_thought};
-use crate::chat::{Block, Seal, ToolCall};
+use crate::chat::{Block, Seal, ToolCall, chars};
+use crate::free_form;
 use crate::json::{Out, Raw};
 use gatehouse_core::content::Dialect;
 
@@ -11,7 +12,12 @@ use gatehouse_core::content::Dialect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     /// A message with one part.
-    Text(String),
+    Text {
+        /// What it says.
+        text: String,
+        /// `annotations`, each an object.
+        annotations: Vec<String>,
+    },
     /// A message that refuses.
     Refusal(String),
     /// Reasoning, or a seal that has no other place.
@@ -60,7 +66,7 @@ impl Item {
         let carrier = |encrypted| Self::Reasoning { text: String::new(), encrypted: Some(encrypted) };
         match block {
             Block::Text { text, seal, .. } => {
-                let item = (!text.is_empty()).then(|| Self::Text(text.clone()));
+                let item = (!text.is_empty()).then(|| Self::text(text.clone()));
                 let seal = seal.as_ref().map(|seal| carrier(of_text(seal, text.is_empty())));
                 item.into_iter().chain(seal).collect()
             }
@@ -79,8 +85,41 @@ impl Item {
             Block::Opaque(own) if own.origin == Dialect::OpenAiResponses => {
                 vec![Self::Raw(own.value.0.clone())]
             }
-            Block::Opaque(_) => Vec::new(),
+            // Citations are members of the text before them.
+            Block::Citations(_) | Block::Opaque(_) => Vec::new(),
         }
+    }
+
+    /// The items of a whole answer.
+    pub(super) fn all_of(blocks: &[Block], names: &Names<'_>) -> Vec<Self> {
+        let mut items = Vec::new();
+        // The characters before the last text, and with it.
+        let (mut before, mut said) = (0, 0);
+        for block in blocks {
+            if let Block::Text { text, .. } = block
+                && !text.is_empty()
+            {
+                (before, said) = (said, said + chars(text));
+            }
+            if let Block::Citations(cited) = block {
+                let last = items.iter_mut().rev().find_map(|item| match item {
+                    Self::Text { annotations, .. } => Some(annotations),
+                    _ => None,
+                });
+                match last {
+                    Some(annotations) => annotations.extend(citations::written(cited, before)),
+                    None => items
+                        .push(Self::Text { text: String::new(), annotations: citations::written(cited, 0) }),
+                }
+            }
+            items.extend(Self::of(block, names));
+        }
+        items
+    }
+
+    /// A text without annotations so far.
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), annotations: Vec::new() }
     }
 
     /// The item that carries the seal of a call.
@@ -98,7 +137,7 @@ impl Item {
         let (call_id, named) = (call.id.clone(), names.of_function(&call.name));
         if named.free_form {
             // A model that did not keep to the form has written its input some other way.
-            let input = free_form_input(&call.arguments).unwrap_or_else(|| call.arguments.clone());
+            let input = free_form::input(&call.arguments).unwrap_or_else(|| call.arguments.clone());
             return Self::FreeForm { call_id, named, input };
         }
         let arguments = if call.arguments.is_empty() { "{}".to_owned() } else { call.arguments.clone() };
@@ -108,7 +147,7 @@ impl Item {
     /// What ids of such items begin with.
     pub(super) fn id_prefix(&self) -> &'static str {
         match self {
-            Self::Text(_) | Self::Refusal(_) => "msg",
+            Self::Text { .. } | Self::Refusal(_) => "msg",
             Self::Reasoning { .. } => "rs",
             Self::Call { .. } => "fc",
             Self::FreeForm { .. } => "ctc",
@@ -137,7 +176,7 @@ impl Item {
             return;
         }
         out.object(|out| match self {
-            Self::Text(_) | Self::Refusal(_) => {
+            Self::Text { .. } | Self::Refusal(_) => {
                 out.field("type", "message").field("id", id).field("status", status);
                 out.field("role", "assistant");
                 out.array_field("content", |out| {
@@ -171,10 +210,15 @@ impl Item {
 
     fn write_part(&self, out: &mut Out) {
         match self {
-            Self::Text(text) => {
+            Self::Text { text, annotations } => {
                 out.object(|out| {
                     out.field("type", "output_text").field("text", text);
-                    out.array_field("annotations", |_| {}).array_field("logprobs", |_| {});
+                    out.array_field("annotations", |out| {
+                        annotations.iter().for_each(|one| {
+                            out.item(Raw(one));
+                        });
+                    });
+                    out.array_field("logprobs", |_| {});
                 });
             }
             Self::Refusal(text) => {
@@ -194,7 +238,8 @@ impl Item {
     /// The text that grows while the item is streamed.
     pub(super) fn text_mut(&mut self) -> &mut String {
         match self {
-            Self::Text(text) | Self::Refusal(text) | Self::Raw(text) | Self::Reasoning { text, .. } => text,
+            Self::Refusal(text) | Self::Raw(text) => text,
+            Self::Text { text, .. } | Self::Reasoning { text, .. } => text,
             Self::Call { arguments: text, .. } | Self::FreeForm { input: text, .. } => text,
         }
     }

@@ -17,6 +17,7 @@
 
 mod answer;
 mod answer_out;
+mod citations;
 mod growing;
 mod input;
 mod input_out;

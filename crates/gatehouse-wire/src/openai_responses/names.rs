@@ -2,8 +2,9 @@
 //!
 //! The other half of `tools`, which says how tools become functions.
 
-use super::tools::{function_name, is_free_form, joined};
+use super::tools::{function_name, joined};
 use crate::chat::{ChatRequest, Extension, RawJson, Tool, ToolChoice};
+use crate::free_form;
 use crate::json::{Doc, Out, Raw, Strictness};
 use bytes::Bytes;
 use gatehouse_core::content::Dialect;
@@ -45,12 +46,7 @@ impl<'a> Names<'a> {
 
     /// A function by this dialect's names.
     pub(super) fn of_function(&self, function: &str) -> Named {
-        let free_form = self.request.is_some_and(|request| {
-            request.tools.iter().any(|tool| {
-                matches!(tool, Tool::Function { name, parameters: Some(schema), .. }
-                if name == function && is_free_form(schema))
-            })
-        });
+        let free_form = self.request.is_some_and(|request| free_form::is_tool(request, function));
         let inside = |namespace: &Namespace<'_>| {
             let own = namespace.tools.iter().find(|(joined, _)| joined == function)?;
             Some((own.1.clone(), namespace.name.clone()))
@@ -132,7 +128,7 @@ fn write_tool(out: &mut Out, tool: &Tool, position: usize, all: &[Extension], fo
             (name, description, parameters, strict)
         }
     };
-    let free_form = parameters.as_ref().is_some_and(is_free_form);
+    let free_form = parameters.as_ref().is_some_and(free_form::is_schema);
     let prefix = format!("tools[{position}].");
     let own = all.iter().filter(|extension| extension.origin == Dialect::OpenAiResponses);
     let others =

@@ -5,13 +5,17 @@
 //! stream in name only) is added, and what it repeats becomes [`ChatEvent::Repeat`], so that guardrails can
 //! edit the copies too. Ids are not relied upon: some servers change them between events.
 
-use super::answer::{arguments, blocks, failed_in_silence, finish, head, is_call, opening_call, seal, usage};
+use super::answer::{
+    arguments, blocks, failed_in_silence, finish, head, is_call, opening_call, seal, tier, usage,
+};
+use super::citations;
 use super::growing::{Events, Growing, Item};
-use super::input::{BETWEEN_THOUGHTS, FREE_FORM_FRAME, escaped_text, thought_text};
+use super::input::{BETWEEN_THOUGHTS, thought_text};
 use super::texts::of_output;
 use crate::chat::{Block, ChatEvent, Thought};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
+use crate::free_form;
 use crate::json::{Doc, Node, Strictness};
 use crate::sse::Frame;
 use gatehouse_core::content::{Family, Place};
@@ -90,7 +94,7 @@ impl Decoder {
                     self.repeat_all(item, out);
                 }
             }
-            "response.content_part.added" => self.repeat(root.path(&["part", "text"]), false, out),
+            "response.content_part.added" => self.repeat(root.path(&["part", "text"]), Place::Output, out),
             "response.output_text.delta" | "response.refusal.delta" => {
                 self.said(name, at, root, root.opt("delta"), out);
             }
@@ -107,15 +111,23 @@ impl Decoder {
                 let text = root.opt("text").or_else(|| root.path(&["part", "text"]));
                 self.thought_whole(at, part_of_thought(root), text, out);
             }
+            "response.output_text.annotation.added" => {
+                let part = index(root, "content_index");
+                if let (Some(one), Some(growing)) = (root.opt("annotation"), self.growing(at, part)) {
+                    growing.annotations.push(one.raw().to_owned());
+                }
+            }
             "response.function_call_arguments.delta" => self.argued(at, root.opt("delta"), out),
             "response.function_call_arguments.done" => {
                 if let Some(text) = root.opt("arguments") {
                     self.settle(at, 0, &text.str().unwrap_or_default(), Some(text), out);
-                    self.repeat(Some(text), true, out);
+                    self.repeat(Some(text), Place::ToolArguments, out);
                 }
             }
             "response.custom_tool_call_input.delta" => self.free_form(at, root.opt("delta"), out),
-            "response.custom_tool_call_input.done" => self.repeat(root.opt("input"), true, out),
+            "response.custom_tool_call_input.done" => {
+                self.repeat(root.opt("input"), Place::ToolArguments, out);
+            }
             "response.output_item.done" => {
                 if let Some(item) = root.opt("item") {
                     self.finish_item(at, item, out);
@@ -163,8 +175,9 @@ impl Decoder {
         let growing = item.blocks.entry(part).or_insert_with(|| {
             let index = *next;
             *next = next.saturating_add(1);
+            let is_text = matches!(block, Block::Text { .. });
             out.push(ChatEvent::Open { index, block });
-            Growing::new(index)
+            Growing::new(index, is_text)
         });
         (!growing.closed).then_some(growing)
     }
@@ -197,7 +210,7 @@ impl Decoder {
         let opened = self.growing(at, part).is_some_and(|growing| growing.received > 0);
         if opened {
             self.settle(at, part, &text.str().unwrap_or_default(), Some(text), out);
-            self.repeat(Some(text), false, out);
+            self.repeat(Some(text), Place::Output, out);
         } else {
             self.said(if refuses { "response.refusal.done" } else { name }, at, root, Some(text), out);
         }
@@ -224,7 +237,7 @@ impl Decoder {
     fn thought_whole(&mut self, at: u64, part: (bool, u64), text: Option<Node<'_>>, out: &mut Events) {
         let Some(text) = text.filter(Node::is_str) else { return };
         if self.growing(at, 0).is_some_and(|growing| growing.parts.contains(&part)) {
-            self.repeat(Some(text), false, out);
+            self.repeat(Some(text), Place::Output, out);
         } else {
             self.thought(at, part, Some(text), out);
         }
@@ -243,13 +256,10 @@ impl Decoder {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let Some(growing) = self.growing(at, 0) else { return };
         if growing.received == 0 {
-            growing.add(FREE_FORM_FRAME.0, None, out);
+            growing.add(free_form::FRAME.0, None, out);
         }
-        // Only a text without escapes is the same inside the arguments as in the frame.
-        let input = text.str().unwrap_or_default();
-        let escaped = escaped_text(&input);
-        let place = (escaped == input).then(|| text.inner_range());
-        growing.add(&escaped, place, out);
+        // Inside the arguments it is another text than in the frame.
+        growing.add(&free_form::escaped_text(&text.str().unwrap_or_default()), None, out);
     }
 
     /// Adds what `whole` has beyond what came.
@@ -280,7 +290,7 @@ impl Decoder {
                 self.open(at, 0, Block::ToolCall(opening_call(item)), out);
                 self.settle(at, 0, &arguments(item), item.opt("arguments").filter(Node::is_str), out);
             }
-            _ => blocks(item).into_iter().for_each(|block| {
+            _ => blocks(item, &mut 0).into_iter().for_each(|block| {
                 self.open(at, 0, block, out);
             }),
         }
@@ -289,6 +299,32 @@ impl Decoder {
             known.done = true;
             known.blocks.values_mut().for_each(|growing| growing.close(out));
         }
+        self.cite(at, out);
+    }
+
+    /// Tells the citations of a message that has ended.
+    fn cite(&mut self, at: u64, out: &mut Events) {
+        let Some(item) = self.items.get_mut(&at) else { return };
+        let take = |growing: &mut Growing| (growing.index, std::mem::take(&mut growing.annotations));
+        let cited: Vec<_> = item.blocks.values_mut().map(take).collect();
+        for (text, annotations) in cited {
+            let before = self.chars_before(text);
+            citations::block(&annotations, before).into_iter().for_each(|cited| self.whole(cited, out));
+        }
+    }
+
+    /// How many characters the texts before a block have.
+    fn chars_before(&self, index: u32) -> u64 {
+        let all = self.items.values().flat_map(|item| item.blocks.values());
+        all.filter(|own| own.index < index).filter_map(|own| own.chars).sum()
+    }
+
+    /// A block that comes in one piece.
+    fn whole(&mut self, block: Block, out: &mut Events) {
+        let index = self.next;
+        self.next = index.saturating_add(1);
+        out.push(ChatEvent::Open { index, block });
+        out.push(ChatEvent::Close { index });
     }
 
     /// The parts of a message that ends, in order: some servers count them from elsewhere than zero.
@@ -299,11 +335,21 @@ impl Decoder {
         let mut keys = known.into_iter().chain(beyond..);
         for part in item.opt("content").into_iter().flat_map(|content| content.items()) {
             let text = part.opt("text").or_else(|| part.opt("refusal")).filter(Node::is_str);
-            let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
+            let annotations = citations::of_part(part);
+            let Some(text) = text.filter(|text| !text.is_empty()) else {
+                let said = self.chars_before(self.next);
+                citations::block(&annotations, said).into_iter().for_each(|cited| self.whole(cited, out));
+                continue;
+            };
             let Some(key) = keys.next() else { return };
             let name = if part.opt("refusal").is_some() { "response.refusal.done" } else { "" };
             self.open(at, key, empty_part(name), out);
             self.settle(at, key, &text.str().unwrap_or_default(), Some(text), out);
+            // The whole list stands here again; some servers tell it here alone.
+            let known = self.items.get_mut(&at).and_then(|item| item.blocks.get_mut(&key));
+            if let Some(known) = known.filter(|known| known.annotations.len() < annotations.len()) {
+                known.annotations = annotations;
+            }
         }
     }
 
@@ -320,7 +366,10 @@ impl Decoder {
             output.for_each(|item| self.repeat_all(item, out));
         }
         self.close_all(out);
+        let places: Vec<u64> = self.items.keys().copied().collect();
+        places.into_iter().for_each(|at| self.cite(at, out));
         out.extend(usage(response).map(ChatEvent::Usage));
+        out.extend(tier(response).map(ChatEvent::Tier));
         // The last event is the end, whatever its status says.
         let (finish, native) = finish(response, self.calls).unwrap_or_default();
         out.push(ChatEvent::Finish { finish, native: Some(native), stop_sequence: None });
@@ -329,25 +378,25 @@ impl Decoder {
     }
 
     /// Names a text that repeats what came before; not one that is new, and stands in this frame's deltas.
-    fn repeat(&self, text: Option<Node<'_>>, arguments: bool, out: &mut Events) {
+    fn repeat(&self, text: Option<Node<'_>>, kind: Place, out: &mut Events) {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let place = text.inner_range();
         let mut fresh = out.iter().skip(self.before_frame);
         if !fresh.any(|event| matches!(event, ChatEvent::Delta { at: Some(at), .. } if *at == place)) {
             let text = text.str().unwrap_or_default().into_owned();
-            out.push(ChatEvent::Repeat { arguments, text, at: place });
+            out.push(ChatEvent::Repeat { place: kind, text, at: place });
         }
     }
 
     /// Every text of an item that has ended.
     fn repeat_all(&self, item: Node<'_>, out: &mut Events) {
-        of_output(item, &mut |text, place| self.repeat(Some(text), place != Place::Output, out));
+        of_output(item, &mut |text, place| self.repeat(Some(text), place, out));
     }
 
     /// Events of hosted tools say nothing to other dialects; guardrails read what they hold in whole.
     fn hosted(&self, root: Node<'_>, out: &mut Events) {
         for name in ["code", "arguments", "command", "output"] {
-            self.repeat(root.opt(name), true, out);
+            self.repeat(root.opt(name), Place::ToolArguments, out);
         }
     }
 

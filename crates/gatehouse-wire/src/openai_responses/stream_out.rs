@@ -2,13 +2,15 @@
 //! a gap, and the last event carries the whole response once more.
 
 use super::answer_out::{Reply, State};
+use super::citations;
 use super::item_out::{Item, Progress};
 use super::names::Names;
 use super::seals::{item_id, of_thought};
-use crate::chat::{Block, ChatEvent, Finish, Seal, ToolCall};
+use crate::chat::{Block, ChatEvent, Citations, Finish, Seal, ToolCall, chars};
 use crate::codec::{ReplyContext, StreamEncoder};
 use crate::error::render;
 use crate::json::{Doc, Out, Raw, Strictness};
+use crate::sse::on_one_line;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::Error;
@@ -25,9 +27,14 @@ pub(super) struct Encoder {
     ended: bool,
     /// Open blocks, by their canonical index.
     open: BTreeMap<u32, Growing>,
+    /// A text that has ended: its citations come right behind it.
+    ended_text: Option<Growing>,
+    /// Characters of text so far.
+    said: u64,
     /// The items that have begun: each as JSON once it is done, and empty until then.
     output: Vec<String>,
     usage: Option<Usage>,
+    tier: Option<String>,
     finish: Option<(Finish, Option<String>)>,
 }
 
@@ -40,6 +47,8 @@ struct Growing {
     call: Option<ToolCall>,
     seal: Option<Seal>,
     redacted: bool,
+    /// Characters of the texts before it.
+    before: u64,
 }
 
 // === impl StreamEncoder ===
@@ -56,11 +65,15 @@ impl StreamEncoder for Encoder {
             }
             ChatEvent::Error(error) => self.fail(error, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
+            ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, native, .. } => {
                 self.finish.get_or_insert_with(|| (*finish, native.clone()));
             }
             ChatEvent::Open { index, block } => {
                 self.start(out);
+                if !matches!(block, Block::Citations(_)) {
+                    self.settle(out);
+                }
                 self.open(*index, block, out);
             }
             ChatEvent::Delta { index, text, .. } => self.delta(*index, text, out),
@@ -74,7 +87,11 @@ impl StreamEncoder for Encoder {
                     self.close(growing, out);
                 }
             }
-            ChatEvent::Repeat { .. } => {}
+            ChatEvent::Repeat { .. }
+            | ChatEvent::ForUsage { .. }
+            | ChatEvent::Aside { .. }
+            | ChatEvent::AsideEnd { .. }
+            | ChatEvent::Spelled { .. } => {}
             ChatEvent::End => self.end(out),
         }
     }
@@ -91,8 +108,11 @@ impl Encoder {
             started: false,
             ended: false,
             open: BTreeMap::new(),
+            ended_text: None,
+            said: 0,
             output: Vec::new(),
             usage: None,
+            tier: None,
             finish: None,
         }
     }
@@ -107,16 +127,18 @@ impl Encoder {
 
     fn open(&mut self, index: u32, block: &Block, out: &mut Vec<u8>) {
         let item = match block {
-            Block::Text { .. } => Item::Text(String::new()),
+            Block::Text { .. } => Item::text(""),
             Block::Refusal(_) => Item::Refusal(String::new()),
             Block::Thought(_) => Item::Reasoning { text: String::new(), encrypted: None },
             Block::ToolCall(call) => return self.open_call(index, call, out),
             Block::Opaque(own) if own.origin == Dialect::OpenAiResponses => {
                 return self.whole(Item::Raw(own.value.0.clone()), out);
             }
+            Block::Citations(cited) => return self.cite(cited, out),
             Block::Opaque(_) => return,
         };
-        let mut growing = Growing { item, at: None, call: None, seal: None, redacted: false };
+        let mut growing =
+            Growing { item, at: None, call: None, seal: None, redacted: false, before: self.said };
         if let Block::Thought(thought) = block {
             growing.seal.clone_from(&thought.seal);
             growing.redacted = thought.redacted;
@@ -138,7 +160,7 @@ impl Encoder {
         let mut item = Item::of_call(&empty, &Names::of(self.context.request.as_deref()));
         item.text_mut().clear();
         let at = Some(self.begin(&item, out));
-        let growing = Growing { item, at, call: Some(empty), seal: None, redacted: false };
+        let growing = Growing { item, at, call: Some(empty), seal: None, redacted: false, before: self.said };
         self.open.insert(index, growing);
         self.delta(index, &call.arguments, out);
     }
@@ -166,16 +188,19 @@ impl Encoder {
             self.begin_part(&growing.item, at, out);
         }
         growing.at = Some(at);
+        if matches!(growing.item, Item::Text { .. }) {
+            self.said = self.said.saturating_add(chars(text));
+        }
         growing.item.text_mut().push_str(text);
         let name = match &growing.item {
-            Item::Text(_) => "response.output_text.delta",
+            Item::Text { .. } => "response.output_text.delta",
             Item::Refusal(_) => "response.refusal.delta",
             Item::Reasoning { .. } => "response.reasoning_summary_text.delta",
             Item::Call { .. } => "response.function_call_arguments.delta",
             Item::FreeForm { .. } => "response.custom_tool_call_input.delta",
             Item::Raw(_) => return,
         };
-        let is_text = matches!(growing.item, Item::Text(_));
+        let is_text = matches!(growing.item, Item::Text { .. });
         self.emit_in(name, &growing.item, at, out, |out| {
             out.field("delta", text);
             if is_text {
@@ -205,16 +230,56 @@ impl Encoder {
                 growing.at = Some(self.begin(&growing.item, out));
             }
         }
+        if matches!(growing.item, Item::Text { .. }) {
+            self.settle(out);
+            self.ended_text = Some(growing);
+        } else {
+            self.finish_item(&mut growing, out);
+        }
+    }
+
+    /// Writes the end of a text whose citations are all known.
+    fn settle(&mut self, out: &mut Vec<u8>) {
+        let Some(mut growing) = self.ended_text.take() else { return };
         self.finish_item(&mut growing, out);
         if let Some(seal) = &growing.seal {
             self.whole(Item::seal_of_text(seal, growing.at.is_none()), out);
         }
     }
 
+    /// Citations belong to the text that has just ended; where something else came between, to one without
+    /// words.
+    fn cite(&mut self, cited: &Citations, out: &mut Vec<u8>) {
+        if self.ended_text.as_ref().is_some_and(|growing| growing.at.is_none()) {
+            self.settle(out);
+        }
+        let mut growing = match self.ended_text.take() {
+            Some(growing) => growing,
+            None => {
+                let item = Item::text("");
+                let at = Some(self.begin(&item, out));
+                Growing { item, at, call: None, seal: None, redacted: false, before: 0 }
+            }
+        };
+        let at = growing.at.unwrap_or_default();
+        for one in citations::written(cited, growing.before) {
+            let Item::Text { annotations, .. } = &mut growing.item else { return };
+            let nth = annotations.len();
+            annotations.push(one.clone());
+            self.emit_in("response.output_text.annotation.added", &growing.item, at, out, |out| {
+                out.field("annotation_index", wide(nth)).field("annotation", Raw(&one));
+            });
+        }
+        self.ended_text = Some(growing);
+    }
+
     /// An item that does not grow.
     fn whole(&mut self, item: Item, out: &mut Vec<u8>) {
         let at = Some(self.begin(&item, out));
-        self.finish_item(&mut Growing { item, at, call: None, seal: None, redacted: false }, out);
+        self.finish_item(
+            &mut Growing { item, at, call: None, seal: None, redacted: false, before: self.said },
+            out,
+        );
     }
 
     /// The item begins: it gets its place in the output.
@@ -230,7 +295,7 @@ impl Encoder {
 
     fn begin_part(&mut self, item: &Item, at: usize, out: &mut Vec<u8>) {
         let name = match item {
-            Item::Text(_) | Item::Refusal(_) => "response.content_part.added",
+            Item::Text { .. } | Item::Refusal(_) => "response.content_part.added",
             Item::Reasoning { .. } => "response.reasoning_summary_part.added",
             Item::Call { .. } | Item::FreeForm { .. } | Item::Raw(_) => return,
         };
@@ -245,7 +310,7 @@ impl Encoder {
         let text = growing.item.text_mut().clone();
         let item = &growing.item;
         let (done, member) = match item {
-            Item::Text(_) => ("response.output_text.done", "text"),
+            Item::Text { .. } => ("response.output_text.done", "text"),
             Item::Refusal(_) => ("response.refusal.done", "refusal"),
             Item::Reasoning { .. } => ("response.reasoning_summary_text.done", "text"),
             Item::Call { .. } => ("response.function_call_arguments.done", "arguments"),
@@ -253,7 +318,7 @@ impl Encoder {
             Item::Raw(_) => ("", ""),
         };
         let part_done = match item {
-            Item::Text(_) | Item::Refusal(_) => Some("response.content_part.done"),
+            Item::Text { .. } | Item::Refusal(_) => Some("response.content_part.done"),
             Item::Reasoning { .. } => Some("response.reasoning_summary_part.done"),
             Item::Call { .. } | Item::FreeForm { .. } | Item::Raw(_) => None,
         };
@@ -263,7 +328,7 @@ impl Encoder {
                     out.field("name", &named.name);
                 }
                 out.field(member, &text);
-                if matches!(item, Item::Text(_)) {
+                if matches!(item, Item::Text { .. }) {
                     out.array_field("logprobs", |_| {});
                 }
             });
@@ -288,6 +353,7 @@ impl Encoder {
         while let Some((_, growing)) = self.open.pop_first() {
             self.close(growing, out);
         }
+        self.settle(out);
         let (finish, native) = self.finish.take().unwrap_or_default();
         let state = State::Finished(finish, native.as_deref());
         self.emit_response(&format!("response.{}", state.status()), state, out);
@@ -297,6 +363,7 @@ impl Encoder {
     /// Items that are not done yet stay out of the failed response.
     fn fail(&mut self, error: &Error, out: &mut Vec<u8>) {
         if self.started {
+            self.settle(out);
             self.emit_response("response.failed", State::Broken(error), out);
         } else {
             // Flat as the API has it, and nested as its SDKs look for it.
@@ -319,8 +386,8 @@ impl Encoder {
     /// An event about a whole response.
     fn emit_response(&mut self, name: &str, state: State<'_>, out: &mut Vec<u8>) {
         let (context, output) = (&self.context, self.output.as_slice());
-        let reply =
-            Reply { context, created: self.created, state, output, usage: self.usage, service_tier: None };
+        let (usage, service_tier) = (self.usage, self.tier.as_deref());
+        let reply = Reply { context, created: self.created, state, output, usage, service_tier };
         let mut json = Out::new();
         json.object(|out| reply.write(out));
         self.emit(name, out, |out| {
@@ -341,7 +408,7 @@ impl Encoder {
         self.emit(name, out, |out| {
             out.field("item_id", id).field("output_index", wide(at));
             match item {
-                Item::Text(_) | Item::Refusal(_) => out.field("content_index", 0u64),
+                Item::Text { .. } | Item::Refusal(_) => out.field("content_index", 0u64),
                 Item::Reasoning { .. } => out.field("summary_index", 0u64),
                 Item::Call { .. } | Item::FreeForm { .. } | Item::Raw(_) => out,
             };
@@ -352,12 +419,14 @@ impl Encoder {
     fn emit(&mut self, name: &str, out: &mut Vec<u8>, inside: impl FnOnce(&mut Out)) {
         let mut bytes = std::mem::take(out);
         bytes.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
+        let start = bytes.len();
         let mut json = Out::after(bytes);
         json.object(|out| {
             out.field("type", name).field("sequence_number", self.sequence);
             inside(out);
         });
         *out = json.into_bytes();
+        on_one_line(out, start);
         out.extend_from_slice(b"\n\n");
         self.sequence += 1;
     }

@@ -1,13 +1,14 @@
 //! Reading tools: functions, free-form tools and namespaces, which all become functions.
 //!
 //! Other dialects know functions only. A tool `get` in the namespace `crm` becomes the function `crm__get`;
-//! a free-form (`custom`) tool becomes a function with one text, `input`. The request remembers what they
-//! were: the namespace in an `Extension`, the free-form tool in the head of its schema.
+//! a free-form (`custom`) tool becomes a function with one text, `input` ([`crate::free_form`]). The request
+//! remembers the namespace in an `Extension`.
 //! `names` reads that memory.
 
 use super::extension;
 use crate::chat::{ChatRequest, Extension, RawJson, Tool, ToolChoice, Weight};
-use crate::json::{Node, escaped};
+use crate::free_form;
+use crate::json::Node;
 use gatehouse_core::error::Error;
 use std::collections::HashSet;
 
@@ -17,10 +18,6 @@ const NAME_CHARS_MAX: usize = 64;
 const NAME_MARK_CHARS: usize = 8;
 /// Between a namespace and a tool.
 const BETWEEN: &str = "__";
-
-/// The schema of a free-form tool begins with this, and no caller's begins so by accident.
-const FREE_FORM_HEAD: &str = r#"{"type":"object","properties":{"input":{"type":"string","description":"The whole input of this free-form tool, as plain text."#;
-const FREE_FORM_TAIL: &str = r#""}},"required":["input"],"additionalProperties":false}"#;
 
 /// Reads `tools`.
 pub(super) fn decode(tools: Node<'_>, request: &mut ChatRequest) -> Result<(), Error> {
@@ -83,7 +80,7 @@ fn one(tool: Node<'_>, namespace: Option<&str>, path: &str, request: &mut ChatRe
     let name = tool.want_object()?.need("name")?.want_str()?;
     let free_form = tool.opt("type").and_then(|kind| kind.str()).is_some_and(|kind| kind == "custom");
     let (parameters, strict) = if free_form {
-        (Some(free_form_schema(tool.opt("format"))), Some(false))
+        (Some(free_form::schema(tool.opt("format"))), Some(false))
     } else {
         let schema = tool.opt("parameters").map(Node::want_object).transpose()?;
         let strict = match tool.opt("strict") {
@@ -131,22 +128,6 @@ fn is_strict(schema: &Node<'_>) -> bool {
     let named = maps.flat_map(|map| map.members()).map(|(_, inner)| inner);
     let choices = schema.get("anyOf").into_iter().flat_map(|list| list.items());
     named.chain(choices).chain(schema.get("items")).all(|inner| is_strict(&inner))
-}
-
-/// Whether a function is a free-form tool, by its schema.
-pub(super) fn is_free_form(schema: &RawJson) -> bool {
-    schema.0.starts_with(FREE_FORM_HEAD)
-}
-
-/// One text, described by the grammar that it must follow, if there is one.
-fn free_form_schema(format: Option<Node<'_>>) -> RawJson {
-    let text = |name: &str| format.and_then(|format| format.opt(name)).and_then(|node| node.str());
-    let rule = match (text("syntax"), text("definition")) {
-        (Some(syntax), Some(definition)) => format!(" It follows this {syntax} grammar:\n{definition}"),
-        _ => String::new(),
-    };
-    let rule = String::from_utf8(escaped(&rule)).unwrap_or_default();
-    RawJson(format!("{FREE_FORM_HEAD}{rule}{FREE_FORM_TAIL}"))
 }
 
 /// The function for a tool of a namespace: cut where it would be too long for a provider, and marked then

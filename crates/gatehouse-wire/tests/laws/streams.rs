@@ -7,6 +7,7 @@ use gatehouse_wire::chat::{ChatEvent, Finish, fold};
 use gatehouse_wire::codec::StreamDecoder;
 use gatehouse_wire::json::{Strictness, unescape};
 use gatehouse_wire::sse::{Frame, Frames};
+use gatehouse_wire::watch::Watched;
 use std::collections::HashMap;
 
 /// What a stream meant, and whether it was whole.
@@ -66,7 +67,17 @@ fn frames(bytes: &[u8], cut: usize) -> Vec<Frame> {
 }
 
 fn decode(subject: Subject, bytes: &[u8], cut: usize) -> Read {
-    let (mut decoder, mut events) = (subject.codec.decoder(), Vec::new());
+    let plain = decode_with(subject.codec.decoder(), bytes, cut);
+    // Who watches tells more of the frames, and nothing else of the answer.
+    let mut watched = decode_with(Box::new(Watched::new(subject.codec.decoder())), bytes, cut);
+    watched.0.retain(|event| !event.is_of_frame());
+    let meant = plain.0.iter().filter(|event| !event.is_of_frame());
+    assert!(meant.eq(&watched.0) && plain.1 == watched.1, "{}: other events when watched", subject.name);
+    plain
+}
+
+fn decode_with(mut decoder: Box<dyn StreamDecoder>, bytes: &[u8], cut: usize) -> Read {
+    let mut events = Vec::new();
     for frame in frames(bytes, cut) {
         if let Err(error) = one(decoder.as_mut(), &frame, &mut events) {
             return (events, Err(error));
@@ -82,7 +93,10 @@ fn one(decoder: &mut dyn StreamDecoder, frame: &Frame, events: &mut Vec<ChatEven
     let done = decoder.frame(frame, events);
     let data = frame.data();
     for event in events.iter().skip(before) {
-        let (ChatEvent::Delta { text, at: Some(at), .. } | ChatEvent::Repeat { text, at, .. }) = event else {
+        let (ChatEvent::Delta { text, at: Some(at), .. }
+        | ChatEvent::Repeat { text, at, .. }
+        | ChatEvent::Aside { text, at, .. }) = event
+        else {
             continue;
         };
         let stands = data.get(at.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -101,8 +115,8 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
     let name = subject.name;
     let mut open: HashMap<u32, bool> = HashMap::new();
     let mut over = false;
-    // Repeats are for guardrails alone and stand outside of the order.
-    let told = events.iter().filter(|event| !matches!(event, ChatEvent::Repeat { .. }));
+    // Those about frames are not part of the answer, and stand outside of the order.
+    let told = events.iter().filter(|event| !event.is_of_frame());
     for (at, event) in told.enumerate() {
         assert!(!over, "{name}: {event:?} behind the end");
         match event {
@@ -122,7 +136,7 @@ fn in_order(subject: Subject, events: &[ChatEvent]) {
                 over = true;
             }
             ChatEvent::Error(_) => over = true,
-            ChatEvent::Usage(_) | ChatEvent::Finish { .. } | ChatEvent::Repeat { .. } => {}
+            _ => {}
         }
     }
 }

@@ -108,6 +108,28 @@ async fn what_is_redacted_is_not_in_the_book_either() {
 }
 
 #[tokio::test]
+async fn who_cannot_read_token_ids_and_lets_them_pass_says_so() {
+    let provider = Provider::start().await;
+    let config = "guards:
+  - { name: note, detect: words, words: [Osprey], at: [input], do: flag }
+  - { name: lax, detect: words, words: [Osprey], at: [input], do: block, on_failure: open }
+  - { name: exit, detect: words, words: [Osprey], at: [output], do: block }
+";
+    let house = House::start(&provider.config(config)).await;
+    for (path, member) in [("/v1/completions", "prompt"), ("/v1/embeddings", "input")] {
+        let body = json!({"model": "openai/m", member: [1, 2, 3]});
+        let answer = house.call(crate::client::Ask::post(path, &body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("x-gatehouse-guards"), "note=unread,lax=unread,exit=allow");
+        let shown = house.json(&["audit", "show", &answer.record()]).await.to_string();
+        assert_eq!(shown.matches("\"unread\"").count(), 2, "{shown}");
+        let text = json!({"model": "openai/m", member: "hi"});
+        let answer = house.call(crate::client::Ask::post(path, &text)).await;
+        assert_eq!(answer.header("x-gatehouse-guards"), "note=allow,lax=allow,exit=allow");
+    }
+}
+
+#[tokio::test]
 async fn token_ids_do_not_pass_a_guardrail_unread() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(CONFIG)).await;

@@ -18,6 +18,8 @@ mod departures;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
+mod guards_in_streams;
+#[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod keys;
@@ -33,5 +35,7 @@ mod reload;
 mod secrets;
 #[cfg(test)]
 mod slow;
+#[cfg(test)]
+mod stream_usage;
 #[cfg(test)]
 mod translation;

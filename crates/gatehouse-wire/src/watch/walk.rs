@@ -1,0 +1,251 @@
+//! The way through a value of any dialect: which of its strings are language, what they are to the
+//! conversation, and which are pieces of a text that goes on in the next frame.
+
+use crate::json::{Kind, Node};
+use gatehouse_core::content::Place;
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
+/// Members that hold ids, words of the protocol, addresses, ciphers, counts or bytes: no language, and not
+/// to be edited.
+const NOT_LANGUAGE: &[&str] = &[
+    "approval_request_id",
+    "blockReason",
+    "call_id",
+    "category",
+    "channel",
+    "container_id",
+    "createTime",
+    "data",
+    "date",
+    "encrypted_content",
+    "encrypted_index",
+    "encrypted_stdout",
+    "error_code",
+    "execution",
+    "expires_at",
+    "file_data",
+    "file_id",
+    "file_type",
+    "fingerprint",
+    "finishReason",
+    "finish_reason",
+    "format",
+    "id",
+    "image_url",
+    "item_id",
+    "jsonPath",
+    "last_updated",
+    "media_type",
+    "mimeType",
+    "mime_type",
+    "model",
+    "modelVersion",
+    "name",
+    "namespace",
+    "native_finish_reason",
+    "obfuscation",
+    "object",
+    "outcome",
+    "p",
+    "padding",
+    "phase",
+    "probability",
+    "provider",
+    "request_id",
+    "responseId",
+    "retrieved_at",
+    "role",
+    "server_label",
+    "service_tier",
+    "severity",
+    "signature",
+    "status",
+    "stop_reason",
+    "stop_sequence",
+    "system_fingerprint",
+    "thoughtSignature",
+    "thought_signature",
+    "token_type",
+    "toolType",
+    "tool_id",
+    "tool_name",
+    "tool_use_id",
+    "type",
+    "uri",
+    "url",
+    "urlRetrievalStatus",
+    "usage",
+    "usageMetadata",
+];
+/// Members that spell a text once more, token by token.
+const SPELLED: &[&str] = &["logprobs", "logprobsResult"];
+/// Members that hold what a model wants to be done, in any form.
+const ARGUMENTS: &[&str] = &["args", "arguments", "code", "command", "input", "partial_json"];
+/// Members through which the pieces of a running text come.
+const CARRIERS: &[&str] = &[
+    "audio",
+    "candidates",
+    "choices",
+    "content",
+    "custom",
+    "delta",
+    "function",
+    "function_call",
+    "parts",
+    "reasoning_details",
+    "thinking",
+    "thinking_blocks",
+    "tool_calls",
+];
+/// Members that hold a piece of a running text, when nothing but [`CARRIERS`] is around them.
+const PIECES: &[&str] = &[
+    "arguments",
+    "content",
+    "input",
+    "partial_json",
+    "reasoning",
+    "reasoning_content",
+    "refusal",
+    "summary",
+    "text",
+    "thinking",
+    "transcript",
+];
+
+/// Where in a value the walk is.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    /// The choice, block or item: what ends together.
+    pub(super) scope: u64,
+    /// The names on the way, as one number.
+    pub(super) path: u64,
+    pub(super) place: Place,
+    at_root: bool,
+    /// Whether this is a response of Responses, whole or inside of an event.
+    is_response: bool,
+    /// Whether the items here are choices, each a scope of its own.
+    splits: bool,
+    /// Whether all around are [`CARRIERS`].
+    carries: bool,
+    /// Whether a text right here is a piece.
+    pub(super) is_piece: bool,
+    /// Inside of arguments every name and number is the model's word.
+    in_arguments: bool,
+}
+
+/// What the walk meets.
+pub(super) enum Met<'a> {
+    /// A text that is no word of the protocol.
+    Text(Way, Node<'a>),
+    /// What spells the texts beside it once more.
+    Spelled(Node<'a>),
+    /// A scope that is over.
+    End(u64),
+}
+
+// === impl Way ===
+
+impl Way {
+    /// The beginning. `kind` is the name of the event.
+    pub(super) fn of(root: Node<'_>, kind: &str) -> Self {
+        let scope = root.opt("index").or_else(|| root.opt("output_index")).and_then(|index| index.u64());
+        let way = Self {
+            scope: scope.unwrap_or_default(),
+            path: hashed(0, kind),
+            // Responses say in the name of the event whose piece its `delta` is.
+            place: if kind.contains("_call") { Place::ToolArguments } else { Place::Output },
+            at_root: true,
+            is_response: root
+                .opt("object")
+                .and_then(|object| object.str())
+                .is_some_and(|object| object == "response"),
+            splits: false,
+            carries: true,
+            is_piece: false,
+            in_arguments: false,
+        };
+        way.into(root)
+    }
+
+    /// Into an object whose type may say what it is.
+    fn into(self, object: Node<'_>) -> Self {
+        let is_result =
+            !self.in_arguments && kind_of(object).is_some_and(|kind| kind.ends_with("_tool_result"));
+        Self { place: if is_result { Place::ToolResult } else { self.place }, ..self }
+    }
+
+    fn member(self, name: &str) -> Self {
+        let is_arguments = ARGUMENTS.contains(&name);
+        Self {
+            path: hashed(self.path, name),
+            place: if is_arguments { Place::ToolArguments } else { self.place },
+            at_root: false,
+            is_response: self.at_root && name == "response",
+            splits: matches!(name, "choices" | "candidates") && self.at_root,
+            carries: self.carries && CARRIERS.contains(&name),
+            is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
+            in_arguments: self.in_arguments || is_arguments,
+            ..self
+        }
+    }
+
+    fn item(self, nth: u64, item: Node<'_>) -> Self {
+        let nth = item.opt("index").and_then(|index| index.u64()).unwrap_or(nth);
+        let scope = if self.splits { nth } else { self.scope };
+        Self { path: hashed(self.path, nth), scope, splits: false, ..self }
+    }
+}
+
+/// Calls `met` with all there is in a value.
+pub(super) fn walk<'a>(way: Way, value: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
+    match value.kind() {
+        Kind::String | Kind::Escaped => met(Met::Text(way, value)),
+        // Other numbers count something.
+        Kind::Number if way.in_arguments => met(Met::Text(way, value)),
+        Kind::Array => {
+            for (nth, item) in (0u64..).zip(value.items()) {
+                walk(way.item(nth, item), item, met);
+            }
+        }
+        Kind::Object => walk_members(way.into(value), value, met),
+        Kind::Null | Kind::True | Kind::False | Kind::Number => {}
+    }
+}
+
+fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
+    for (key, value) in object.entries() {
+        let name = key.str().unwrap_or_default();
+        let name = name.as_ref();
+        if way.in_arguments {
+            met(Met::Text(Way { is_piece: false, ..way }, key));
+            walk(way.member(name), value, met);
+        } else if matches!(name, "finish_reason" | "finishReason") && value.is_str() {
+            met(Met::End(way.scope));
+        } else if SPELLED.contains(&name) {
+            if !value.is_null() && !value.is_empty() {
+                met(Met::Spelled(value));
+            }
+        } else if way.is_response && !matches!(name, "output" | "output_text") {
+            // Beside its output, a response repeats the request.
+        } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {
+            walk(way.member(name), value, met);
+        }
+    }
+}
+
+/// Whether the member is a document in plain text, where others have bytes.
+fn is_document(object: Node<'_>, name: &str) -> bool {
+    name == "data" && kind_of(object).is_some_and(|kind| kind == "text")
+}
+
+/// The type that an object gives itself.
+pub(super) fn kind_of(object: Node<'_>) -> Option<Cow<'_, str>> {
+    object.opt("type")?.str()
+}
+
+fn hashed(path: u64, step: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (path, step).hash(&mut hasher);
+    hasher.finish()
+}
