@@ -17,6 +17,7 @@ pub mod headers;
 pub mod house;
 pub mod listen;
 pub mod meter;
+mod patience;
 pub mod payload;
 pub mod pipeline;
 pub mod render;

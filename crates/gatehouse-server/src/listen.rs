@@ -3,6 +3,7 @@
 use crate::admin;
 use crate::body::{Reply, plain};
 use crate::house::House;
+use crate::patience::Patient;
 use crate::pipeline;
 use crate::workers::Workers;
 use gatehouse_config::file::Limits;
@@ -98,6 +99,8 @@ async fn connection(house: Arc<House>, server: &Server, watcher: Watcher, stream
         () = house.drained_to_accept(LAME_DUCK) => return,
     };
     let Ok(version) = version else { return };
+    // As long as a call may take, and no longer, its answer may wait to be read.
+    let stream = TokioIo::new(Patient::new(stream, house.snapshot.load().total));
     let has_asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&has_asked);
     let service = service_fn(move |request| {
@@ -105,7 +108,6 @@ async fn connection(house: Arc<House>, server: &Server, watcher: Watcher, stream
         let house = Arc::clone(&house);
         async move { Ok::<_, Infallible>(dispatch(house, request, side).await) }
     });
-    let stream = TokioIo::new(stream);
     let ended = match version {
         Version::Http1 => watcher.watch(server.http1.serve_connection(stream, service)).await,
         // Large, and not what most speak.

@@ -89,6 +89,8 @@ impl Worker {
             CURRENT.set(Some(index));
             // Nothing is ever sent: what comes is the end.
             let _ = runtime.block_on(end.changed());
+            // Tasks are dropped here. The system's look-up of a name, which nobody can end, is not waited for.
+            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name(format!("serve-{index}")).spawn(serve)?;
         Ok(Self { runtime: handle, open: Arc::default(), thread: Some(thread) })
@@ -123,5 +125,22 @@ mod tests {
         assert_eq!(all, (0..count()).map(Some).collect::<Vec<_>>());
         drop(workers);
         assert!(told.recv().is_err(), "what never ends is ended");
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_what_blocks() {
+        let workers = Workers::start().unwrap();
+        let (tell, told) = channel();
+        let (release, released) = channel::<()>();
+        workers.spawn(async move {
+            let looking_up = tokio::task::spawn_blocking(move || {
+                tell.send(()).unwrap();
+                released.recv()
+            });
+            let _ = looking_up.await;
+        });
+        told.recv().unwrap();
+        drop(workers);
+        drop(release);
     }
 }

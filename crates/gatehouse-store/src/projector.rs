@@ -61,9 +61,17 @@ impl Projector {
     /// # Errors
     /// When the log cannot be read or the database not written; a later call goes on where this stopped.
     pub fn catch_up(&mut self) -> Result<u64, StoreError> {
+        self.catch_up_while(&|| true)
+    }
+
+    /// The same as long as `wanted`, which is asked before each batch.
+    ///
+    /// # Errors
+    /// Those of [`Self::catch_up`].
+    pub fn catch_up_while(&mut self, wanted: &dyn Fn() -> bool) -> Result<u64, StoreError> {
         let mut total = 0;
         for shard in shards(&self.data)? {
-            loop {
+            while wanted() {
                 let taken = self.take_batch(&shard).inspect_err(|_| {
                     // What is remembered may be ahead of what was committed.
                     self.shards.remove(&shard);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use gatehouse_audit::Log;
 use gatehouse_store::{Index, Projector};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often the indexing thread looks at the log.
@@ -13,6 +14,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How far the index may be behind the log while calls keep coming and nobody asks: it costs a sixth of a
 /// call's work, which is better done when there are none.
 const LAG_MAX: Duration = Duration::from_secs(60);
+/// How long the end of the process waits for the index. What it has not taken in by then, the next start does:
+/// under load that may be [`LAG_MAX`] of calls.
+const END_TIME_MAX: Duration = Duration::from_secs(1);
 /// Commands that wait for the index.
 const WAITING_MAX: usize = 16;
 
@@ -20,18 +24,24 @@ const WAITING_MAX: usize = 16;
 enum Told {
     /// Catch up now and say so.
     CatchUp(SyncSender<Result<()>>),
-    /// Catch up and end.
+    /// Catch up, while there is time, and end.
     Finish(SyncSender<Result<()>>),
 }
 
 /// The index, before its thread runs.
 pub(crate) struct Indexer {
     projector: Projector,
+    end: End,
 }
+
+/// When the index has to be left as it is; not set while the gateway runs.
+#[derive(Clone, Default)]
+struct End(Arc<OnceLock<Instant>>);
 
 /// The indexing thread.
 pub(crate) struct Indexing {
     tell: SyncSender<Told>,
+    end: End,
 }
 
 /// Asks the indexing thread.
@@ -46,23 +56,25 @@ impl Indexer {
     /// Opens the index.
     pub(crate) fn open(data: &Data) -> Result<Self> {
         let projector = Projector::open(data.dir()).context("the index of the records cannot be opened")?;
-        Ok(Self { projector })
+        Ok(Self { projector, end: End::default() })
     }
 
     /// Reads what the log has beyond the index.
     pub(crate) fn catch_up(&mut self) -> Result<()> {
-        self.projector.catch_up().context("the index cannot follow the log")?;
+        let end = &self.end;
+        self.projector.catch_up_while(&|| !end.is_over()).context("the index cannot follow the log")?;
         Ok(())
     }
 
     /// Starts the thread.
     pub(crate) fn spawn(self, log: Log) -> Indexing {
         let (tell, told) = sync_channel(WAITING_MAX);
+        let end = self.end.clone();
         std::thread::Builder::new()
             .name("index".to_owned())
             .spawn(move || self.follow(&log, &told))
             .map_or_else(|error| tracing::error!(%error, "the index will not follow"), |_| ());
-        Indexing { tell }
+        Indexing { tell, end }
     }
 
     fn follow(mut self, log: &Log, told: &Receiver<Told>) {
@@ -102,11 +114,31 @@ impl Indexing {
         Handle { tell: self.tell.clone() }
     }
 
-    /// Brings the index up to date and ends the thread.
+    /// Brings the index up to date, as far as there is time, and ends the thread.
     pub(crate) async fn finish(self) -> Result<()> {
+        self.finish_within(END_TIME_MAX).await
+    }
+
+    async fn finish_within(self, time: Duration) -> Result<()> {
+        self.end.set(Instant::now() + time);
         tokio::task::spawn_blocking(move || ask(&self.tell, Told::Finish)).await?
     }
 }
+
+// === impl End ===
+
+impl End {
+    fn set(&self, at: Instant) {
+        // The first one counts; there is no other.
+        let _ = self.0.set(at);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.get().is_some_and(|at| Instant::now() >= *at)
+    }
+}
+
+// === impl Handle ===
 
 impl Handle {
     /// Brings the index up to date.
@@ -128,4 +160,26 @@ pub(crate) fn up_to_date(data: &Data) -> Result<Index> {
         Indexer::open(data)?.catch_up()?;
     }
     Index::open(data.dir()).context("the index of the records cannot be opened")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Indexer, up_to_date};
+    use crate::data::Data;
+    use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
+    use gatehouse_store::Projector;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn the_end_does_not_wait_for_the_index_longer_than_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = Data::open(dir.path()).unwrap();
+        let log = Log::open(&Options::new(data.dir())).unwrap();
+        let indexer = Indexer::open(&data).unwrap();
+        log.append(Leaf::Event(&Event::new(EventKind::ConfigChanged, 1))).unwrap();
+        indexer.spawn(log.clone()).finish_within(Duration::ZERO).await.unwrap();
+        // Nothing was taken in; who looks next does it.
+        assert!(Projector::open(data.dir()).unwrap().catch_up().unwrap() > 0);
+        up_to_date(&data).unwrap();
+    }
 }

@@ -15,11 +15,15 @@ mod when;
 use clap::Parser as _;
 use cli::{AuditCommand, Cli, Command, KeyCommand};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Requests make and free many small buffers on all threads at once, which this allocator is made for.
 /// Without huge pages: idle streams touch a little of many pages, and would hold half as much again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long what blocks a thread may hold up the end of the process, once the work is done.
+const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -58,5 +62,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// Runs the long-lived commands: logs on standard error, a runtime with a thread for each core.
 fn on_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     output::start_logging();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // The look-up of a name, or a file on a disk that does not answer, is not waited for.
+    runtime.shutdown_timeout(STOP_TIME_MAX);
+    done
 }

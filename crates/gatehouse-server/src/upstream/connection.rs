@@ -11,9 +11,11 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
@@ -64,9 +66,9 @@ struct Outgoing {
 
 /// Why no answer came.
 pub(super) enum Unanswered {
-    /// The connection had been closed before anything was written.
-    Unsent(Broken),
-    /// The request, or a part of it, was written.
+    /// The provider cannot have acted on it: it was gone before it could have the whole request.
+    Unheard(Broken),
+    /// It may have acted on it.
     Failed(Broken),
 }
 
@@ -94,6 +96,17 @@ impl Connection {
         self.buffer.is_empty() && self.poll_fill(&mut nobody).is_pending()
     }
 
+    /// Whether the provider has closed it, or speaks unasked, and the runtime has not heard of it yet: it
+    /// hears between two tasks, and this one is about to write.
+    pub(super) fn is_left(&self) -> bool {
+        let socket = match self.stream.inner() {
+            MaybeHttpsStream::Http(plain) => plain.inner(),
+            MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+        };
+        let looked = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
+        !looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn ask(
         mut self,
@@ -104,8 +117,13 @@ impl Connection {
         let mut reader = HeadReader::default();
         let head = poll_fn(|context| self.poll_head(&mut reader, context)).await;
         let Head { status, headers, framing, keep_alive } = head.map_err(|broken| {
-            // RFC 9110 section 9.2.2: what may have been acted on is not sent again without being asked to.
-            if self.outgoing.begun { Unanswered::Failed(broken) } else { Unanswered::Unsent(broken) }
+            // What is not idempotent goes out again by itself only where it is known that it was never
+            // applied (RFC 9110 section 9.2.2; RFC 9112 section 9.3.1 allows no more). That is so where the
+            // connection was gone before all of the request was written: a request that lacks bytes is
+            // incomplete (RFC 9112 section 8). Once all was written nobody knows, even if the provider's
+            // close was under way already; that is an attempt like any other.
+            let applied = self.outgoing.done || reader.has_begun();
+            if applied { Unanswered::Failed(broken) } else { Unanswered::Unheard(broken) }
         })?;
         let mut response = Response::new(Answer { framing, link: Some((self, keep_alive.then_some(home))) });
         *response.status_mut() = status;

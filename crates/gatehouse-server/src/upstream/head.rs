@@ -32,6 +32,7 @@ pub(super) struct Head {
 #[derive(Default)]
 pub(super) struct HeadReader {
     searched: usize,
+    begun: bool,
 }
 
 /// The head of a request whose body has this length.
@@ -67,6 +68,7 @@ impl HeadReader {
     /// # Errors
     /// [`Broken::Malformed`] where it is none of HTTP/1, or too long.
     pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Broken> {
+        self.begun |= !buffer.is_empty();
         while let Some(end) = self.find_end(buffer) {
             self.searched = 0;
             if let Some(head) = parse(&buffer.split_to(end).freeze())? {
@@ -77,6 +79,11 @@ impl HeadReader {
             return Err(Broken::Malformed("a head too long"));
         }
         Ok(None)
+    }
+
+    /// Whether anything of an answer has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Where the first empty line ends.

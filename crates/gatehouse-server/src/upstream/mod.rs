@@ -62,17 +62,19 @@ impl Upstream {
 
     async fn ask(&self, mut request: Request<Bytes>) -> Result<Response<Answer>, Error> {
         let origin = addressed(&mut request)?;
+        let mut pooled = true;
         loop {
-            let (connection, reused) = match self.pool.take(&origin) {
+            let (connection, reused) = match pooled.then(|| self.pool.take(&origin)).flatten() {
                 Some(connection) => (connection, true),
                 // Rare, and large: not a part of every call.
                 None => (Box::pin(self.connect(&origin)).await?, false),
             };
             match connection.ask(&request, self.pool.home()).await {
                 Ok(response) => return Ok(response),
-                // Closed while it waited, and nothing was written: the next one, or a new one.
-                Err(Unanswered::Unsent(_)) if reused => {}
-                Err(Unanswered::Unsent(broken) | Unanswered::Failed(broken)) => {
+                // Closed while it waited. That tells nothing of the provider: it is no attempt, and is made
+                // up for at once, on a new connection, as the others may be closed too.
+                Err(Unanswered::Unheard(_)) if reused => pooled = false,
+                Err(Unanswered::Unheard(broken) | Unanswered::Failed(broken)) => {
                     return Err(unanswered(chain(&broken)));
                 }
             }

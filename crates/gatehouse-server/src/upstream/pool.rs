@@ -10,6 +10,9 @@ const IDLE_CONNECTIONS_MAX: usize = 512;
 /// How long a connection may idle: below the keep-alive of the usual servers (75 s and more), so that we
 /// are the one who closes.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(55);
+/// A connection that idled for longer is looked at once more before it is used: no server closes one sooner
+/// for being idle, and under load this costs nothing.
+pub(super) const LOOK_AFTER: Duration = Duration::from_millis(100);
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -54,9 +57,9 @@ impl Pool {
         loop {
             let mut idle = shard.lock();
             let at = idle.connections.iter().rposition(|(connection, _)| connection.origin == *origin)?;
-            let (mut connection, _) = idle.connections.remove(at);
+            let (mut connection, since) = idle.connections.remove(at);
             drop(idle);
-            if connection.is_usable() {
+            if connection.is_usable() && (since.elapsed() < LOOK_AFTER || !connection.is_left()) {
                 return Some(connection);
             }
         }

@@ -2,6 +2,7 @@
 //! its end takes its connection with it.
 
 use super::Upstream;
+use super::pool::LOOK_AFTER;
 use bytes::Bytes;
 use gatehouse_core::error::Code;
 use http::Request;
@@ -192,6 +193,97 @@ async fn who_answers_early_is_understood_and_may_still_read_the_rest() {
     let answer = upstream.send(large(to), LIMIT).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "some");
     server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_before_it_was_heard_of_is_not_used() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    let (tell, closed) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            stream.write_all(ANSWER).unwrap();
+            // The answer must have been taken, or it is lost with the connection.
+            std::thread::sleep(LOOK_AFTER);
+            drop(stream);
+            tell.send(()).unwrap();
+        }
+    });
+    let upstream = Upstream::new(LIMIT);
+    assert_eq!(asked(&upstream, to).await, "ok");
+    // The runtime of this test runs on this thread alone: it hears nothing meanwhile.
+    closed.recv().unwrap();
+    std::thread::sleep(LOOK_AFTER);
+    assert_eq!(asked(&upstream, to).await, "ok");
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_provider_cannot_have_heard_is_said_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        // Both connections are used and then closed, one within a request, the other one while it waits.
+        let (mut first, _) = listener.accept().await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        for stream in [&mut first, &mut second] {
+            heard(stream).await;
+            stream.write_all(ANSWER).await.unwrap();
+        }
+        let (mut at_first, mut at_second) = ([0], [0]);
+        let (left, other) = tokio::select! {
+            came = first.peek(&mut at_first) => came.map(|_| (first, second)),
+            came = second.peek(&mut at_second) => came.map(|_| (second, first)),
+        }
+        .unwrap();
+        // What has come is not read: the request is cut off.
+        drop(left);
+        let (mut third, _) = listener.accept().await.unwrap();
+        let (mut all, mut buffer) = (0, vec![0; 1 << 16]);
+        while all < LARGE {
+            all += third.read(&mut buffer).await.unwrap();
+        }
+        third.write_all(ANSWER).await.unwrap();
+        drop(other);
+    });
+    let upstream = Upstream::new(LIMIT);
+    let (one, other) = tokio::join!(asked(&upstream, to), asked(&upstream, to));
+    assert_eq!((one, other), (Bytes::from("ok"), Bytes::from("ok")));
+    let answer = upstream.send(large(to), LIMIT).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_provider_may_have_heard_is_not_said_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        for half in ["", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            heard(&mut stream).await;
+            stream.write_all(ANSWER).await.unwrap();
+            // All of a small request, or a part of a large one and a first word.
+            heard(&mut stream).await;
+            stream.write_all(half.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+        listener
+    });
+    let upstream = Upstream::new(LIMIT);
+    for request in [request(to), large(to)] {
+        assert_eq!(asked(&upstream, to).await, "ok");
+        assert_eq!(upstream.send(request, LIMIT).await.err().unwrap().code, Code::UpstreamBadResponse);
+    }
+    let listener = server.await.unwrap();
+    tokio::select! {
+        biased;
+        _ = listener.accept() => panic!("it was said again"),
+        () = std::future::ready(()) => {}
+    }
 }
 
 #[tokio::test]

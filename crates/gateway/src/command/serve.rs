@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(place: &Place) -> Result<()> {
@@ -82,16 +83,17 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     };
     let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, hangup));
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
-    let serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
-    let administering = tokio::spawn(listen(Arc::clone(&house), workers, admin, Side::Admin));
+    let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
+    let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
 
-    wait_for_end(&house, serving, &mut terminate, &mut interrupt).await?;
+    wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
+    end_all([serving, administering, reloading, hearing]).await;
+    // What is still open ends here, each call with its last leaf: before the index is told to end, and before
+    // anything is dropped that the leaves need.
+    tokio::task::spawn_blocking(|| drop(workers)).await?;
     if let Some(export) = house.export.get() {
         export.flush().await;
     }
-    administering.abort();
-    reloading.abort();
-    hearing.abort();
     let _ = std::fs::remove_file(data.control());
     indexing.finish().await
 }
@@ -119,7 +121,7 @@ impl Signals {
 /// Waits for SIGTERM or SIGINT, then for open calls; a second signal does not wait.
 async fn wait_for_end(
     house: &Arc<House>,
-    serving: tokio::task::JoinHandle<()>,
+    serving: &mut JoinHandle<()>,
     terminate: &mut Signal,
     interrupt: &mut Signal,
 ) -> Result<()> {
@@ -135,6 +137,14 @@ async fn wait_for_end(
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Ends tasks and waits until they hold nothing any more.
+async fn end_all(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
+    for task in tasks.into_iter().filter(|task| !task.is_finished()) {
+        task.abort();
+        let _ = task.await;
+    }
 }
 
 async fn address(text: &str, name: &str) -> Result<SocketAddr> {

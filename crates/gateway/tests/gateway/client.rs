@@ -2,11 +2,11 @@
 
 use crate::provider::PATIENCE;
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -66,23 +66,45 @@ impl Ask {
 
     /// Sends it and reads the head of the answer.
     pub(crate) async fn open(self, address: &str) -> Live {
-        let stream = TcpStream::connect(address).await.unwrap();
+        self.open_on(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) async fn open_on(self, stream: TcpStream) -> Live {
+        let host = stream.peer_addr().unwrap().to_string();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
-        let mut request = Request::builder().method(self.method).uri(&self.path).header("host", address);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(self.body)).unwrap();
+        let request = self.request(&self.path).header("host", host).body(Full::new(self.body)).unwrap();
         let response = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
-        let (parts, body) = response.into_parts();
-        Live { status: parts.status.as_u16(), headers: parts.headers, body, seen: Vec::new(), connection }
+        Live::new(response, connection)
+    }
+
+    /// The same over HTTP/2, with the windows of the RFC: what is not read stops after 64 KiB.
+    pub(crate) async fn open_http2_on(self, stream: TcpStream) -> Live {
+        let uri = format!("http://{}{}", stream.peer_addr().unwrap(), self.path);
+        let mut client = http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = self.request(&uri).body(Full::new(self.body)).unwrap();
+        let response = timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap();
+        Live::new(response, connection)
+    }
+
+    fn request(&self, uri: &str) -> http::request::Builder {
+        let begun = Request::builder().method(self.method).uri(uri);
+        self.headers.iter().fold(begun, |request, (name, value)| request.header(name, value))
     }
 }
 
 // === impl Live ===
 
 impl Live {
+    fn new(response: Response<Incoming>, connection: JoinHandle<hyper::Result<()>>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body, seen: Vec::new(), connection }
+    }
+
     /// Reads until the body contains this text.
     pub(crate) async fn read_until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.seen).contains(text) {

@@ -112,10 +112,14 @@ impl House {
 
     /// Sends a request with the first key, unless it has a credential.
     pub(crate) async fn open(&self, ask: Ask) -> Live {
+        self.keyed(ask).open(&self.calls).await
+    }
+
+    /// The request with the first key, unless it has a credential.
+    pub(crate) fn keyed(&self, ask: Ask) -> Ask {
         let carries = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
         let has_one = ask.headers.iter().any(|(name, _)| carries.contains(&name.as_str()));
-        let ask = if has_one { ask } else { ask.key(&self.key) };
-        ask.open(&self.calls).await
+        if has_one { ask } else { ask.key(&self.key) }
     }
 
     /// What the administration side answers.

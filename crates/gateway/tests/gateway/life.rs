@@ -4,6 +4,7 @@ use crate::front::Front;
 use crate::house::House;
 use crate::provider::{PATIENCE, Provider};
 use std::time::Instant;
+use tokio::time::timeout;
 
 /// Waits until this is so.
 pub(crate) async fn until(mut reached: impl AsyncFnMut() -> bool) {
@@ -65,6 +66,21 @@ async fn the_end_waits_for_open_streams() {
     assert_eq!(house.ended().await.code(), Some(0), "{}", house.stderr());
     let record = house.record(&answer.record()).await;
     assert_eq!(record["outcome"], "settled", "{record}");
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_ended_at_the_limit_of_the_drain() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("limits: { drain: 300ms }\n")).await;
+    let mut live = house.open(Front::Chat.stream("openai/stall-3", "one two three")).await;
+    live.read_until("You").await;
+    house.signal("TERM");
+    let ended = timeout(PATIENCE, house.ended()).await.expect("it goes on");
+    assert_eq!(ended.code(), Some(0), "{}", house.stderr());
+    let answer = live.rest().await;
+    assert!(answer.cut);
+    provider.wait(|counts| counts.cancelled == 1).await;
+    assert_eq!(house.record(&answer.record()).await["outcome"], "aborted");
 }
 
 #[tokio::test]
