@@ -3,7 +3,7 @@
 # The profile of the binary that `make run`, `make demo` and `make bench` use.
 BINARY := target/release/gatehouse
 
-.PHONY: run test check demo bench clients fmt real-model help
+.PHONY: run test check demo dist bench clients fmt real-model help
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -25,6 +25,9 @@ test: ## install what the tests need and run them all
 check: ## formatting and lints, without tests
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+dist: ## the binary that is shipped, optimised by a profile of its own work (two builds)
+	./bench/dist.sh
 
 bench: ## the benches: ratios against nginx and others in one run
 	./bench/run.sh
