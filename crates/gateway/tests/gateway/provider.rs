@@ -4,16 +4,13 @@ use gatehouse_sim::{Counts, Filter, Options, Received, Script, Simulator};
 use serde_json::Value;
 use std::future::pending;
 use std::time::Duration;
-use tokio::net::TcpSocket;
+use tokio::net::TcpListener;
 
 /// How long anything may take before a test gives up. Nothing waits for this in a test that passes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The kinds of provider that the simulator plays, as the configuration names them.
 pub(crate) const PROVIDERS: [&str; 4] = ["openai", "anthropic", "gemini", "compatible"];
-
-/// What a provider's system takes of an answer that the gateway does not read.
-const SEND_BUFFER: u32 = 128 * 1024;
 
 /// A simulated provider on a port of its own.
 pub(crate) struct Provider {
@@ -23,11 +20,11 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) async fn start() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        // What was sent is meant to be with the gateway, not in a buffer on the way.
-        socket.set_send_buffer_size(SEND_BUFFER).unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1024).unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// The same on a port that is there.
+    pub(crate) fn on(listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let sim = Simulator::new(Options { control: true, ..Options::default() });
         let serving = sim.clone();

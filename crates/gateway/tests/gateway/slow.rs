@@ -20,11 +20,22 @@ const GROWTH_KIB_MAX: u64 = 4 * 1024;
 /// What the caller's system takes of an answer that he does not read.
 const CALLERS_BUFFER: u32 = 64 * 1024;
 
+/// What the provider's system takes of an answer that the gateway does not read.
+const PROVIDERS_BUFFER: u32 = 128 * 1024;
+
 /// How a caller speaks.
 #[derive(Clone, Copy, Debug)]
 enum Version {
     Http1,
     Http2,
+}
+
+/// A provider whose words are with the gateway, not in a buffer on the way, once it has sent them.
+fn provider() -> Provider {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(PROVIDERS_BUFFER).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    Provider::on(socket.listen(16).unwrap())
 }
 
 /// Asks, over a connection that takes little of what is not read.
@@ -40,7 +51,7 @@ async fn open(house: &House, version: Version, ask: Ask) -> Live {
 }
 
 async fn is_held_back(kind: &str, version: Version) {
-    let provider = Provider::start().await;
+    let provider = provider();
     let house = House::start(&provider.config("")).await;
     assert_eq!(house.call(Front::Chat.stream(&format!("{kind}/m"), "hi")).await.status, 200);
     let (before, memory) = (provider.sim.stats().total.bytes_out, house.memory_kib());
@@ -83,7 +94,7 @@ async fn a_caller_that_does_not_read_holds_the_provider_back_over_http2() {
 
 #[tokio::test]
 async fn a_caller_that_does_not_read_an_answer_does_not_keep_its_connection() {
-    let provider = Provider::start().await;
+    let provider = provider();
     let house = House::start(&provider.config("timeouts: { first_token: 5s, idle: 5s, total: 5s }\n")).await;
     let more = json!({"max_tokens": WORDS * 10});
     let ask = Front::Chat.ask_with("openai/big-6144", "hi", false, &more);
