@@ -100,8 +100,8 @@ mod tests {
         let mut patient = Patient::new(near, Duration::from_secs(60));
         patient.write_all(&[1; 16]).await.unwrap();
         for _ in 0..3 {
-            let mut taken = [0; 4];
-            let (written, read) = tokio::join!(patient.write_all(&[1; 4]), far.read_exact(&mut taken));
+            let mut part = [0; 4];
+            let (written, read) = tokio::join!(patient.write_all(&[1; 4]), far.read_exact(&mut part));
             assert_eq!((written.unwrap(), read.unwrap()), ((), 4));
             assert!(patient.stalled.is_none(), "each step begins anew");
         }
