@@ -29,7 +29,7 @@ pub struct Config {
     pub models: Ordered<Model>,
     /// What may pass.
     pub guards: Vec<Guard>,
-    /// Who calls: teams, their apps and use cases. If any stand here, guardrails may name no others.
+    /// Who calls: teams, their apps and use cases. If any stand here, guardrails and new keys may name no others.
     pub teams: BTreeMap<String, Team>,
     /// What is recorded of each exchange.
     pub record: Record,
@@ -210,7 +210,7 @@ pub enum OnFailure {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Team {
-    /// Its apps.
+    /// Its apps; empty: any. A key whose app is taken out here goes on until it is revoked.
     pub apps: BTreeMap<String, App>,
     /// The models it may use; empty: all.
     pub models: Vec<String>,

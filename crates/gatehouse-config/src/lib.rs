@@ -31,6 +31,7 @@ pub mod ordered;
 pub mod secret;
 pub mod unit;
 
+mod account;
 mod environment;
 mod load;
 mod loaded;
@@ -48,6 +49,7 @@ mod fault;
 mod reference;
 mod schema;
 
+pub use account::{Slip, slip};
 pub use check::{Kind, Known};
 pub use environment::{ADMIN_LISTEN_VARIABLE, LISTEN_VARIABLE, from_environment};
 pub use fault::{FAULTS_MAX, Fault, Faults, Severity};

@@ -2,7 +2,8 @@
 
 use super::Report;
 use super::provider::is_name;
-use crate::file::{App, Config, Guard, Only};
+use crate::account::{Slip, slip};
+use crate::file::{Config, Guard, Only};
 use crate::nearest::nearest;
 use crate::path::Path;
 use std::collections::BTreeSet;
@@ -75,36 +76,9 @@ fn words(guard: &Guard, at: &Path, report: &mut Report<'_>) {
     }
 }
 
-/// With teams in the file, a name that stands for none of them is a slip. Without, keys may carry any.
 fn only(config: &Config, only: &Only, at: &Path, report: &mut Report<'_>) {
-    if config.teams.is_empty() {
-        return;
-    }
-    let known = |team: &String| config.teams.get(team);
-    let apps: Vec<(&String, &App)> = match &only.team {
-        Some(team) => match known(team) {
-            Some(team) => team.apps.iter().collect(),
-            None => {
-                let meant = nearest(team, config.teams.keys().map(String::as_str));
-                report.unknown(&at.key("team"), &format!("there is no team {team:?}"), meant);
-                return;
-            }
-        },
-        None => config.teams.values().flat_map(|team| &team.apps).collect(),
-    };
-    let Some(app) = only.app.as_ref().filter(|_| !apps.is_empty()) else { return };
-    if !apps.iter().any(|(name, _)| *name == app) {
-        let meant = nearest(app, apps.iter().map(|(name, _)| name.as_str()));
-        report.unknown(&at.key("app"), &format!("there is no app {app:?}"), meant);
-        return;
-    }
-    let mut use_cases =
-        apps.iter().filter(|(name, _)| *name == app).flat_map(|(_, app)| &app.use_cases).peekable();
-    let Some(use_case) = only.use_case.as_ref().filter(|_| use_cases.peek().is_some()) else { return };
-    let use_cases: Vec<&str> = use_cases.map(String::as_str).collect();
-    if !use_cases.contains(&use_case.as_str()) {
-        let meant = nearest(use_case, use_cases);
-        report.unknown(&at.key("use_case"), &format!("{app:?} has no use case {use_case:?}"), meant);
+    if let Some(Slip { member, message, meant }) = slip(config, only) {
+        report.unknown(&at.key(member), &message, meant);
     }
 }
 

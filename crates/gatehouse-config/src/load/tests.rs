@@ -244,7 +244,7 @@ fn names_refer_to_what_is_there() {
             "g.yaml:5:75: teams.support.models[1]: there is no provider \"sin\"; did you mean \"sim\"?",
             "g.yaml:7:67: guards[0].only.team: there is no team \"suport\"; did you mean \"support\"?",
             "g.yaml:8:13: guards[1].name: there is another guardrail \"x\"",
-            "g.yaml:8:81: guards[1].only.app: there is no app \"desks\"; did you mean \"desk\"?",
+            "g.yaml:8:81: guards[1].only.app: the team \"support\" has no app \"desks\"; did you mean \"desk\"?",
             "g.yaml:9:13: guards[2].name: a guardrail's name has letters, digits, \"-\", \"_\" and \".\" only",
             "g.yaml:9:35: guards[2].words: is empty; write the words to look for",
             "g.yaml:9:56: guards[2].at: is empty: the guardrail would see nothing; name what it looks at, such as [input]",

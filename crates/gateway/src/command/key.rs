@@ -7,9 +7,12 @@ use crate::control::{Change, Word, say};
 use crate::data::Data;
 use crate::output;
 use crate::ring;
+use crate::settings::Source;
 use crate::when;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{Leaf, Log, Options, rfc3339};
+use gatehouse_config::file::Only;
+use gatehouse_config::slip;
 use gatehouse_config::unit::Duration;
 use gatehouse_core::record::UnixMicros;
 use gatehouse_identity::key::Minted;
@@ -27,6 +30,7 @@ pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
     if wanted.admin {
         return create_admin(&data, &store);
     }
+    refuse_slips(wanted)?;
     let budget = wanted
         .budget
         .as_deref()
@@ -55,6 +59,32 @@ pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
     changed(&data, Change::Created, &record.key_id)?;
     show_once(&minted, &record, wanted.json);
     Ok(())
+}
+
+/// A key for an account that the configuration does not know would never be what was meant. A configuration
+/// that cannot be read here, such as one whose variables only the gateway has, does not keep anybody from
+/// making keys.
+fn refuse_slips(wanted: &KeyCreate) -> Result<()> {
+    let named = |name: &String| (!name.is_empty()).then(|| name.clone());
+    let account = Only {
+        org: None,
+        team: named(&wanted.team),
+        app: named(&wanted.app),
+        use_case: named(&wanted.use_case),
+    };
+    if account.team.is_none() && account.app.is_none() {
+        return Ok(());
+    }
+    let source = Source::of(&wanted.place);
+    let Ok(settings) = source.read() else {
+        let name = source.name();
+        output::note(&format!("{name} cannot be used here: team, app and use case are taken as they are"));
+        return Ok(());
+    };
+    match slip(&settings.config, &account) {
+        Some(slip) => bail!("{}: {slip}", settings.source),
+        None => Ok(()),
+    }
 }
 
 /// Makes the administrator key: without one the gateway listens on loopback only.

@@ -3,6 +3,7 @@
 use crate::client::Ask;
 use crate::front::{FRONTS, Front};
 use crate::house::House;
+use crate::life::until;
 use crate::provider::{PATIENCE, Provider};
 use serde_json::json;
 use std::time::Instant;
@@ -143,6 +144,50 @@ async fn a_caller_narrows_and_never_widens() {
         let two = house.call(ask().header("x-api-key", &house.key)).await;
         assert_eq!((two.status, front.code(&two.json()).as_str()), (400, "invalid_request"));
     }
+}
+
+#[tokio::test]
+async fn a_key_is_for_an_account_that_there_is() {
+    let provider = Provider::start().await;
+    let teams = "teams: { support: { apps: { desk: { use_cases: [triage] } } }, sales: {} }\n";
+    let house = House::start(&provider.config(teams)).await;
+    let refused = [
+        (vec!["--team", "suport"], "there is no team \"suport\"; did you mean \"support\"?"),
+        (vec!["--team", "support", "--app", "x"], "the team \"support\" has no app \"x\""),
+        (vec!["--app", "desks"], "there is no app \"desks\"; did you mean \"desk\"?"),
+        (vec!["--team", "support", "--app", "desk", "--use-case", "y"], "\"desk\" has no use case \"y\""),
+    ];
+    for (words, why) in refused {
+        let output = house.command(&[&["key", "create"], words.as_slice()].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(said.contains(why) && said.contains("gatehouse.yaml"), "{said}");
+    }
+    // Who lists nothing takes all.
+    house.new_key(&["--team", "sales", "--app", "any", "--use-case", "any"]).await;
+    let (_, key) = house.new_key(&["--team", "support", "--app", "desk", "--use-case", "triage"]).await;
+    assert_eq!(house.json(&["key", "list"]).await.as_array().unwrap().len(), 3);
+
+    // An app that is taken out later takes no key with it: that is what revoking is for.
+    std::fs::write(
+        house.config_path(),
+        provider.config("teams: { sales: {} }\nmodels: { new: { targets: [openai/m] } }\n"),
+    )
+    .unwrap();
+    house.signal("HUP");
+    until(async || house.call(Front::Chat.ask("new", "hi")).await.status == 200).await;
+    let answer = house.call(Front::Chat.ask("openai/m", "hi").key(&key)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(house.record(&answer.record()).await["app"], "desk");
+}
+
+#[tokio::test]
+async fn a_key_can_be_made_where_the_configuration_cannot_be_read() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("teams: { support: {} }\n")).await;
+    let output = house.command(&["key", "create", "--team", "x", "--config", "elsewhere.yaml"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("elsewhere.yaml cannot be used here"), "{said}");
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! Whether an account is one of those that the configuration names. With teams in the file, a name that
+//! stands for none of them is a slip; without, and where a team lists no apps or an app no use cases, any
+//! may be used.
+
+use crate::file::{App, Config, Only};
+use crate::nearest::nearest;
+use std::fmt;
+
+/// A name that stands for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slip {
+    /// Which of the names: `team`, `app` or `use_case`.
+    pub(crate) member: &'static str,
+    pub(crate) message: String,
+    /// What was probably meant.
+    pub(crate) meant: Option<String>,
+}
+
+/// Finds the first name of an account that stands for nothing.
+#[must_use]
+pub fn slip(config: &Config, account: &Only) -> Option<Slip> {
+    if config.teams.is_empty() {
+        return None;
+    }
+    let apps: Vec<(&String, &App)> = match &account.team {
+        Some(name) => match config.teams.get(name) {
+            Some(team) => team.apps.iter().collect(),
+            None => {
+                let known = config.teams.keys().map(String::as_str);
+                return Some(Slip::new("team", format!("there is no team {name:?}"), nearest(name, known)));
+            }
+        },
+        None => config.teams.values().flat_map(|team| &team.apps).collect(),
+    };
+    let app = account.app.as_ref().filter(|_| !apps.is_empty())?;
+    if !apps.iter().any(|(name, _)| *name == app) {
+        let message = match &account.team {
+            Some(team) => format!("the team {team:?} has no app {app:?}"),
+            None => format!("there is no app {app:?}"),
+        };
+        return Some(Slip::new("app", message, nearest(app, apps.iter().map(|(name, _)| name.as_str()))));
+    }
+    let of_app = apps.iter().filter(|(name, _)| *name == app);
+    let known: Vec<&str> = of_app.flat_map(|(_, app)| &app.use_cases).map(String::as_str).collect();
+    let use_case = account.use_case.as_ref().filter(|_| !known.is_empty())?;
+    if known.contains(&use_case.as_str()) {
+        return None;
+    }
+    Some(Slip::new("use_case", format!("{app:?} has no use case {use_case:?}"), nearest(use_case, known)))
+}
+
+// === impl Slip ===
+
+impl Slip {
+    fn new(member: &'static str, message: String, meant: Option<String>) -> Self {
+        Self { member, message, meant }
+    }
+}
+
+impl fmt::Display for Slip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.meant {
+            Some(meant) => write!(f, "; did you mean {meant:?}?"),
+            None => Ok(()),
+        }
+    }
+}
