@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 /// Measures the gateway against a plain reverse proxy, and against peers that already run.
 #[derive(Debug, Parser)]
-#[command(max_term_width = 100)]
+#[command(max_term_width = 100, args_override_self = true)]
 struct Arguments {
     /// The gatehouse binary.
     #[arg(long)]
