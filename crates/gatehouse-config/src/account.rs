@@ -22,6 +22,11 @@ pub fn slip(config: &Config, account: &Only) -> Option<Slip> {
     if config.teams.is_empty() {
         return None;
     }
+    let lists_none = |team: &crate::file::Team| team.apps.is_empty();
+    // Without a team it may be an app of any of them.
+    if account.team.is_none() && config.teams.values().any(lists_none) {
+        return None;
+    }
     let apps: Vec<(&String, &App)> = match &account.team {
         Some(name) => match config.teams.get(name) {
             Some(team) => team.apps.iter().collect(),
@@ -40,9 +45,12 @@ pub fn slip(config: &Config, account: &Only) -> Option<Slip> {
         };
         return Some(Slip::new("app", message, nearest(app, apps.iter().map(|(name, _)| name.as_str()))));
     }
-    let of_app = apps.iter().filter(|(name, _)| *name == app);
-    let known: Vec<&str> = of_app.flat_map(|(_, app)| &app.use_cases).map(String::as_str).collect();
-    let use_case = account.use_case.as_ref().filter(|_| !known.is_empty())?;
+    let of_name = || apps.iter().filter(|(name, _)| *name == app).map(|(_, app)| app);
+    if of_name().any(|app| app.use_cases.is_empty()) {
+        return None;
+    }
+    let known: Vec<&str> = of_name().flat_map(|app| &app.use_cases).map(String::as_str).collect();
+    let use_case = account.use_case.as_ref()?;
     if known.contains(&use_case.as_str()) {
         return None;
     }

@@ -8,7 +8,7 @@ use crate::engine::{Active, Extent, Tally};
 use bytes::Bytes;
 use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
-use gatehouse_wire::chat::{Block, ChatEvent, Extension, RawJson};
+use gatehouse_wire::chat::{Block, ChatEvent, Citations, Extension, RawJson};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::watch::texts_of;
 use std::collections::{BTreeMap, VecDeque};
@@ -92,12 +92,6 @@ impl<F> Window<F> {
     /// `guard_blocked` or `guard_unavailable`: nothing that is still held may pass any more.
     pub fn push(&mut self, frame: F, bytes: usize, events: Vec<ChatEvent>) -> Result<(), Error> {
         self.held_bytes += bytes;
-        if self.held_bytes > HELD_BYTES_MAX {
-            return Err(Error::new(
-                Code::UpstreamBadResponse,
-                "the stream holds back more than a guardrail may wait for",
-            ));
-        }
         let number = self.left + self.held.len();
         self.held.push_back(Held { frame, events: Vec::new(), changed: Vec::new(), bytes, waiting: 0 });
         // Until all of it was judged; one with something to block in it waits for ever.
@@ -106,6 +100,14 @@ impl<F> Window<F> {
             self.take(number, at, event)?;
         }
         self.unwait(number);
+        let waits = self.held.front().is_some_and(|held| held.waiting > 0);
+        // A frame that waits for nothing may be as long as frames are.
+        if waits && self.held_bytes > HELD_BYTES_MAX {
+            return Err(Error::new(
+                Code::UpstreamBadResponse,
+                "the stream holds back more than a guardrail may wait for",
+            ));
+        }
         Ok(())
     }
 
@@ -143,6 +145,8 @@ impl<F> Window<F> {
                     self.texts.insert(Key::Block(*index), OpenText::new(place));
                 } else if let Block::Opaque(own) = block {
                     self.judge_opaque(own)?;
+                } else if let Block::Citations(cited) = block {
+                    self.judge_citations(cited)?;
                 }
             }
             ChatEvent::Delta { index, text, .. } => {
@@ -185,6 +189,21 @@ impl<F> Window<F> {
         let open = self.texts.entry(key).or_insert_with(|| OpenText::new(place));
         open.text.push_str(text);
         open.pieces.push_back(piece);
+    }
+
+    /// Judges what citations say of their sources, in either form that may be written.
+    fn judge_citations(&mut self, cited: &mut Citations) -> Result<(), Error> {
+        self.judge_opaque(&mut cited.own)?;
+        for one in &mut cited.all {
+            for text in [&mut one.title, &mut one.quote].into_iter().flatten() {
+                let judged =
+                    self.active.judge_rest(text, 0, Place::Output, Extent::Whole, &mut self.tally)?;
+                if let Some(changed) = judged {
+                    *text = changed;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Judges a block that only its own dialect knows, and makes its edits in it.
@@ -342,7 +361,7 @@ mod tests {
     use gatehouse_core::call::Scope;
     use gatehouse_core::content::Dialect;
     use gatehouse_core::verdict::{Action, Decision};
-    use gatehouse_wire::chat::Weight;
+    use gatehouse_wire::chat::{Citation, Weight};
     use proptest::prelude::*;
 
     fn window(action: Action) -> Window<usize> {
@@ -438,6 +457,35 @@ mod tests {
         let mut redacting = window(Action::Redact);
         redacting.push(0, 1, vec![opaque("by Nightingale")]).unwrap();
         assert_eq!(redacting.pop().unwrap().events, [opaque("by [REDACTED]")]);
+    }
+
+    #[test]
+    fn citations_are_judged_in_whatever_form_they_may_be_written() {
+        let citing = |name: &str| {
+            let value = RawJson(format!(r#"{{"segment":{{"text":"{name}"}},"title":"{name}"}}"#));
+            let (origin, weight) = (Dialect::GeminiGenerate, Weight::Hint);
+            let own = Extension { origin, path: String::new(), value, weight };
+            let (title, quote) = (Some(name.to_owned()), Some(format!("said {name}")));
+            let all = vec![Citation { url: Some("https://a.example".to_owned()), title, quote, span: None }];
+            ChatEvent::Open { index: 0, block: Block::Citations(Citations { all, own }) }
+        };
+        let mut blocking = window(Action::Block);
+        assert_eq!(blocking.push(0, 1, vec![citing("Nightingale")]).unwrap_err().code, Code::GuardBlocked);
+        let mut redacting = window(Action::Redact);
+        redacting.push(0, 1, vec![citing("Nightingale")]).unwrap();
+        assert_eq!(redacting.pop().unwrap().events, [citing("[REDACTED]")]);
+    }
+
+    #[test]
+    fn only_what_waits_counts_as_held() {
+        let mut window = window(Action::Redact);
+        window.push(0, 2 * HELD_BYTES_MAX, Vec::new()).unwrap();
+        assert!(window.pop().is_some());
+        window.push(1, 1, vec![ChatEvent::Open { index: 0, block: Block::text("") }]).unwrap();
+        let text = "Night".to_owned();
+        window.push(2, 1, vec![ChatEvent::Delta { index: 0, text, at: None }]).unwrap();
+        while window.pop().is_some() {}
+        assert!(window.push(3, 2 * HELD_BYTES_MAX, Vec::new()).is_err(), "it stands behind what waits");
     }
 
     proptest! {

@@ -356,7 +356,10 @@ impl Relay {
     }
 
     fn pass_window(&mut self) -> Result<(), Error> {
-        while let Some(held) = self.opened.window.as_mut().and_then(Window::pop) {
+        // Nothing follows an error, or the end.
+        while self.state == State::Open
+            && let Some(held) = self.opened.window.as_mut().and_then(Window::pop)
+        {
             self.emit(&held.frame, &held.events, &held.changed)?;
         }
         Ok(())

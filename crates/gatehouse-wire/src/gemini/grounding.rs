@@ -12,6 +12,13 @@ const MEMBER: &str = "groundingMetadata";
 /// What a chunk may be.
 const KINDS: [&str; 3] = ["web", "retrievedContext", "maps"];
 
+/// How many citations of an answer are translated.
+const CITATIONS_MAX: usize = 256;
+/// How much of their sources' texts, all together.
+const CITED_BYTES_MAX: usize = 1 << 20;
+/// In a longer text nobody looks for what is cited: each citation is a way through it.
+pub(super) const SAID_BYTES_MAX: usize = 1 << 20;
+
 /// What a candidate cites of the text `said`, as the block behind it. `None` when it cites nothing.
 pub(super) fn block(candidate: Node<'_>, said: &str) -> Option<Block> {
     let metadata = get(candidate, MEMBER)?;
@@ -20,12 +27,17 @@ pub(super) fn block(candidate: Node<'_>, said: &str) -> Option<Block> {
         return None;
     }
     let mut used = vec![false; sources.len()];
-    let mut all = Vec::new();
-    for support in each(get(metadata, "groundingSupports")) {
+    let mut all: Vec<Citation> = Vec::new();
+    let mut room = CITED_BYTES_MAX;
+    // A support names each of its sources once; a small answer could name a large source a million times.
+    for support in each(get(metadata, "groundingSupports")).take(CITATIONS_MAX) {
         let span = get(support, "segment").and_then(|segment| span_of(segment, said));
-        for at in each(get(support, "groundingChunkIndices")).filter_map(whole) {
+        for at in each(get(support, "groundingChunkIndices")).filter_map(whole).take(CITATIONS_MAX) {
             let at = usize::try_from(at).unwrap_or(usize::MAX);
-            if let (Some(source), Some(used)) = (sources.get(at), used.get_mut(at)) {
+            let (Some(source), Some(used)) = (sources.get(at), used.get_mut(at)) else { continue };
+            let left = room.checked_sub(length(source)).filter(|_| all.len() < CITATIONS_MAX);
+            if let Some(left) = left {
+                room = left;
                 *used = true;
                 all.push(Citation { span: span.clone(), ..source.clone() });
             }
@@ -33,6 +45,7 @@ pub(super) fn block(candidate: Node<'_>, said: &str) -> Option<Block> {
     }
     let unused = sources.into_iter().zip(used).filter(|(_, used)| !used);
     all.extend(unused.map(|(source, _)| source));
+    all.truncate(CITATIONS_MAX);
     Some(Block::Citations(Citations { all, own: extension("", MEMBER, metadata, Weight::Hint) }))
 }
 
@@ -42,12 +55,19 @@ fn source(chunk: Node<'_>) -> Citation {
     Citation { url: of("uri"), title: of("title"), quote: of("text"), span: None }
 }
 
+fn length(source: &Citation) -> usize {
+    [&source.url, &source.title, &source.quote].into_iter().flatten().map(String::len).sum()
+}
+
 /// A segment in characters of `said`. Where its offsets do not fit (they may count from a part), its text
 /// is looked for.
 fn span_of(segment: Node<'_>, said: &str) -> Option<Range<u64>> {
     let offset = |name: &str| get(segment, name).and_then(whole).and_then(|at| usize::try_from(at).ok());
     let (start, end) = (offset("startIndex").unwrap_or_default(), offset("endIndex").unwrap_or_default());
     let words = text(segment, "text").filter(|words| !words.is_empty());
+    if said.len() > SAID_BYTES_MAX {
+        return None;
+    }
     let fits = said.get(start..end).filter(|found| words.as_deref().is_none_or(|words| words == *found));
     let (start, found) = match (fits, &words) {
         (Some(found), _) => (start, found),
@@ -111,6 +131,9 @@ fn support(out: &mut Out, span: &Range<usize>, words: &str, place: usize) {
 
 /// A span of characters in bytes, and the words there; `None` when the text ends before it.
 fn bytes<'a>(said: &'a str, span: &Range<u64>) -> Option<(Range<usize>, &'a str)> {
+    if said.len() > SAID_BYTES_MAX {
+        return None;
+    }
     let at = |nth: u64| {
         let nth = usize::try_from(nth).ok()?;
         said.char_indices().map(|(at, _)| at).chain([said.len()]).nth(nth)
@@ -149,5 +172,18 @@ mod tests {
             out.as_str(),
             r#"{"groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://a.example","title":"a"}}],"groundingSupports":[{"segment":{"startIndex":1,"endIndex":7,"text":"ürich"},"groundingChunkIndices":[0]},{"segment":{"startIndex":16,"endIndex":19,"text":"Ok."},"groundingChunkIndices":[0]}]}}"#
         );
+    }
+
+    #[test]
+    fn a_small_answer_does_not_become_a_large_one() {
+        let candidate = format!(
+            r#"{{"groundingMetadata":{{"groundingChunks":[{{"retrievedContext":{{"text":"{}"}}}}],
+            "groundingSupports":[{}{{"groundingChunkIndices":[0]}}]}}}}"#,
+            "x".repeat(super::CITED_BYTES_MAX / 4),
+            format!(r#"{{"groundingChunkIndices":[{}0]}},"#, "0,".repeat(5_000)).repeat(20),
+        );
+        let doc = Doc::parse(Bytes::from(candidate), Strictness::Provider).unwrap();
+        let Some(Block::Citations(cited)) = block(doc.root(), "") else { panic!("no citations") };
+        assert_eq!(cited.all.len(), 4);
     }
 }

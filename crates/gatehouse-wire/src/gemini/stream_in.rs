@@ -73,7 +73,10 @@ impl Decoder {
                     self.is_cited = cited.is_some();
                     cited.into_iter().for_each(|cited| parts.cite(cited, out));
                 }
-                self.said.push_str(&words);
+                // Beyond that nothing is looked for in it.
+                if self.said.len() <= grounding::SAID_BYTES_MAX {
+                    self.said.push_str(&words);
+                }
                 parts.part(part, out);
             }
             // Each chunk may know more than the one before.

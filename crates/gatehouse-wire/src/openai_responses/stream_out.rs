@@ -257,8 +257,9 @@ impl Encoder {
             Some(growing) => growing,
             None => {
                 let item = Item::text("");
-                let at = Some(self.begin(&item, out));
-                Growing { item, at, call: None, seal: None, redacted: false, before: 0 }
+                let at = self.begin(&item, out);
+                self.begin_part(&item, at, out);
+                Growing { item, at: Some(at), call: None, seal: None, redacted: false, before: 0 }
             }
         };
         let at = growing.at.unwrap_or_default();
@@ -322,7 +323,9 @@ impl Encoder {
             Item::Reasoning { .. } => Some("response.reasoning_summary_part.done"),
             Item::Call { .. } | Item::FreeForm { .. } | Item::Raw(_) => None,
         };
-        if !text.is_empty() && !done.is_empty() {
+        // A text without words that carries citations has begun, so it ends, too.
+        let cites = matches!(item, Item::Text { annotations, .. } if !annotations.is_empty());
+        if (cites || !text.is_empty()) && !done.is_empty() {
             self.emit_in(done, item, at, out, |out| {
                 if let Item::Call { named, .. } = item {
                     out.field("name", &named.name);
