@@ -154,7 +154,7 @@ async fn a_key_is_for_an_account_that_there_is() {
     let refused = [
         (vec!["--team", "suport"], "there is no team \"suport\"; did you mean \"support\"?"),
         (vec!["--team", "support", "--app", "x"], "the team \"support\" has no app \"x\""),
-        (vec!["--app", "desks"], "there is no app \"desks\"; did you mean \"desk\"?"),
+        (vec!["--team", "support", "--app", "desks"], "has no app \"desks\"; did you mean \"desk\"?"),
         (vec!["--team", "support", "--app", "desk", "--use-case", "y"], "\"desk\" has no use case \"y\""),
     ];
     for (words, why) in refused {
