@@ -201,23 +201,27 @@ async fn a_connection_that_was_closed_before_it_was_heard_of_is_not_used() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();
     let (tell, closed) = std::sync::mpsc::channel();
+    let (taken, was_taken) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().unwrap();
             assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
             stream.write_all(ANSWER).unwrap();
             // The answer must have been taken, or it is lost with the connection.
-            std::thread::sleep(LOOK_AFTER);
+            was_taken.recv().unwrap();
             drop(stream);
             tell.send(()).unwrap();
         }
     });
     let upstream = Upstream::new(LIMIT);
     assert_eq!(asked(&upstream, to).await, "ok");
+    taken.send(()).unwrap();
     // The runtime of this test runs on this thread alone: it hears nothing meanwhile.
     closed.recv().unwrap();
+    // Younger ones are not looked at: that it gets older is no event.
     std::thread::sleep(LOOK_AFTER);
     assert_eq!(asked(&upstream, to).await, "ok");
+    taken.send(()).unwrap();
     server.join().unwrap();
 }
 
