@@ -122,9 +122,19 @@ impl Source {
     fn decode(&mut self, frame: Frame) -> Result<(), Error> {
         let mut events = Vec::new();
         let decoded = self.decoder.frame(&frame, &mut events);
-        // What cannot be read is not passed on: no guardrail could have seen it.
-        let frame = if decoded.is_ok() { frame } else { Frame::of_data(Bytes::new()) };
-        self.ready.push_back((frame, events));
+        if decoded.is_ok() {
+            self.ready.push_back((frame, events));
+            return decoded;
+        }
+        // What cannot be read is not passed on: no guardrail could have seen it. Nor does anything that was
+        // understood of it have a place any more.
+        events.retain(|event| !event.is_of_frame());
+        for event in &mut events {
+            if let ChatEvent::Delta { at, .. } = event {
+                *at = None;
+            }
+        }
+        self.ready.push_back((Frame::of_data(Bytes::new()), events));
         decoded
     }
 }
