@@ -1,7 +1,7 @@
 //! The few operations that the log asks of a file system, as traits, so that tests can make them fail.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ pub(crate) trait Disk: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// One segment, open for appending. Shared by those who write and the thread that syncs.
+/// One segment, open for writing. Shared by those who write and the thread that syncs.
 pub(crate) trait SegmentFile: Send + Sync {
-    /// Appends all of `bytes`, or fails with some part of them appended.
-    fn write_all(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes all of `bytes` from `offset` on, or fails with some part of them written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Returns when everything written before is on the disk.
     fn sync_data(&self) -> io::Result<()>;
     /// Cuts the file.
@@ -32,11 +32,11 @@ pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
-        Ok(Arc::new(private().append(true).create_new(true).open(path)?))
+        Ok(Arc::new(private().write(true).create_new(true).open(path)?))
     }
 
     fn resume(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
-        Ok(Arc::new(OpenOptions::new().append(true).open(path)?))
+        Ok(Arc::new(OpenOptions::new().write(true).open(path)?))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -45,9 +45,17 @@ impl Disk for RealDisk {
 }
 
 impl SegmentFile for File {
-    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use std::io::{Seek as _, Write as _};
         let mut file = self;
-        Write::write_all(&mut file, bytes)
+        file.seek(io::SeekFrom::Start(offset))?;
+        file.write_all(bytes)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -46,12 +46,12 @@ impl Disk for FaultyDisk {
 }
 
 impl SegmentFile for FaultyFile {
-    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if let Err(error) = check(&self.1.write) {
-            self.0.write_all(&bytes[..bytes.len() / 2])?;
+            self.0.write_at(&bytes[..bytes.len() / 2], offset)?;
             return Err(error);
         }
-        self.0.write_all(bytes)
+        self.0.write_at(bytes, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -216,4 +216,28 @@ async fn a_log_that_is_closed_while_it_failed_says_so() {
     let shared = log.shared().clone();
     drop(log);
     assert!(shared.progress.wait(ticket.seq).await.is_err());
+}
+
+#[tokio::test]
+async fn leaves_that_may_have_been_written_are_cut_before_they_are_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = faulty(dir.path());
+    let (mut one, two) = (log.permit().unwrap(), log.permit().unwrap());
+    one.admitted(&admitted(1)).unwrap();
+    faults.write.store(true, Ordering::SeqCst);
+    faults.cut.store(true, Ordering::SeqCst);
+    // Two ends of calls in one write, of which half, and so the first, comes to the disk.
+    one.settle_durably(&settled(1)).unwrap();
+    two.settle_durably(&settled(2)).unwrap();
+    assert!(log.append(Leaf::Admitted(&admitted(3))).is_err());
+    faults.write.store(false, Ordering::SeqCst);
+    // As long as half of it stands there, no other segment is begun.
+    while !format!("{:?}", log.status()).contains("cannot start a new segment: injected") {
+        tokio::task::yield_now().await;
+    }
+    faults.cut.store(false, Ordering::SeqCst);
+    recovered(&log, 4).await;
+    let all = ["log.opened", "call.admitted", "call.settled", "call.settled", "gap.declared"];
+    assert_eq!(kinds(&log), expected(&all));
+    assert!(read(log.dir(), Cursor::default(), 9).unwrap().damage.is_empty());
 }

@@ -36,6 +36,7 @@ mod options;
 mod permit;
 mod progress;
 mod reader;
+mod room;
 mod segment;
 mod shared;
 mod sync;

@@ -73,8 +73,8 @@ fn a_reader_follows_the_writer_across_segments() {
     }
 }
 
-/// Tears the last of three groups off at every `step`-th byte, and opens what is left.
-fn tear(last: Leaf<'_>, step: usize) {
+/// Tears the last of three groups off at every `step`-th byte, with `zeros` behind, and opens what is left.
+fn tear(last: Leaf<'_>, step: usize, zeros: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(&options(dir.path())).unwrap();
     let shard = log.dir().to_owned();
@@ -84,8 +84,9 @@ fn tear(last: Leaf<'_>, step: usize) {
     let path = segment_path(&shard, 0);
     let whole = std::fs::read(&path).unwrap();
     for end in (start..whole.len()).step_by(step) {
-        let torn = u64::try_from(end - start).unwrap();
-        std::fs::write(&path, &whole[..end]).unwrap();
+        // Zeros at the end are not told from room made ahead.
+        let torn = whole[start..end].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        std::fs::write(&path, [&whole[..end], zeros].concat()).unwrap();
         // A reader takes no half group, and what is open is repaired and goes on without a gap.
         assert_eq!(sequence(&shard), [0, 1], "torn at {end}");
         drop(Log::open(&options(dir.path())).unwrap());
@@ -94,7 +95,7 @@ fn tear(last: Leaf<'_>, step: usize) {
         assert!(String::from_utf8(last.leaf).unwrap().contains(&format!("\"torn_bytes\":{torn}")));
         if torn > 0 {
             let aside = path.with_extension(format!("torn-{start}"));
-            assert_eq!(std::fs::read(&aside).unwrap(), whole[start..end]);
+            assert_eq!(std::fs::read(&aside).unwrap(), whole[start..start + torn]);
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt as _;
@@ -107,9 +108,10 @@ fn tear(last: Leaf<'_>, step: usize) {
 
 #[test]
 fn a_torn_tail_is_repaired_wherever_it_is_torn() {
-    tear(Leaf::Event(&opened(2)), 1);
+    tear(Leaf::Event(&opened(2)), 1, &[]);
     // A content and its leaf go together.
-    tear(Leaf::Settled(&settled(1)), 31);
+    tear(Leaf::Settled(&settled(1)), 31, &[]);
+    tear(Leaf::Settled(&settled(1)), 29, &[0; 300_000]);
 }
 
 #[test]
@@ -258,4 +260,47 @@ fn a_killed_process_loses_no_ticket() {
     let found = sequence(&shard);
     assert_eq!(found, (0..log.stats().next_seq).collect::<Vec<_>>());
     assert!(found.contains(&last) && last >= 500);
+}
+
+#[tokio::test]
+async fn leaves_are_written_into_room_made_ahead_and_a_closed_log_ends_with_its_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(&options(dir.path())).unwrap();
+    let path = segment_path(log.dir(), 0);
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let mut reader = crate::reader::Reader::open(log.dir(), Cursor::default(), crate::Contents::Skip);
+    let (mut read, mut grown) = (0, 0);
+    for number in 0..6000 {
+        let before = size();
+        let ticket = log.append(Leaf::Settled(&settled(number))).unwrap();
+        grown += u64::from(size() != before);
+        log.durable(ticket).await.unwrap();
+        while reader.next().unwrap().is_some() {
+            read += 1;
+        }
+    }
+    assert_eq!(read, 6001);
+    let end = reader.at().offset;
+    assert!(end > 3 << 20 && size() > end && grown < 60, "{end} of {}, grown {grown} times", size());
+    drop((log, reader));
+    assert_eq!(size(), end);
+    assert_eq!(sequence(&shard_dir(dir.path(), "t0")), (0..=6000).collect::<Vec<_>>());
+}
+
+#[test]
+fn room_that_nobody_gave_back_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Log::open(&options(dir.path())).unwrap());
+    let shard = shard_dir(dir.path(), "t0");
+    let path = segment_path(&shard, 0);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [whole.as_slice(), &[0; 5_000]].concat()).unwrap();
+    assert_eq!(sequence(&shard), [0]);
+    let log = Log::open(&options(dir.path())).unwrap();
+    let ticket = log.append(Leaf::Settled(&settled(1))).unwrap();
+    assert!(ticket.at.offset < u64::try_from(whole.len()).unwrap() + 1_000, "{ticket:?}");
+    drop(log);
+    assert_eq!(sequence(&shard), [0, 1, 2]);
+    let last = read(&shard, Cursor::default(), 2).unwrap().entries.pop().unwrap();
+    assert!(String::from_utf8(last.leaf).unwrap().contains("\"torn_bytes\":0"));
 }

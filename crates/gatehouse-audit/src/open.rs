@@ -1,7 +1,7 @@
 //! Taking over a log: the lock, the repair of its end, the first leaf.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::group::Group;
 use crate::leaf::{Leaf, now};
 use crate::options::Options;
 use crate::reader::shard_dir;
+use crate::room::Room;
 use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
 
@@ -56,6 +57,7 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         dir_changed: is_new,
         dirty: false,
         failure: None,
+        uncut: None,
         pause: RETRY_PAUSE_MIN,
         kept: Vec::new(),
         dir,
@@ -108,19 +110,27 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError>
     while reader.next_group(Contents::Skip).map_err(LogError::io("read", &path))?.is_some() {
         next_seq += 1;
     }
-    let (offset, torn_bytes) = (reader.offset(), reader.left());
+    let offset = reader.offset();
+    let torn_bytes = reader.left().map_err(LogError::io("read", &path))?;
     if failed {
         return Ok(Tail { next_seq, segment: None, torn_bytes, failed });
     }
     let file = disk.resume(&path).map_err(LogError::io("open", &path))?;
+    let mut len = reader.len();
     if torn_bytes > 0 {
         tracing::warn!(segment = first_seq, offset, torn_bytes, "repairing the torn end of the audit log");
-        keep_aside(&path, offset).map_err(LogError::io("keep the torn end of", &path))?;
+        keep_aside(&path, offset, torn_bytes).map_err(LogError::io("keep the torn end of", &path))?;
         file.set_len(offset).map_err(LogError::io("repair", &path))?;
+        len = offset;
     }
     // What was read came from memory, perhaps: from here on it counts as durable.
     file.sync_data().map_err(LogError::io("sync", &path))?;
-    Ok(Tail { next_seq, segment: Some(Segment { file, first_seq, offset }), torn_bytes, failed })
+    Ok(Tail {
+        next_seq,
+        segment: Some(Segment { file, first_seq, offset, room: Room::new(len) }),
+        torn_bytes,
+        failed,
+    })
 }
 
 /// A segment without a whole header: either its first write never ended, or it is not one of ours.
@@ -138,11 +148,11 @@ fn begun_or_damaged(
 }
 
 /// Copies what is about to be cut: should it be more than a torn write, somebody may want to look at it.
-fn keep_aside(path: &Path, offset: u64) -> io::Result<()> {
+fn keep_aside(path: &Path, offset: u64, bytes: u64) -> io::Result<()> {
     let mut from = File::open(path)?;
     from.seek(SeekFrom::Start(offset))?;
     let aside = path.with_extension(format!("torn-{offset}"));
     let mut to = private().create(true).truncate(true).write(true).open(aside)?;
-    io::copy(&mut from, &mut to)?;
+    io::copy(&mut from.take(bytes), &mut to)?;
     to.sync_all()
 }

@@ -158,16 +158,13 @@ impl Reader {
             if let Some(entry) = self.entry_of_segment()? {
                 return Ok(Some(entry));
             }
-            // The list is read before the file is looked at again: once a newer segment is there, the
-            // older one does not grow any more.
             let newer = list_segments(&self.dir)?.into_iter().find(|first| *first > self.at.segment);
-            if let Some(segment) = &mut self.segment
-                && segment.refresh()?
-            {
-                continue;
-            }
             let Some(newer) = newer else { return Ok(None) };
-            self.note_damage();
+            // Once a newer segment is there, the older one does not grow any more; until then it may have.
+            if let Some(entry) = self.entry_of_segment()? {
+                return Ok(Some(entry));
+            }
+            self.note_damage()?;
             self.at = Cursor { segment: newer, offset: 0 };
             self.segment = None;
         }
@@ -192,11 +189,10 @@ impl Reader {
         Ok(Some(Entry { at, next: self.at, leaf: group.leaf, contents: group.contents }))
     }
 
-    fn note_damage(&mut self) {
-        if let Some(segment) = &self.segment
-            && segment.left() > 0
-        {
-            let damage = Damage { at: self.at, bytes: segment.left() };
+    fn note_damage(&mut self) -> io::Result<()> {
+        let left = self.segment.as_mut().map_or(Ok(0), SegmentReader::left)?;
+        if left > 0 {
+            let damage = Damage { at: self.at, bytes: left };
             tracing::warn!(
                 segment = damage.at.segment,
                 offset = damage.at.offset,
@@ -205,5 +201,6 @@ impl Reader {
             );
             self.damage.push(damage);
         }
+        Ok(())
     }
 }

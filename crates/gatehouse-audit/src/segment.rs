@@ -5,11 +5,12 @@
 //! frame   payload length u32 · kind u8 · crc32 u32 of kind and payload · payload
 //! ```
 //! All numbers are little-endian. A *group* is a leaf preceded by the content frames that it commits to:
-//! it is written by one call of `write`, and a reader takes it whole or not at all. The checksum finds
-//! torn tails and bad sectors; against an attacker stands the Merkle tree over the leaf bytes, not this.
+//! it is written by one call of `write`, and a reader takes it whole or not at all. Zeros at the end are room
+//! made ahead (`room`): nothing yet. The checksum finds torn tails and bad sectors; against an attacker stands
+//! the Merkle tree over the leaf bytes, not this.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Opens every segment.
@@ -193,25 +194,49 @@ impl SegmentReader {
         self.offset
     }
 
-    /// Bytes behind the last whole group.
-    pub(crate) fn left(&self) -> u64 {
-        self.len.saturating_sub(self.offset)
+    /// The size of the file, when it was last looked at.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
     }
 
-    /// Whether the file has grown since; then reading may go on.
-    pub(crate) fn refresh(&mut self) -> io::Result<bool> {
-        let len = self.input.get_ref().metadata()?.len();
-        let grown = len > self.len;
-        self.len = len;
-        if grown {
-            // Drops what was buffered: it may end in the middle of a frame.
-            self.input.seek(SeekFrom::Start(self.offset))?;
+    /// Bytes behind the last whole group, up to the zeros at the end.
+    pub(crate) fn left(&mut self) -> io::Result<u64> {
+        let (mut read, mut left) = (0, 0);
+        self.input.seek(SeekFrom::Start(self.offset))?;
+        loop {
+            let part = self.input.fill_buf()?;
+            let (bytes, last) = (part.len(), part.iter().rposition(|byte| *byte != 0));
+            if bytes == 0 {
+                break;
+            }
+            if let Some(last) = last {
+                left = read + u64::try_from(last).unwrap_or_default() + 1;
+            }
+            read += u64::try_from(bytes).unwrap_or_default();
+            self.input.consume(bytes);
         }
-        Ok(grown)
+        self.input.seek(SeekFrom::Start(self.offset))?;
+        Ok(left)
     }
 
     /// The next whole group, or `None` where there is none (yet).
     pub(crate) fn next_group(&mut self, wanted: Contents) -> io::Result<Option<Found>> {
+        match self.group(wanted)? {
+            // What was buffered may be older than what has been written since.
+            None if self.has_more()? => self.group(wanted),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether the next group has at least been begun.
+    fn has_more(&mut self) -> io::Result<bool> {
+        let mut head = [0; FRAME_HEADER_BYTES];
+        let read = self.input.get_mut().read(&mut head)?;
+        self.input.seek(SeekFrom::Start(self.offset))?;
+        Ok(head.get(..read).is_some_and(|head| head.iter().any(|byte| *byte != 0)))
+    }
+
+    fn group(&mut self, wanted: Contents) -> io::Result<Option<Found>> {
         let mut group = Found::default();
         let mut at = self.offset;
         for _ in 0..GROUP_FRAMES_MAX {
@@ -227,7 +252,7 @@ impl SegmentReader {
                 FrameKind::Content => {}
             }
         }
-        // Whoever asks again, after the file has grown, starts at the group's first frame.
+        // Whoever asks again starts at the group's first frame, and not with what was buffered.
         self.input.seek(SeekFrom::Start(self.offset))?;
         Ok(None)
     }
@@ -240,6 +265,9 @@ impl SegmentReader {
         let [l0, l1, l2, l3, kind, c0, c1, c2, c3] = head;
         let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
         let end = at.saturating_add(9).saturating_add(length);
+        if end > self.len {
+            self.len = self.input.get_ref().metadata()?.len();
+        }
         let (Some(known), true) = (FrameKind::from_byte(kind), length <= FRAME_BYTES_MAX && end <= self.len)
         else {
             return Ok(None);

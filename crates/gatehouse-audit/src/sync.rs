@@ -56,14 +56,17 @@ pub(crate) fn run(shared: &Shared) {
             let synced = job.run(shared);
             state = shared.lock();
             finish(shared, &mut state.writer, &job, synced);
+            state = make_room(shared, state);
         } else if state.closing {
+            give_room_back(&state.writer);
             break;
         } else if let Some(failure) = state.writer.failure.clone() {
             let (next_seq, first_seq) = (state.writer.next_seq, state.writer.written_seq());
             // Nothing is added while the log has failed.
-            let tail = state.writer.tail.clone();
+            let (tail, uncut) = (state.writer.tail.clone(), state.writer.uncut.clone());
             drop(state);
-            let opened = open_after(shared, &failure, next_seq, first_seq, &tail);
+            let cut = uncut.map_or(Ok(()), |(file, len)| file.set_len(len).and_then(|()| file.sync_data()));
+            let opened = cut.and_then(|()| open_after(shared, &failure, next_seq, first_seq, &tail));
             state = shared.lock();
             resume(shared, &mut state.writer, opened);
         }
@@ -147,6 +150,37 @@ fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()
     }
 }
 
+/// Sees that the next leaves find room. Where there is none to be had, they are written all the same, or fail.
+fn make_room<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    let segment_bytes_max = state.writer.segment_bytes_max;
+    let short = |segment: &&Segment| segment.room.is_short(segment.offset, segment_bytes_max);
+    let Some(segment) = state.writer.segment.as_ref().filter(short) else { return state };
+    let (file, room) = (segment.file.clone(), segment.room.clone());
+    drop(state);
+    let made = room.grow(&*file, segment_bytes_max);
+    state = shared.lock();
+    if let Err(error) = made {
+        tracing::debug!(%error, "no room ahead in the audit log");
+        return state;
+    }
+    if let Some(segment) = &mut state.writer.segment {
+        segment.room.look();
+    }
+    // The zeros are on the disk before a call has to wait for them.
+    state.writer.dirty = true;
+    state.urgent = true;
+    state
+}
+
+/// A log that is closed ends with its last leaf.
+fn give_room_back(writer: &Writer) {
+    if let Some(segment) = &writer.segment
+        && let Err(error) = segment.file.set_len(segment.offset)
+    {
+        tracing::debug!(%error, "the audit log ends in zeros");
+    }
+}
+
 /// Opens a segment with the leaves from `first_seq` on that were not written before, in `tail`, and one that
 /// says what happened, and sees that all is on the disk.
 fn open_after(
@@ -165,7 +199,7 @@ fn open_after(
     gap = gap.field("calls_refused", refused);
     let group = Group::new(Leaf::Event(&gap), &shared.shard, &[]).numbered(next_seq);
     let bytes = [tail, group.bytes()].concat();
-    let safe = segment.file.write_all(&bytes);
+    let safe = segment.room.write(&*segment.file, &bytes, segment.offset);
     let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
     if let Err(error) = safe {
         let _ = std::fs::remove_file(segment_path(&shared.dir, first_seq));
@@ -187,6 +221,7 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
     writer.next_seq += 1;
     writer.tail.clear();
     writer.tail_leaves = 0;
+    writer.uncut = None;
     writer.failure = None;
     shared.failed.store(false, Ordering::Release);
     shared.progress.change(|progress| progress.advance(writer.next_seq));

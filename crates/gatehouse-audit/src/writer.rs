@@ -17,6 +17,7 @@ use crate::disk::{Disk, SegmentFile};
 use crate::error::LogError;
 use crate::group::Group;
 use crate::reader::Cursor;
+use crate::room::Room;
 use crate::segment::{header, segment_path};
 
 /// The first pause before a failed log tries a new segment.
@@ -64,6 +65,9 @@ pub(crate) struct Writer {
     /// Whether there is anything to sync.
     pub(crate) dirty: bool,
     pub(crate) failure: Option<Failure>,
+    /// A sealed segment that may end in leaves of which nobody was told, and which are still to be written: it
+    /// has to be cut, or they would stand in the log twice.
+    pub(crate) uncut: Option<(Arc<dyn SegmentFile>, u64)>,
     /// How long to wait before the next attempt; grows while attempts fail.
     pub(crate) pause: Duration,
     /// Ends of calls that met a failed log. Bounded by the permits: one for each call in flight.
@@ -76,6 +80,7 @@ pub(crate) struct Segment {
     pub(crate) first_seq: u64,
     /// Where the next group goes.
     pub(crate) offset: u64,
+    pub(crate) room: Room,
 }
 
 /// Why and since when the log cannot be written.
@@ -146,9 +151,12 @@ impl Writer {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let segment = self.segment.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        if let Err(error) = segment.file.write_all(bytes) {
-            // Takes half a group away again. Where even that fails, readers stop at its checksum.
-            let _ = segment.file.set_len(segment.offset);
+        if let Err(error) = segment.room.write(&*segment.file, bytes, segment.offset) {
+            // Takes what was written of them away again.
+            // Half a group that stays is no harm: readers stop at its checksum.
+            if segment.file.set_len(segment.offset).is_err() && self.tail_leaves > 0 {
+                self.uncut = Some((segment.file.clone(), segment.offset));
+            }
             return Err(error);
         }
         segment.offset += u64::try_from(bytes.len()).unwrap_or_default();
@@ -226,11 +234,12 @@ pub(crate) fn create_segment(
     let _ = std::fs::remove_file(failed_marker(dir, first_seq));
     let file = disk.create(&path)?;
     let header = header(shard, first_seq);
-    if let Err(error) = file.write_all(&header) {
+    if let Err(error) = file.write_at(&header, 0) {
         let _ = std::fs::remove_file(&path);
         return Err(error);
     }
-    Ok(Segment { file, first_seq, offset: u64::try_from(header.len()).unwrap_or_default() })
+    let offset = u64::try_from(header.len()).unwrap_or_default();
+    Ok(Segment { file, first_seq, offset, room: Room::new(offset) })
 }
 
 /// The file that says that a segment must not be continued.
