@@ -1,8 +1,8 @@
 //! Room made ahead in a segment: zeros, written and synced before leaves take their place.
 //!
 //! A sync of bytes that replace others costs a write to the disk. A sync of a file that has grown costs
-//! another one, for its new length. So the segment grows seldom, and by much. A reader takes zeros for
-//! "nothing yet": no frame begins with them.
+//! another one, for its new length. So where calls wait for syncs, the segment grows seldom, and by much. A reader
+//! takes zeros for "nothing yet": no frame begins with them.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,8 @@ use crate::disk::SegmentFile;
 
 /// By how much a segment grows.
 const ROOM_BYTES: u64 = 1 << 20;
+/// What it grows by, piece by piece.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Where the zeros at the end of a segment end. The lock is held while zeros are being written, so that no
 /// leaf is written behind them, or under them, meanwhile.
@@ -50,9 +52,12 @@ impl Room {
     /// Makes more, up to `segment_bytes_max`.
     pub(crate) fn grow(&self, file: &dyn SegmentFile, segment_bytes_max: u64) -> io::Result<()> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = segment_bytes_max.saturating_sub(*end).min(ROOM_BYTES);
-        file.write_at(&vec![0; usize::try_from(more).unwrap_or_default()], *end)?;
-        *end += more;
+        let until = segment_bytes_max.min(*end + ROOM_BYTES);
+        while *end < until {
+            let piece = usize::try_from(until - *end).unwrap_or(usize::MAX).min(ZEROS.len());
+            file.write_at(ZEROS.get(..piece).unwrap_or_default(), *end)?;
+            *end += u64::try_from(piece).unwrap_or_default();
+        }
         Ok(())
     }
 

@@ -50,13 +50,16 @@ pub(crate) fn run(shared: &Shared) {
         state = wait_for_work(shared, state, last);
         if state.writer.dirty {
             last = Some(Last::after(last, state.writer.next_seq));
-            (state.urgent, state.complete) = (false, false);
+            let waited_for = std::mem::take(&mut state.urgent);
+            state.complete = false;
             let job = take_job(shared, &mut state.writer);
             drop(state);
             let synced = job.run(shared);
             state = shared.lock();
             finish(shared, &mut state.writer, &job, synced);
-            state = make_room(shared, state);
+            if waited_for {
+                state = make_room(shared, state);
+            }
         } else if state.closing {
             give_room_back(&state.writer);
             break;
