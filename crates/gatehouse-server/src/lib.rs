@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod stage;
 pub mod target;
 pub mod telemetry;
+mod traffic;
 pub mod trail;
 pub mod upstream;
 pub mod workers;
