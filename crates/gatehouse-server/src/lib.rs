@@ -20,6 +20,7 @@ pub mod meter;
 mod patience;
 pub mod payload;
 pub mod pipeline;
+mod refusal;
 pub mod render;
 pub mod snapshot;
 pub mod stage;

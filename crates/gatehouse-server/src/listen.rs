@@ -5,6 +5,7 @@ use crate::body::{Reply, plain};
 use crate::house::House;
 use crate::patience::Patient;
 use crate::pipeline;
+use crate::refusal::Outspoken;
 use crate::traffic::{Standstill, Traffic};
 use crate::workers::Workers;
 use gatehouse_config::file::Limits;
@@ -121,9 +122,10 @@ async fn connection(
     };
     let Ok(version) = version else { return };
     // As long as a call may take, and no longer, its answer may wait to be read.
-    let stream = TokioIo::new(Patient::new(stream, stall));
+    let stream = Patient::new(stream, stall);
     let traffic = Traffic::new();
     let calls = Arc::clone(&traffic);
+    let refuses = (side == Side::Calls).then(|| Arc::clone(&house));
     let service = service_fn(move |request| {
         let (house, call) = (Arc::clone(&house), calls.begin());
         async move {
@@ -133,9 +135,13 @@ async fn connection(
     });
     let ended = match version {
         // How long it may idle, and how long nothing may get through, is seen to below us.
-        Version::Http1 => serve(server.http1.serve_connection(stream, service), drain, None).await,
+        Version::Http1 => {
+            let stream = TokioIo::new(Outspoken::new(stream, refuses, Arc::clone(&traffic)));
+            serve(server.http1.serve_connection(stream, service), drain, None).await
+        }
         // Large, and not what most speak.
         Version::Http2 => {
+            let stream = TokioIo::new(stream);
             let watch = Watch { traffic: &traffic, idle, stall };
             Box::pin(serve(server.http2.serve_connection(stream, service), drain, Some(watch))).await
         }

@@ -21,6 +21,8 @@ struct Load {
     open: usize,
     /// Those of them that wait for nobody but the client.
     waiting: usize,
+    /// Whether something of an answer of ours may have yet to be written.
+    speaks: bool,
     /// When a call has last begun or ended, or a client taken something.
     moved: Instant,
 }
@@ -56,12 +58,15 @@ pub(crate) struct Piece {
 impl Traffic {
     /// Of a connection that has brought nothing yet.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Load { open: 0, waiting: 0, moved: Instant::now() })))
+        Arc::new(Self(Mutex::new(Load { open: 0, waiting: 0, speaks: false, moved: Instant::now() })))
     }
 
     /// A call begins.
     pub(crate) fn begin(self: &Arc<Self>) -> OpenCall {
-        self.change(|load| load.open += 1);
+        self.change(|load| {
+            load.open += 1;
+            load.speaks = true;
+        });
         OpenCall(Arc::clone(self))
     }
 
@@ -87,6 +92,17 @@ impl Traffic {
     /// Something has happened that counts as if the client had taken something.
     pub(crate) fn moved(&self) {
         self.change(|_| {});
+    }
+
+    /// Everything that was said so far is written.
+    pub(crate) fn flushed(&self) {
+        let mut load = self.load();
+        load.speaks = load.open > 0;
+    }
+
+    /// Whether no answer of ours is on its way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.load().speaks
     }
 
     fn change(&self, how: impl FnOnce(&mut Load)) {
