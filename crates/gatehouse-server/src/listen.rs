@@ -5,6 +5,8 @@ use crate::body::{Reply, plain};
 use crate::house::House;
 use crate::patience::Patient;
 use crate::pipeline;
+use crate::refusal::Outspoken;
+use crate::traffic::{Standstill, Traffic};
 use crate::workers::Workers;
 use gatehouse_config::file::Limits;
 use http::{Method, Request, Response, StatusCode};
@@ -12,13 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Headers of one request.
 const HEADERS_MAX: usize = 128;
@@ -53,13 +55,22 @@ enum Version {
     Http2,
 }
 
+/// How long a connection may stand still.
+struct Watch<'a> {
+    traffic: &'a Traffic,
+    /// With nothing open on it.
+    idle: Duration,
+    /// With answers that its client does not take.
+    stall: Duration,
+}
+
 /// Serves connections until the house drains, then waits for open calls.
 pub async fn listen(house: Arc<House>, workers: Arc<Workers>, listener: TcpListener, side: Side) {
     let limits = house.snapshot.load().limits.clone();
     let places = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
     let server = Arc::new(Server::new(&limits));
-    let graceful = GracefulShutdown::new();
+    let drain = watch::Sender::new(());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -73,55 +84,99 @@ pub async fn listen(house: Arc<House>, workers: Arc<Workers>, listener: TcpListe
         };
         // Beyond the limit a connection is closed at once: it costs nothing, and waits nowhere.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let (house, server, watcher) = (Arc::clone(&house), Arc::clone(&server), graceful.watcher());
+        let (house, server, drain) = (Arc::clone(&house), Arc::clone(&server), drain.subscribe());
         workers.spawn(async move {
             let Ok(stream) = TcpStream::from_std(stream) else { return };
             house.metrics.open_connections.inc();
-            connection(Arc::clone(&house), &server, watcher, stream, side).await;
+            connection(Arc::clone(&house), &server, drain, stream, side).await;
             house.metrics.open_connections.dec();
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain.0, graceful.shutdown()).await.is_err() {
+    let _ = drain.send(());
+    // Each connection keeps its end of this until it has ended.
+    if tokio::time::timeout(limits.drain.0, drain.closed()).await.is_err() {
         tracing::warn!("open calls were ended at the limit of the drain (limits.drain)");
     }
 }
 
-async fn connection(house: Arc<House>, server: &Server, watcher: Watcher, stream: TcpStream, side: Side) {
+async fn connection(
+    house: Arc<House>,
+    server: &Server,
+    drain: watch::Receiver<()>,
+    stream: TcpStream,
+    side: Side,
+) {
     // A chunk of a stream is worth its own packet.
     let _ = stream.set_nodelay(true);
-    let first_head_time = house.snapshot.load().limits.header_time.0;
+    let (idle, stall) = {
+        let snapshot = house.snapshot.load();
+        (snapshot.limits.header_time.0, snapshot.total)
+    };
     let version = tokio::select! {
         version = version(&stream) => version,
         // Who never says which version he speaks would keep his place for ever.
-        () = tokio::time::sleep(first_head_time) => return,
+        () = tokio::time::sleep(idle) => return,
         () = house.drained_to_accept(LAME_DUCK) => return,
     };
     let Ok(version) = version else { return };
     // As long as a call may take, and no longer, its answer may wait to be read.
-    let stream = TokioIo::new(Patient::new(stream, house.snapshot.load().total));
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let asks = Arc::clone(&has_asked);
+    let stream = Patient::new(stream, stall);
+    let traffic = Traffic::new();
+    let calls = Arc::clone(&traffic);
+    let refuses = (side == Side::Calls).then(|| Arc::clone(&house));
     let service = service_fn(move |request| {
-        asks.store(true, Ordering::Relaxed);
-        let house = Arc::clone(&house);
-        async move { Ok::<_, Infallible>(dispatch(house, request, side).await) }
+        let (house, call) = (Arc::clone(&house), calls.begin());
+        async move {
+            let answer = dispatch(house, request, side).await;
+            Ok::<_, Infallible>(answer.map(|reply| call.answer(reply)))
+        }
     });
     let ended = match version {
-        Version::Http1 => watcher.watch(server.http1.serve_connection(stream, service)).await,
+        // How long it may idle, and how long nothing may get through, is seen to below us.
+        Version::Http1 => {
+            let stream = TokioIo::new(Outspoken::new(stream, refuses, Arc::clone(&traffic)));
+            serve(server.http1.serve_connection(stream, service), drain, None).await
+        }
         // Large, and not what most speak.
         Version::Http2 => {
-            let mut connection = Box::pin(watcher.watch(server.http2.serve_connection(stream, service)));
-            match tokio::time::timeout(first_head_time, connection.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) if !has_asked.load(Ordering::Relaxed) => return,
-                Err(_) => connection.await,
-            }
+            let stream = TokioIo::new(stream);
+            let watch = Watch { traffic: &traffic, idle, stall };
+            Box::pin(serve(server.http2.serve_connection(stream, service), drain, Some(watch))).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Serves a connection to its end: the client's, or ours. `drain` lives as long.
+async fn serve<C>(
+    connection: C,
+    mut drain: watch::Receiver<()>,
+    watch: Option<Watch<'_>>,
+) -> hyper::Result<()>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    // Whether the client has been told to go.
+    let mut told = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            _ = drain.changed(), if !told => {}
+            standstill = Watch::standstill(watch.as_ref()) => match standstill {
+                Standstill::Idle if !told => {}
+                // What is left of it goes with the connection, and the calls with their answers.
+                Standstill::Idle | Standstill::Stalled => return Ok(()),
+            },
+        }
+        told = true;
+        connection.as_mut().graceful_shutdown();
+        // He has as long again to go.
+        watch.iter().for_each(|watch| watch.traffic.moved());
     }
 }
 
@@ -151,6 +206,18 @@ async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> 
         // Claude Code looks whether anybody is there.
         (&Method::HEAD | &Method::GET, "/") => plain(StatusCode::OK, "gatehouse\n"),
         _ => pipeline::serve(house, request).await,
+    }
+}
+
+// === impl Watch ===
+
+impl Watch<'_> {
+    /// Waits until the connection stands still; for ever, if nobody watches.
+    async fn standstill(watch: Option<&Self>) -> Standstill {
+        match watch {
+            Some(watch) => watch.traffic.standstill(watch.idle, watch.stall).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::target::{self, Target};
 use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Unknown};
-use gatehouse_core::call::Caller;
+use gatehouse_config::slip;
+use gatehouse_core::call::{Caller, Scope};
 use gatehouse_core::content::Place;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::verdict::Action;
@@ -11,7 +12,7 @@ use gatehouse_guard::words::Words;
 use gatehouse_ledger::{PriceBook, PriceOverride};
 use gatehouse_route::plan::Candidate;
 use gatehouse_route::retry;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub retry: retry::Policy,
     /// Teams and what they may use; empty when the configuration names none.
     teams: HashMap<Arc<str>, Arc<[Arc<str>]>>,
+    /// The same with their apps and use cases, as they are written.
+    accounts: BTreeMap<String, file::Team>,
     /// Names that callers use.
     models: Vec<(Arc<str>, Arc<Route>)>,
     by_name: HashMap<Arc<str>, Arc<Route>>,
@@ -98,6 +101,7 @@ impl Snapshot {
                 wait_max: config.retry.wait_max.0,
             },
             teams: teams(config),
+            accounts: config.teams.clone(),
             models: Vec::new(),
             by_name: HashMap::new(),
             providers,
@@ -112,6 +116,25 @@ impl Snapshot {
             snapshot.models.push((name, route));
         }
         Ok(snapshot)
+    }
+
+    /// Whether a use case that a caller names is one of those that the configuration lists for its account.
+    ///
+    /// # Errors
+    /// `not_allowed`: its cost would be put down to a name that nobody knows.
+    pub fn knows_use_case(&self, scope: &Scope) -> Result<(), Error> {
+        let named = |name: &Arc<str>| (!name.is_empty()).then(|| name.to_string());
+        let account = file::Only {
+            org: None,
+            team: named(&scope.team),
+            app: named(&scope.app),
+            use_case: named(&scope.use_case),
+        };
+        match slip(&self.accounts, &account).filter(|slip| slip.member() == "use_case") {
+            // A guess at what was meant could name what is another team's.
+            Some(slip) => Err(Error::new(Code::NotAllowed, slip.message()).at("x-gatehouse-use-case")),
+            None => Ok(()),
+        }
     }
 
     fn configured(&self, name: &str, model: &file::Model) -> Result<Route, String> {

@@ -256,6 +256,10 @@ pub trait StreamDecoder: Send {
     /// # Errors
     /// `upstream_bad_response` when the answer is not whole.
     fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Error>;
+
+    /// How many bytes it keeps of what came, about: what waits to be told, and what is known of every block.
+    /// Who reads a stream has to end it when this grows too large.
+    fn kept(&self) -> usize;
 }
 
 /// Writes a stream event by event.

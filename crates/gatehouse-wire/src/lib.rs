@@ -17,6 +17,7 @@ pub mod error;
 mod free_form;
 pub mod gemini;
 pub mod json;
+mod kept;
 pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;

@@ -184,6 +184,11 @@ impl StreamDecoder for Watched {
         self.end_all(before, out);
         Ok(())
     }
+
+    fn kept(&self) -> usize {
+        // What is watched beside is bounded by number.
+        self.inner.kept()
+    }
 }
 
 // === impl Running ===

@@ -10,6 +10,7 @@ pub mod prepare;
 pub mod relay;
 pub mod source;
 pub mod whole;
+pub mod writer;
 
 use bytes::Bytes;
 use http::HeaderMap;

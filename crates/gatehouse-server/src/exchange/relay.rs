@@ -9,6 +9,7 @@ use super::edit;
 use super::prepare::Prepared;
 use super::source::Source;
 use super::whole::read_json;
+use super::writer::Writer;
 use crate::call::Call;
 use crate::clock::left;
 use crate::dialects;
@@ -21,7 +22,6 @@ use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::window::Window;
 use gatehouse_wire::chat::{self, ChatEvent};
-use gatehouse_wire::codec::StreamEncoder;
 use gatehouse_wire::error::mid_stream;
 use gatehouse_wire::sse::Frame;
 use gatehouse_wire::watch::Watched;
@@ -41,7 +41,7 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_millis(250);
 /// A stream whose first content has come.
 pub struct Opened {
     source: Feed,
-    encoder: Option<Box<dyn StreamEncoder>>,
+    encoder: Option<Writer>,
     window: Option<Window<Frame>>,
     hide_usage: bool,
     front: Dialect,
@@ -102,6 +102,7 @@ impl Opened {
         let (sent, head) = Sent::send(call, target, prepared, trail).await?;
         let Head { headers, body } = head;
         let codec = dialects::codec(prepared.dialect)?;
+        let answer_max = trail.snapshot.limits.answer.0;
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let feed = if kind.starts_with("application/json") {
             read_json(body, call, trail).await.and_then(|doc| match codec.summary(&doc).error {
@@ -115,7 +116,9 @@ impl Opened {
             } else {
                 codec.decoder()
             };
-            first_content(Source::new(body, decoder), limit).await.map(|source| Feed::Live(Box::new(source)))
+            first_content(Source::new(body, decoder, answer_max), limit)
+                .await
+                .map(|source| Feed::Live(Box::new(source)))
         };
         let source = match feed {
             Ok(feed) => feed,
@@ -137,7 +140,7 @@ impl Opened {
         };
         Ok(Self {
             source,
-            encoder,
+            encoder: encoder.map(|encoder| Writer::new(encoder, answer_max)),
             window: is_guarded(call).then(|| Window::new(call.guards.clone())),
             hide_usage: prepared.hide_usage,
             front,
@@ -390,9 +393,9 @@ impl Relay {
             for event in events.iter().filter(|event| !event.is_of_frame()) {
                 if matches!(event, ChatEvent::End) && !self.trail.meter.is_reported() {
                     // SDKs want a usage; where the provider gave none, they get our count.
-                    encoder.event(&ChatEvent::Usage(self.trail.meter.total(true).0), &mut out);
+                    encoder.event(&ChatEvent::Usage(self.trail.meter.total(true).0), &mut out)?;
                 }
-                encoder.event(event, &mut out);
+                encoder.event(event, &mut out)?;
             }
             self.out.extend_from_slice(&out);
         } else if let Some(error) = events.iter().find_map(error_of) {
@@ -466,7 +469,7 @@ impl Relay {
         match &mut self.opened.encoder {
             Some(encoder) => {
                 let mut out = Vec::new();
-                encoder.event(&ChatEvent::Error(error.clone()), &mut out);
+                encoder.fail(error, &mut out);
                 out
             }
             None => mid_stream(self.opened.front, error, &self.trail.id().to_string()),

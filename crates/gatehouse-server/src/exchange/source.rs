@@ -1,5 +1,6 @@
 //! A provider's stream: bytes in, frames with their meaning out. Pulled, never pushed.
 
+use super::whole::too_large;
 use crate::clock::left;
 use crate::upstream::Answer;
 use bytes::Bytes;
@@ -16,6 +17,8 @@ pub struct Source {
     body: Answer,
     frames: Frames,
     decoder: Box<dyn StreamDecoder>,
+    /// How many bytes the decoder may keep (`limits.answer`).
+    kept_max: u64,
     /// What has come and was not taken yet: at most what one read from the network brought.
     ready: VecDeque<(Frame, Vec<ChatEvent>)>,
     state: State,
@@ -35,10 +38,17 @@ enum State {
 // === impl Source ===
 
 impl Source {
-    /// A stream whose head has come.
+    /// A stream whose head has come. What its decoder keeps may have so many bytes.
     #[must_use]
-    pub fn new(body: Answer, decoder: Box<dyn StreamDecoder>) -> Self {
-        Self { body, frames: Frames::default(), decoder, ready: VecDeque::new(), state: State::Open }
+    pub fn new(body: Answer, decoder: Box<dyn StreamDecoder>, kept_max: u64) -> Self {
+        Self {
+            body,
+            frames: Frames::default(),
+            decoder,
+            kept_max,
+            ready: VecDeque::new(),
+            state: State::Open,
+        }
     }
 
     /// The next frame that has come.
@@ -72,7 +82,7 @@ impl Source {
     ///
     /// # Errors
     /// `upstream_timeout` when nothing comes within `limit`, `upstream_bad_response` when the stream breaks
-    /// off or cannot be read.
+    /// off, cannot be read, or has more in it that must be kept than `limits.answer`.
     pub async fn fill(&mut self, limit: Duration) -> Result<(), Error> {
         match self.state {
             State::Open => {}
@@ -124,7 +134,8 @@ impl Source {
         let decoded = self.decoder.frame(&frame, &mut events);
         if decoded.is_ok() {
             self.ready.push_back((frame, events));
-            return decoded;
+            let kept = u64::try_from(self.decoder.kept()).unwrap_or(u64::MAX);
+            return if kept > self.kept_max { Err(too_large(self.kept_max)) } else { Ok(()) };
         }
         // What cannot be read is not passed on: no guardrail could have seen it. Nor does anything that was
         // understood of it have a place any more.

@@ -112,11 +112,17 @@ pub async fn read_json(answer: Answer, call: &Call, trail: &Trail) -> Result<Doc
 /// `upstream_bad_response`, `upstream_timeout`.
 pub async fn read_bytes(answer: Answer, call: &Call, trail: &Trail) -> Result<Bytes, Error> {
     let bytes_max = trail.snapshot.limits.answer.0;
-    let bad = |message: String| Error::new(Code::UpstreamBadResponse, message);
+    let bad = |message: &str| Error::new(Code::UpstreamBadResponse, message);
     match tokio::time::timeout(left(call.deadline), pin!(body::collect(answer, bytes_max))).await {
         Ok(Ok(Some(raw))) => Ok(raw),
-        Ok(Ok(None)) => Err(bad(format!("the provider's answer exceeds {bytes_max} bytes (limits.answer)"))),
-        Ok(Err(error)) => Err(bad("the provider's answer broke off".to_owned()).detail(error.to_string())),
+        Ok(Ok(None)) => Err(too_large(bytes_max)),
+        Ok(Err(error)) => Err(bad("the provider's answer broke off").detail(error.to_string())),
         Err(_) => Err(Error::new(Code::UpstreamTimeout, "the provider's answer did not come in time")),
     }
+}
+
+/// An answer, or what has to be kept of one that is streamed, is too large.
+pub(super) fn too_large(bytes_max: u64) -> Error {
+    let message = format!("the provider's answer exceeds {bytes_max} bytes (limits.answer)");
+    Error::new(Code::UpstreamBadResponse, message)
 }

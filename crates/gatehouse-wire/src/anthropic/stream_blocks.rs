@@ -4,6 +4,7 @@ use super::citations;
 use super::content::{Sealed, arguments, opaque, read_seal, rider, text_of};
 use crate::chat::{Block, ChatEvent, Extension, RawJson, Thought, ToolCall, chars};
 use crate::json::{Doc, Node, Out, Raw, Strictness, escaped};
+use crate::kept::Texts;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,8 @@ pub(super) struct OpenBlocks {
     open: BTreeMap<u64, Open>,
     /// Characters of text so far.
     chars: u64,
+    /// What the open blocks keep.
+    bytes: usize,
 }
 
 /// An open block, by Anthropic's index.
@@ -22,7 +25,7 @@ pub(super) struct OpenBlocks {
 enum Open {
     Text {
         index: u32,
-        citations: Vec<String>,
+        citations: Texts,
         /// Where it begins in all text.
         from: u64,
     },
@@ -60,6 +63,11 @@ impl OpenBlocks {
         while let Some(at) = self.open.keys().next().copied() {
             self.close(at, out);
         }
+    }
+
+    /// How many bytes they keep, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// A block begins. One that was open under the same index ends.
@@ -104,6 +112,7 @@ impl OpenBlocks {
                 Open::Opaque { start, path, member, pieces: String::new() }
             }
         };
+        self.bytes += opened.bytes();
         self.open.insert(at, opened);
     }
 
@@ -117,7 +126,8 @@ impl OpenBlocks {
     /// More of an open block.
     pub(super) fn delta(&mut self, at: u64, delta: Node<'_>, out: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.get_mut(&at) else { return };
-        match (text_of(delta, "type").as_str(), open) {
+        let before = open.bytes();
+        match (text_of(delta, "type").as_str(), &mut *open) {
             ("text_delta", Open::Text { index, .. }) => {
                 self.chars = self.chars.saturating_add(push_text(*index, delta.opt("text"), out));
             }
@@ -141,17 +151,19 @@ impl OpenBlocks {
             ("compaction_delta", Open::Opaque { pieces, .. }) => pieces.push_str(&text_of(delta, "content")),
             _ => {}
         }
+        self.bytes = (self.bytes + open.bytes()).saturating_sub(before);
     }
 
     /// A block ends.
     pub(super) fn close(&mut self, at: u64, out: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.remove(&at) else { return };
+        self.bytes = self.bytes.saturating_sub(open.bytes());
         match open {
             Open::Thought { index } => out.push(ChatEvent::Close { index }),
             Open::Text { index, citations, from } => {
                 out.push(ChatEvent::Close { index });
-                if !citations.is_empty() {
-                    let all = format!("[{}]", citations.join(","));
+                if !citations.all().is_empty() {
+                    let all = format!("[{}]", citations.all().join(","));
                     self.whole(citations::block(&format!("content[{at}]"), &all, from..self.chars), out);
                 }
             }
@@ -173,6 +185,23 @@ impl OpenBlocks {
     fn whole(&mut self, block: Block, out: &mut Vec<ChatEvent>) {
         let index = self.announce(block, out);
         out.push(ChatEvent::Close { index });
+    }
+}
+
+// === impl Open ===
+
+impl Open {
+    /// How many bytes it keeps, about.
+    fn bytes(&self) -> usize {
+        let texts = match self {
+            Self::Text { citations, .. } => citations.bytes(),
+            Self::Thought { .. } => 0,
+            Self::Call { whole, caller, .. } => {
+                whole.len() + caller.as_ref().map_or(0, |caller| caller.value.0.len())
+            }
+            Self::Opaque { start, pieces, .. } => start.0.len() + pieces.len(),
+        };
+        size_of::<Self>() + texts
     }
 }
 

@@ -82,6 +82,10 @@ impl StreamDecoder for Decoder {
         self.end(out);
         Ok(())
     }
+
+    fn kept(&self) -> usize {
+        self.blocks.bytes()
+    }
 }
 
 fn bad(message: &str) -> Error {

@@ -116,6 +116,17 @@ pub enum ChatEvent {
 // === impl ChatEvent ===
 
 impl ChatEvent {
+    /// How many bytes it adds, about, to an answer that is gathered from events: encoders keep as much of it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Delta { text, .. } => text.len(),
+            Self::Seal { seal, .. } => size_of::<Self>() + seal.value.len(),
+            Self::Open { block, .. } => size_of::<Self>() + weight_of(block),
+            _ => 0,
+        }
+    }
+
     /// Whether it is about its frame alone: who writes the answer anew has nothing to say of it.
     #[must_use]
     pub fn is_of_frame(&self) -> bool {
@@ -240,6 +251,19 @@ fn put_seal(block: &mut Block, new: &Seal) {
         Block::Thought(thought) => thought.seal = Some(new.clone()),
         Block::ToolCall(call) => call.seal = Some(new.clone()),
         Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => {}
+    }
+}
+
+/// The texts of a block that comes whole.
+fn weight_of(block: &Block) -> usize {
+    match block {
+        Block::Text { text, .. } | Block::Refusal(text) => text.len(),
+        Block::Thought(thought) => {
+            thought.text.len() + thought.seal.as_ref().map_or(0, |seal| seal.value.len())
+        }
+        Block::ToolCall(call) => call.id.len() + call.name.len() + call.arguments.len(),
+        Block::Citations(cited) => cited.own.value.0.len(),
+        Block::Opaque(own) => own.value.0.len(),
     }
 }
 

@@ -59,6 +59,11 @@ impl StreamDecoder for Decoder {
         self.end(out);
         Ok(())
     }
+
+    fn kept(&self) -> usize {
+        // Nothing but the state of a few choices.
+        self.blocks.len() * size_of::<(u64, bool)>()
+    }
 }
 
 impl Decoder {

@@ -21,6 +21,8 @@ pub(super) struct Assembler {
     calls: u64,
     /// Ids of thoughts that became known when the thought was closed.
     late_ids: Vec<(u32, String)>,
+    /// What these keep.
+    late_bytes: usize,
 }
 
 /// An open block of text or thought.
@@ -39,6 +41,11 @@ impl Assembler {
         const SEED_CHARS_MAX: usize = 40;
         let safe = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' };
         Self { seed: seed.chars().take(SEED_CHARS_MAX).map(safe).collect(), ..Self::default() }
+    }
+
+    /// How many bytes it keeps, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.late_bytes + self.partial.as_ref().map_or(0, PartialCall::bytes)
     }
 
     /// How many calls there were.
@@ -131,7 +138,10 @@ impl Assembler {
             && run.thought == thought
         {
             out.push(ChatEvent::Seal { index: run.index, seal });
-            self.late_ids.extend(note.id.map(|id| (run.index, id)));
+            if let Some(id) = note.id {
+                self.late_bytes += size_of::<(u32, String)>() + id.len();
+                self.late_ids.push((run.index, id));
+            }
             self.close(out);
             return;
         }

@@ -14,6 +14,8 @@ const STEPS_MAX: usize = 32;
 pub(super) struct PartialCall {
     call: ToolCall,
     root: Value,
+    /// What came so far.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -37,11 +39,14 @@ enum Step {
 impl PartialCall {
     /// A call without arguments so far.
     pub(super) fn new(call: ToolCall) -> Self {
-        Self { call, root: Value::Object(Vec::new()) }
+        Self { call, root: Value::Object(Vec::new()), bytes: 0 }
     }
 
     /// Takes in one piece; one that cannot be placed is left out.
     pub(super) fn take(&mut self, piece: Node<'_>) {
+        /// What a piece costs at most: holes of a list before it, and an object for each step to it.
+        const PIECE_BYTES: usize = (ITEMS_SKIPPED_MAX + STEPS_MAX) * size_of::<(String, Value)>();
+        self.bytes = self.bytes.saturating_add(piece.raw().len() + PIECE_BYTES);
         let Some(steps) = text(piece, "jsonPath").as_deref().and_then(steps) else { return };
         let Some(place) = steps.into_iter().try_fold(&mut self.root, Value::step) else { return };
         if let Some(more) = text(piece, "stringValue") {
@@ -54,6 +59,11 @@ impl PartialCall {
         } else if piece.members().any(|(name, _)| super::member::spells(&name, "nullValue")) {
             *place = Value::Raw("null".to_owned());
         }
+    }
+
+    /// How many bytes it keeps, at most.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The call and its arguments.

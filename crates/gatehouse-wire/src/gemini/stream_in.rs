@@ -177,4 +177,9 @@ impl StreamDecoder for Decoder {
         self.end(out);
         Ok(())
     }
+
+    fn kept(&self) -> usize {
+        // What was said and what is cited of it have bounds of their own.
+        self.parts.as_ref().map_or(0, Assembler::bytes)
+    }
 }

@@ -17,6 +17,8 @@ const LEGACY: u64 = u64::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     slots: Vec<Slot>,
+    /// What the slots keep: each of them itself, and what came of a call before its name.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +56,11 @@ impl Calls {
         self.slots.iter().any(|slot| slot.index.is_some())
     }
 
+    /// How many bytes they keep, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A piece of `tool_calls`. `next` is the index that the next block gets.
     pub(super) fn piece(
         &mut self,
@@ -68,11 +75,13 @@ impl Calls {
         let key = piece.opt("index").and_then(|index| index.u64());
         let at = self.find(key, &id, !text(function, "name").is_empty());
         let Some(slot) = self.slots.get_mut(at) else { return };
+        let before = slot.bytes();
         slot.is_custom |= custom.is_some();
         if slot.id.is_empty() {
             slot.id = id;
         }
         slot.add(at, function, read_signature(piece), answer_id, next, out);
+        self.bytes = (self.bytes + slot.bytes()).saturating_sub(before);
     }
 
     /// A piece of the legacy `function_call`.
@@ -88,7 +97,9 @@ impl Calls {
         }
         let at = self.find(Some(LEGACY), "", false);
         if let Some(slot) = self.slots.get_mut(at) {
+            let before = slot.bytes();
             slot.add(at, call, None, answer_id, next, out);
+            self.bytes = (self.bytes + slot.bytes()).saturating_sub(before);
         }
     }
 
@@ -124,6 +135,7 @@ impl Calls {
         found.unwrap_or_else(|| {
             let key = key.unwrap_or_else(|| u64::try_from(self.slots.len()).unwrap_or(LEGACY));
             self.slots.push(Slot { key, ..Slot::default() });
+            self.bytes += size_of::<Slot>();
             self.slots.len() - 1
         })
     }
@@ -132,6 +144,11 @@ impl Calls {
 // === impl Slot ===
 
 impl Slot {
+    /// The texts that it keeps.
+    fn bytes(&self) -> usize {
+        self.id.len() + self.name.len() + self.held.len()
+    }
+
     fn add(
         &mut self,
         nth: usize,

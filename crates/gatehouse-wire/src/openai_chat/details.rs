@@ -39,6 +39,11 @@ impl Detail {
         }
     }
 
+    /// How many bytes it is, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.members.iter().flatten().map(String::len).sum::<usize>()
+    }
+
     /// Whether a piece belongs to this entry: same type, same index.
     pub(super) fn is_continued_by(&self, piece: Node<'_>) -> bool {
         let same = |name: &str| piece.opt(name).map(|value| value.raw()) == self.member(name);

@@ -12,6 +12,7 @@ use crate::chat::{Block, ChatEvent, Thought, Weight};
 use crate::codec::StreamDecoder;
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Strictness};
+use crate::kept::Texts;
 use crate::sse::Frame;
 use gatehouse_core::content::Family;
 use gatehouse_core::error::Error;
@@ -32,9 +33,9 @@ pub(super) struct Decoder {
     ending: Option<Ending>,
     tier: Option<String>,
     /// Citations that have not been told yet: a text has them behind it.
-    cited: Vec<String>,
+    cited: Texts,
     /// Perplexity's, which every chunk repeats: told at the end, where there are no others.
-    sources: Vec<String>,
+    sources: Texts,
     is_cited: bool,
 }
 
@@ -96,6 +97,15 @@ impl StreamDecoder for Decoder {
         self.end(out);
         Ok(())
     }
+
+    fn kept(&self) -> usize {
+        let open = match self.open.as_ref().map(|open| &open.kind) {
+            Some(Kind::Thought(told)) => told.len(),
+            Some(Kind::Detail(detail)) => detail.bytes(),
+            Some(Kind::Text | Kind::Refusal) | None => 0,
+        };
+        open + self.calls.bytes() + self.cited.bytes() + self.sources.bytes()
+    }
 }
 
 // === impl Parts ===
@@ -153,7 +163,7 @@ impl Decoder {
         parts.for_usage.tell(doc, out);
         self.tier(parts.tier.as_deref(), out);
         if parts.has_sources {
-            self.sources = citations::of_root(root);
+            self.sources = citations::of_root(root).into_iter().collect();
         }
         let error = if parts.may_fail || is_error { from_stream(Family::OpenAi, doc) } else { None };
         if let Some(choice) = parts.choice.filter(|_| error.is_none()) {
@@ -244,10 +254,10 @@ impl Decoder {
 
     /// Tells the citations that came so far; with the end of the text or of the answer.
     fn cite(&mut self, out: &mut Vec<ChatEvent>) {
-        if self.cited.is_empty() && self.ending.is_some() && !self.is_cited {
+        if self.cited.all().is_empty() && self.ending.is_some() && !self.is_cited {
             self.cited = std::mem::take(&mut self.sources);
         }
-        if let Some(cited) = citations::block(&std::mem::take(&mut self.cited)) {
+        if let Some(cited) = citations::block(std::mem::take(&mut self.cited).all()) {
             self.is_cited = true;
             self.whole(cited, out);
         }

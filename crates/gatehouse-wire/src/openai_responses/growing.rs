@@ -2,6 +2,7 @@
 
 use crate::chat::{ChatEvent, chars};
 use crate::json::Node;
+use crate::kept::Texts;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ pub(super) struct Growing {
     /// Characters of text so far; a thought or a call counts none.
     pub(super) chars: Option<u64>,
     /// The citations that came so far.
-    pub(super) annotations: Vec<String>,
+    pub(super) annotations: Texts,
 }
 
 // === impl Growing ===
@@ -39,7 +40,7 @@ impl Growing {
     /// A block that has just been opened.
     pub(super) fn new(index: u32, is_text: bool) -> Self {
         let chars = is_text.then_some(0);
-        Self { index, received: 0, parts: Vec::new(), closed: false, chars, annotations: Vec::new() }
+        Self { index, received: 0, parts: Vec::new(), closed: false, chars, annotations: Texts::default() }
     }
 
     /// Takes the text of a frame.

@@ -36,6 +36,8 @@ pub(super) struct Decoder {
     calls: bool,
     /// Items by their place in the output.
     items: BTreeMap<u64, Item>,
+    /// What items and blocks keep, those that have ended too.
+    kept: usize,
     /// How many events there were before the frame that is read now.
     before_frame: usize,
 }
@@ -77,6 +79,10 @@ impl StreamDecoder for Decoder {
         self.ended = true;
         Err(Error::new(Code::UpstreamBadResponse, "the provider's stream ended before the answer did"))
     }
+
+    fn kept(&self) -> usize {
+        self.kept
+    }
 }
 
 // === impl Decoder ===
@@ -114,7 +120,9 @@ impl Decoder {
             "response.output_text.annotation.added" => {
                 let part = index(root, "content_index");
                 if let (Some(one), Some(growing)) = (root.opt("annotation"), self.growing(at, part)) {
+                    let before = growing.annotations.bytes();
                     growing.annotations.push(one.raw().to_owned());
+                    self.kept += growing.annotations.bytes() - before;
                 }
             }
             "response.function_call_arguments.delta" => self.argued(at, root.opt("delta"), out),
@@ -154,6 +162,7 @@ impl Decoder {
             return;
         }
         self.items.insert(at, Item::default());
+        self.kept += size_of::<Item>();
         let kind = item.opt("type").and_then(|kind| kind.str()).unwrap_or_default();
         if is_call(&item) {
             self.calls = true;
@@ -171,12 +180,13 @@ impl Decoder {
             out.push(ChatEvent::Start { id: String::new(), model: String::new(), created: None });
         }
         let item = self.items.entry(at).or_default();
-        let next = &mut self.next;
+        let (next, kept) = (&mut self.next, &mut self.kept);
         let growing = item.blocks.entry(part).or_insert_with(|| {
             let index = *next;
             *next = next.saturating_add(1);
             let is_text = matches!(block, Block::Text { .. });
             out.push(ChatEvent::Open { index, block });
+            *kept += size_of::<Growing>();
             Growing::new(index, is_text)
         });
         (!growing.closed).then_some(growing)
@@ -225,13 +235,15 @@ impl Decoder {
     fn thought(&mut self, at: u64, part: (bool, u64), text: Option<Node<'_>>, out: &mut Events) {
         let Some(text) = text.filter(|text| text.is_str() && !text.is_empty()) else { return };
         let Some(growing) = self.open(at, 0, Block::Thought(Thought::default()), out) else { return };
-        if growing.parts.last() != Some(&part) {
+        let is_new = growing.parts.last() != Some(&part);
+        if is_new {
             growing.parts.push(part);
             if growing.received > 0 {
                 growing.add(BETWEEN_THOUGHTS, None, out);
             }
         }
         growing.push(text, out);
+        self.kept += usize::from(is_new) * size_of::<(bool, u64)>();
     }
 
     fn thought_whole(&mut self, at: u64, part: (bool, u64), text: Option<Node<'_>>, out: &mut Events) {
@@ -308,8 +320,9 @@ impl Decoder {
         let take = |growing: &mut Growing| (growing.index, std::mem::take(&mut growing.annotations));
         let cited: Vec<_> = item.blocks.values_mut().map(take).collect();
         for (text, annotations) in cited {
+            self.kept = self.kept.saturating_sub(annotations.bytes());
             let before = self.chars_before(text);
-            citations::block(&annotations, before).into_iter().for_each(|cited| self.whole(cited, out));
+            citations::block(annotations.all(), before).into_iter().for_each(|cited| self.whole(cited, out));
         }
     }
 
@@ -347,8 +360,10 @@ impl Decoder {
             self.settle(at, key, &text.str().unwrap_or_default(), Some(text), out);
             // The whole list stands here again; some servers tell it here alone.
             let known = self.items.get_mut(&at).and_then(|item| item.blocks.get_mut(&key));
-            if let Some(known) = known.filter(|known| known.annotations.len() < annotations.len()) {
-                known.annotations = annotations;
+            if let Some(known) = known.filter(|known| known.annotations.all().len() < annotations.len()) {
+                self.kept = self.kept.saturating_sub(known.annotations.bytes());
+                known.annotations = annotations.into_iter().collect();
+                self.kept += known.annotations.bytes();
             }
         }
     }

@@ -81,7 +81,7 @@ fn refuse_slips(wanted: &KeyCreate) -> Result<()> {
         output::note(&format!("{name} cannot be used here: team, app and use case are taken as they are"));
         return Ok(());
     };
-    match slip(&settings.config, &account) {
+    match slip(&settings.config.teams, &account) {
         Some(slip) => bail!("{}: {slip}", settings.source),
         None => Ok(()),
     }

@@ -4,6 +4,7 @@ use crate::front::Front;
 use crate::house::House;
 use crate::life::until;
 use crate::provider::{PATIENCE, Provider};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -184,4 +185,63 @@ async fn frames_that_say_nothing() {
     let answered = |frame: &Frame| frame.kind == PING && frame.flags == ACK && frame.payload == last;
     assert!(is_ended(&frames) || frames.last().is_some_and(answered), "{frames:?}");
     is_well(&house, &provider, 1).await;
+}
+
+/// A call of chat completions, head and body, in frames.
+fn chat(house: &House, stream: u32, model: &str, streamed: bool) -> Vec<u8> {
+    let ask = house.keyed(Front::Chat.ask_with(model, "hi", streamed, &json!({})));
+    let headers: Vec<_> = ask.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let head = frame(HEADERS, END_HEADERS, stream, &fields(ask.method, &ask.path, &headers));
+    [head, frame(DATA, END_STREAM, stream, &ask.body)].concat()
+}
+
+#[tokio::test]
+async fn who_asks_for_nothing_more_does_not_keep_the_connection() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    let ask = chat(&house, 1, "openai/m", false);
+    for bytes in [ask, Vec::new()] {
+        let asked = !bytes.is_empty();
+        // To its end, which is not the client's doing.
+        let frames = talk(&house, bytes, |_| false).await;
+        assert_eq!(
+            frames.iter().any(|frame| frame.kind == HEADERS && frame.stream == 1),
+            asked,
+            "{frames:?}"
+        );
+        assert!(is_ended(&frames), "{frames:?}");
+    }
+    // The one that is left asks for the metrics.
+    until(async || house.admin("/metrics").await.text().contains("gatehouse_open_connections 1\n")).await;
+    house.records_once(1).await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_longer_than_a_connection_may_idle() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("limits: { header_time: 100ms }\n")).await;
+    let ask = chat(&house, 1, "openai/slow-1000", false);
+    let frames = talk(&house, ask, |frame| frame.kind == DATA && frame.flags == END_STREAM).await;
+    assert!(frames.last().is_some_and(|frame| frame.kind == DATA), "{frames:?}");
+    assert_eq!(house.records_once(1).await[0]["outcome"], "settled");
+}
+
+#[tokio::test]
+async fn who_opens_no_window_does_not_keep_the_connection() {
+    /// SETTINGS_INITIAL_WINDOW_SIZE is 0 (RFC 9113, 6.5.2).
+    const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    let provider = Provider::start().await;
+    let limits = "timeouts: { connect: 1s, first_token: 2s, idle: 2s, total: 2s }\n";
+    let house = House::start(&provider.config(limits)).await;
+    let asks = [(1, false), (3, true)].map(|(stream, streamed)| chat(&house, stream, "openai/m", streamed));
+    let bytes = [frame(SETTINGS, 0, 0, &NO_WINDOW), asks.concat()].concat();
+    let frames = talk(&house, bytes, |_| false).await;
+    let of_kind = |kind| frames.iter().filter(move |frame| frame.kind == kind).count();
+    assert_eq!((of_kind(HEADERS), of_kind(DATA)), (2, 0), "{frames:?}");
+    until(async || house.admin("/metrics").await.text().contains("gatehouse_open_connections 1\n")).await;
+    let records = house.records_once(2).await;
+    let mut outcomes: Vec<_> = records.iter().map(|record| record["outcome"].as_str().unwrap()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["aborted", "settled"], "{records:#?}");
+    provider.wait(|counts| counts.in_flight == 0).await;
 }

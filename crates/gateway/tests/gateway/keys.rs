@@ -182,6 +182,35 @@ async fn a_key_is_for_an_account_that_there_is() {
 }
 
 #[tokio::test]
+async fn a_use_case_that_a_caller_names_is_one_that_there_is() {
+    let provider = Provider::start().await;
+    let teams = "teams: { support: { apps: { desk: { use_cases: [triage] } } }, sales: {} }\n";
+    let house = House::start(&provider.config(teams)).await;
+    let (_, team) = house.new_key(&["--team", "support"]).await;
+    let (_, app) = house.new_key(&["--team", "support", "--app", "desk"]).await;
+    let (_, free) = house.new_key(&["--team", "sales"]).await;
+    let ask = |key: &str, use_case: &str| {
+        Front::Chat.ask("openai/m", "hi").key(key).header("x-gatehouse-use-case", use_case)
+    };
+    for (key, why) in [(&team, "no app of"), (&app, "has no use case")] {
+        assert_eq!(house.call(ask(key, "triage")).await.status, 200);
+        let answer = house.call(ask(key, "triag")).await;
+        let text = answer.text();
+        assert!(answer.status == 403 && text.contains("not_allowed") && text.contains(why), "{text}");
+        assert_eq!(house.record(&answer.record()).await["outcome"], "denied");
+    }
+    assert_eq!(house.call(ask(&free, "any")).await.status, 200);
+    assert_eq!(house.call(ask(&house.key, "any")).await.status, 200);
+    assert_eq!(provider.sim.stats().total.received, 4);
+
+    // What is added later counts with the reload.
+    let more = teams.replace("triage", "triage, triag");
+    std::fs::write(house.config_path(), provider.config(&more)).unwrap();
+    house.signal("HUP");
+    until(async || house.call(ask(&team, "triag")).await.status == 200).await;
+}
+
+#[tokio::test]
 async fn a_key_can_be_made_where_the_configuration_cannot_be_read() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config("teams: { support: {} }\n")).await;

@@ -14,6 +14,8 @@ mod provider;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod departures;
 #[cfg(test)]
 mod guards;

@@ -8,7 +8,8 @@ use crate::provider::Provider;
 const CONFIG: &str = "limits: { body: 64KiB, headers: 16KiB, header_time: 1s, body_time: 1s }\n";
 const BODY: &str = r#"{"model":"openai/m","messages":[{"role":"user","content":"hi"}]}"#;
 
-/// Who refuses: we, with a record and in the caller's dialect, or the HTTP library before it is a request.
+/// Who refuses: we, or the HTTP library before it is a request. Either way there is a record, and an answer in the
+/// caller's dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Us,
@@ -133,14 +134,38 @@ async fn heads_that_could_be_read_in_two_ways_are_refused() {
     for (what, bytes, expected, by) in cases {
         let answer = raw(&house.calls, &[bytes.as_bytes()]).await;
         assert!(expected.contains(&status(&answer)), "{what}: {answer}");
-        assert_eq!(answer.contains("x-gatehouse-record"), by == By::Us, "{what}: {answer}");
-        // The HTTP library says nothing but its status, and hangs up.
-        assert_eq!(answer.ends_with("\r\n\r\n"), by == By::Library, "{what}: {answer}");
-        records += usize::from(by == By::Us);
+        let is_json = answer.contains("content-type: application/json") && answer.contains("\"code\":\"");
+        assert!(answer.contains("x-gatehouse-record") && is_json, "{what}: {answer}");
+        // After what the HTTP library cannot read there is no going on.
+        assert!(by == By::Us || answer.contains("connection: close"), "{what}: {answer}");
+        records += 1;
     }
     assert_eq!(provider.sim.stats().total.received, 0);
     house.records_once(records).await;
     assert_eq!(house.call(Front::Chat.ask("openai/m", "hi")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered_in_its_dialect() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(CONFIG)).await;
+    let good = request("POST /v1/nothing", "host: a\r\ncontent-length: 0\r\n", "");
+    let good = good.replace("connection: close\r\n", "");
+    let bad = |path: &str| request(&format!("POST {path}"), "host: a\r\nx : y\r\n", "");
+    for (path, form) in [
+        ("/v1/messages", "\"type\":\"error\""),
+        ("/v1beta/models/m:generateContent", "\"status\":\"INVALID_ARGUMENT\""),
+        ("/v1/chat/completions", "\"param\":"),
+    ] {
+        let answer = raw(&house.calls, &[bad(path).as_bytes()]).await;
+        assert!(status(&answer) == 400 && answer.contains(form), "{answer}");
+    }
+    // Behind an answer of ours.
+    let answer = raw(&house.calls, &[format!("{good}{}", bad("/v1/messages")).as_bytes()]).await;
+    assert!(status(&answer) == 404 && answer.contains("HTTP/1.1 400 "), "{answer}");
+    let records = house.records_once(5).await;
+    let refused = records.iter().filter(|record| record["error"] == "invalid_request");
+    assert_eq!(refused.filter(|record| record["outcome"] == "denied").count(), 4, "{records:#?}");
 }
 
 #[tokio::test]
