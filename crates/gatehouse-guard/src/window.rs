@@ -96,8 +96,15 @@ impl<F> Window<F> {
         self.held.push_back(Held { frame, events: Vec::new(), changed: Vec::new(), bytes, waiting: 0 });
         // Until all of it was judged; one with something to block in it waits for ever.
         self.wait(number);
+        let beside = beside(&events);
         for (at, event) in events.into_iter().enumerate() {
-            self.take(number, at, event)?;
+            match &event {
+                // What the caller sees of it is told once more, with all that it belongs to.
+                ChatEvent::Delta { at: Some(own), .. } if beside.binary_search(&own.start).is_ok() => {
+                    self.put(number, event);
+                }
+                _ => self.take(number, at, event)?,
+            }
         }
         self.unwait(number);
         let waits = self.held.front().is_some_and(|held| held.waiting > 0);
@@ -326,6 +333,19 @@ impl OpenText {
     fn new(place: Place) -> Self {
         Self { place, text: String::new(), passed: 0, pieces: VecDeque::new() }
     }
+}
+
+/// Where the texts stand that are told as the caller puts them together.
+fn beside(events: &[ChatEvent]) -> Vec<usize> {
+    let mut starts: Vec<usize> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Aside { at, .. } | ChatEvent::Repeat { at, .. } => Some(at.start),
+            _ => None,
+        })
+        .collect();
+    starts.sort_unstable();
+    starts
 }
 
 /// Which guardrails look at a block.

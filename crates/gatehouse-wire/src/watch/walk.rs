@@ -88,16 +88,23 @@ const CARRIERS: &[&str] = &[
     "candidates",
     "choices",
     "content",
+    "content_block",
     "custom",
     "delta",
     "function",
     "function_call",
+    "message",
     "parts",
     "reasoning_details",
     "thinking",
     "thinking_blocks",
     "tool_calls",
 ];
+/// Lists of pieces. Which text one goes on is said by its kind and not by its position: the next frame may
+/// lack what stood before it.
+const ROWS: &[&str] = &["content", "parts", "reasoning_details", "thinking", "thinking_blocks"];
+/// Indices of an event beside the scope that say which text it is about.
+const PARTS: &[&str] = &["content_index", "summary_index"];
 /// Members that hold a piece of a running text, when nothing but [`CARRIERS`] is around them.
 const PIECES: &[&str] = &[
     "arguments",
@@ -126,6 +133,8 @@ pub(super) struct Way {
     is_response: bool,
     /// Whether the items here are choices, each a scope of its own.
     splits: bool,
+    /// Whether the items here are pieces of a row.
+    is_row: bool,
     /// Whether all around are [`CARRIERS`].
     carries: bool,
     /// Whether a text right here is a piece.
@@ -150,9 +159,12 @@ impl Way {
     /// The beginning. `kind` is the name of the event.
     pub(super) fn of(root: Node<'_>, kind: &str) -> Self {
         let scope = root.opt("index").or_else(|| root.opt("output_index")).and_then(|index| index.u64());
+        // A block begins with what it says first.
+        let path = hashed(0, if kind.starts_with("content_block") { "content_block" } else { kind });
+        let part = |name: &&str| root.opt(name).and_then(|index| index.u64());
         let way = Self {
             scope: scope.unwrap_or_default(),
-            path: hashed(0, kind),
+            path: PARTS.iter().filter_map(part).fold(path, hashed),
             // Responses say in the name of the event whose piece its `delta` is.
             place: if kind.contains("_call") { Place::ToolArguments } else { Place::Output },
             at_root: true,
@@ -161,6 +173,7 @@ impl Way {
                 .and_then(|object| object.str())
                 .is_some_and(|object| object == "response"),
             splits: false,
+            is_row: false,
             carries: true,
             is_piece: false,
             in_arguments: false,
@@ -178,11 +191,12 @@ impl Way {
     fn member(self, name: &str) -> Self {
         let is_arguments = ARGUMENTS.contains(&name);
         Self {
-            path: hashed(self.path, name),
+            path: hashed(self.path, if name == "content_block" { "delta" } else { name }),
             place: if is_arguments { Place::ToolArguments } else { self.place },
             at_root: false,
             is_response: self.at_root && name == "response",
             splits: matches!(name, "choices" | "candidates") && self.at_root,
+            is_row: self.carries && ROWS.contains(&name),
             carries: self.carries && CARRIERS.contains(&name),
             is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
             in_arguments: self.in_arguments || is_arguments,
@@ -191,9 +205,13 @@ impl Way {
     }
 
     fn item(self, nth: u64, item: Node<'_>) -> Self {
-        let nth = item.opt("index").and_then(|index| index.u64()).unwrap_or(nth);
-        let scope = if self.splits { nth } else { self.scope };
-        Self { path: hashed(self.path, nth), scope, splits: false, ..self }
+        let index = item.opt("index").and_then(|index| index.u64());
+        let path = match index {
+            None if self.is_row => hashed(self.path, kind_in_row(item)),
+            _ => hashed(self.path, index.unwrap_or(nth)),
+        };
+        let scope = if self.splits { index.unwrap_or(nth) } else { self.scope };
+        Self { path, scope, splits: false, is_row: false, ..self }
     }
 }
 
@@ -242,6 +260,12 @@ fn is_document(object: Node<'_>, name: &str) -> bool {
 /// The type that an object gives itself.
 pub(super) fn kind_of(object: Node<'_>) -> Option<Cow<'_, str>> {
     object.opt("type")?.str()
+}
+
+/// What tells the texts of a row apart: thoughts are not words.
+fn kind_in_row(item: Node<'_>) -> (Option<Cow<'_, str>>, bool) {
+    let is_thought = item.opt("thought").and_then(|thought| thought.bool()) == Some(true);
+    (kind_of(item), is_thought)
 }
 
 fn hashed(path: u64, step: impl Hash) -> u64 {

@@ -54,6 +54,15 @@ const CHAT: &[Case] = &[
         ],
     ),
     (
+        "words around a call",
+        &[
+            r#"{"choices":[{"index":0,"delta":{"content":"{A}"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"{B}"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        ],
+    ),
+    (
         "further choices, sound and sources",
         &[
             r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"{A}"}}]}"#,
@@ -190,6 +199,21 @@ async fn every_text_of_a_frame_is_redacted_in_place() {
         let other = filled(&frames, ["Falcon", "Fal", "con"]);
         assert_eq!(streamed(&provider, &house, path, &other).await.text(), other, "{path} {name}");
     }
+}
+
+/// Gemini names no parts: which text one goes on is said by what it is.
+#[tokio::test]
+async fn parts_of_any_candidate_are_redacted_in_place_wherever_they_stand() {
+    let frames = [
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"hm {A}","thought":true},{"text":"so {A}"}]}},{"index":1,"content":{"parts":[{"text":"hm","thought":true},{"text":"so {A}"}]}}]}"#,
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"{B}"}]}},{"index":1,"content":{"parts":[{"text":"{B}."}]}}]}"#,
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"{B}","thought":true}]},"finishReason":"STOP"},{"index":1,"content":{"parts":[]},"finishReason":"STOP"}]}"#,
+    ];
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact").replace(", tool_arguments", ""))).await;
+    let path = "/v1beta/models/gemini%2Fm:streamGenerateContent?alt=sse";
+    let answer = streamed(&provider, &house, path, &filled(&frames, WORD)).await;
+    assert_eq!(answer.text(), filled(&frames, ["", "[REDACTED]", ""]));
 }
 
 #[tokio::test]
