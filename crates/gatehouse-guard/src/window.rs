@@ -11,7 +11,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::{Block, ChatEvent, Citations, Extension, RawJson};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::watch::texts_of;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many bytes of frames may wait. Beyond it, a provider is padding what a guardrail waits for.
 pub const HELD_BYTES_MAX: usize = 1 << 20;
@@ -25,6 +25,8 @@ pub struct Window<F> {
     /// How many frames have left at the front: the number of a held frame is its position plus this.
     left: usize,
     texts: BTreeMap<Key, OpenText>,
+    /// The choices, blocks or items of which a text has changed.
+    changed: BTreeSet<u64>,
     tally: Tally,
 }
 
@@ -54,6 +56,8 @@ enum Key {
 /// The text that has not passed yet, and which frames it came in.
 struct OpenText {
     place: Place,
+    /// What it is said in, where that is told.
+    scope: Option<u64>,
     /// The end of what has passed, so that what stands before a finding is seen, and all that has not.
     text: String,
     /// How many bytes of `text` have passed.
@@ -82,6 +86,7 @@ impl<F> Window<F> {
             held_bytes: 0,
             left: 0,
             texts: BTreeMap::new(),
+            changed: BTreeSet::new(),
             tally: Tally::default(),
         }
     }
@@ -123,8 +128,15 @@ impl<F> Window<F> {
         if self.held.front()?.waiting > 0 {
             return None;
         }
-        let held = self.held.pop_front()?;
+        let mut held = self.held.pop_front()?;
         self.left += 1;
+        // Frames leave in order: what spells a text that has changed comes with it, or behind it.
+        let changed = &self.changed;
+        let spelling = (0..).zip(&held.events).filter_map(|(at, event)| match event {
+            ChatEvent::Spelled { scope, .. } if changed.contains(scope) => Some(at),
+            _ => None,
+        });
+        held.changed.extend(spelling);
         self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
         Some(held)
     }
@@ -161,10 +173,21 @@ impl<F> Window<F> {
                 self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
                 judge = Some(key);
             }
-            ChatEvent::Aside { key, place, text, .. } if self.active.any_at(&[*place]) => {
+            ChatEvent::Aside { key, scope, place, text, .. } if self.active.any_at(&[*place]) => {
                 let key = Key::Aside(*key);
-                self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
+                let open = self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
+                open.scope = Some(*scope);
                 judge = Some(key);
+            }
+            ChatEvent::Spelled { key, text, others, .. } if self.active.any_at(&[Place::Output]) => {
+                let key = Key::Aside(*key);
+                self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                judge = Some(key);
+                for other in others {
+                    if self.active.judge_text(other, Place::Output, &mut self.tally)?.is_some() {
+                        self.mark_changed(frame, at);
+                    }
+                }
             }
             ChatEvent::Repeat { place, text, .. } => {
                 if let Some(changed) = self.active.judge_text(text, *place, &mut self.tally)? {
@@ -192,10 +215,11 @@ impl<F> Window<F> {
         Ok(())
     }
 
-    fn grow(&mut self, key: Key, place: Place, text: &str, piece: Piece) {
+    fn grow(&mut self, key: Key, place: Place, text: &str, piece: Piece) -> &mut OpenText {
         let open = self.texts.entry(key).or_insert_with(|| OpenText::new(place));
         open.text.push_str(text);
         open.pieces.push_back(piece);
+        open
     }
 
     /// Judges what citations say of their sources, in either form that may be written.
@@ -238,6 +262,7 @@ impl<F> Window<F> {
         let Some(mut block) = self.texts.remove(&key) else { return Ok(()) };
         let judged = self.active.judge_rest(&block.text, block.passed, block.place, extent, &mut self.tally);
         if let Some(changed) = judged? {
+            self.changed.extend(block.scope);
             self.spread(&mut block, &changed);
         }
         let safe = match extent {
@@ -331,7 +356,7 @@ impl<F> Window<F> {
 
 impl OpenText {
     fn new(place: Place) -> Self {
-        Self { place, text: String::new(), passed: 0, pieces: VecDeque::new() }
+        Self { place, scope: None, text: String::new(), passed: 0, pieces: VecDeque::new() }
     }
 }
 

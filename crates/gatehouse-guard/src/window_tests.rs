@@ -66,7 +66,7 @@ fn at_the_end_of_an_answer_a_word_is_a_word() {
 }
 
 fn aside(key: u32, text: &str) -> ChatEvent {
-    ChatEvent::Aside { key, place: Place::Output, text: text.to_owned(), at: 0..0 }
+    ChatEvent::Aside { key, scope: 3, place: Place::Output, text: text.to_owned(), at: 0..0 }
 }
 
 #[test]
@@ -82,6 +82,34 @@ fn texts_beside_the_blocks_are_held_changed_and_let_go_like_theirs() {
     window.finish().unwrap();
     let second = window.pop().unwrap();
     assert_eq!((&second.events[1], second.changed), (&aside(7, ""), vec![1]));
+}
+
+/// What spells a word goes, whether it comes before its text, with it or behind it.
+#[test]
+fn what_spells_a_text_is_judged_like_one_and_goes_after_one_has_changed() {
+    let spelled = |scope: u64, text: &str, other: &str| ChatEvent::Spelled {
+        key: 9,
+        scope,
+        text: text.to_owned(),
+        others: vec![other.to_owned()],
+        at: 0..0,
+        is_list: false,
+    };
+    let changed = |frames: Vec<ChatEvent>| {
+        let mut window = window(Action::Redact);
+        frames.into_iter().for_each(|event| window.push(0, 1, vec![event]).unwrap());
+        window.finish().unwrap();
+        std::iter::from_fn(|| window.pop()).map(|held| !held.changed.is_empty()).collect::<Vec<_>>()
+    };
+    let (first, second) = ("by Nigh", "tingale.");
+    assert_eq!(
+        changed(vec![spelled(3, first, ""), spelled(3, second, ""), aside(7, first), aside(7, second)]),
+        [true; 4]
+    );
+    // Tokens may be bytes that spell nothing by themselves.
+    assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(3, "?", "")]), [true, true]);
+    assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(4, "?", "")]), [true, false]);
+    assert_eq!(changed(vec![aside(7, "by"), spelled(3, "by", "Nightingale")]), [false, true]);
 }
 
 #[test]

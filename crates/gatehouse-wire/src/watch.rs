@@ -11,7 +11,7 @@
 
 mod walk;
 
-use self::walk::{Met, Way, kind_of, walk};
+use self::walk::{Met, Way, kind_of, spell, walk};
 use crate::chat::ChatEvent;
 use crate::codec::StreamDecoder;
 use crate::json::{Doc, Node, Strictness};
@@ -56,10 +56,17 @@ pub fn texts_of<'a>(block: Node<'a>, found: &mut dyn FnMut(Node<'a>, Place)) {
     });
 }
 
-/// Adds the texts of an answer in one piece that `spans` lack, and gives the edits that take out what spells
-/// its texts once more: to be made when one of them changes.
+/// What spells texts of an answer in one piece once more.
+pub struct Spelled {
+    /// Takes it out: to be made when one of the answer's texts changes, or one of these.
+    pub edit: Edit,
+    /// What it spells, and what could have stood there instead.
+    pub texts: Vec<String>,
+}
+
+/// Adds the texts of an answer in one piece that `spans` lack, and gives what spells its texts once more.
 #[must_use]
-pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Edit> {
+pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Spelled> {
     let mut told: Vec<usize> = spans.iter().map(|span| span.range.start).collect();
     told.sort_unstable();
     let mut spelled = Vec::new();
@@ -70,7 +77,12 @@ pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Edit> {
                 spans.push(Span { range, place: way.place });
             }
         }
-        Met::Spelled(tokens) => spelled.push(unspelled(tokens.range(), tokens.is_array())),
+        Met::Spelled(_, tokens) => {
+            let (mut said, mut texts) = (String::new(), Vec::new());
+            spell(tokens, false, &mut said, &mut texts);
+            texts.push(said);
+            spelled.push(Spelled { edit: unspelled(tokens.range(), tokens.is_array()), texts });
+        }
         Met::End(_) => {}
     });
     spans.sort_unstable_by_key(|span| span.range.start);
@@ -113,9 +125,7 @@ impl Watched {
                     touched.push(way.scope);
                 }
             }
-            Met::Spelled(tokens) => {
-                out.push(ChatEvent::Spelled { at: tokens.range(), is_list: tokens.is_array() });
-            }
+            Met::Spelled(way, tokens) => out.push(self.spelled(way, tokens)),
             Met::End(scope) => ended.push(scope),
         });
         touched.sort_unstable();
@@ -127,27 +137,42 @@ impl Watched {
     /// What is to be told of a text; nothing when the decoder has told it as a whole.
     fn text(&mut self, way: Way, text: Node<'_>, told: &[usize]) -> Option<ChatEvent> {
         let at = text.inner_range();
-        let known = (way.scope, way.path);
-        if at.is_empty() {
+        if at.is_empty() || (!way.is_piece && told.binary_search(&at.start).is_ok()) {
             return None;
         }
-        let mut key = self.running.get_mut(&known).filter(|_| way.is_piece).map(|running| {
-            running.has_grown = true;
-            running.key
-        });
-        if key.is_none() && told.binary_search(&at.start).is_ok() {
-            return None;
-        }
-        if key.is_none() && way.is_piece && self.running.len() < ASIDES_MAX {
-            key = Some(self.next);
-            self.running.insert(known, Running { key: self.next, has_grown: true, quiet: 0 });
-            self.next = self.next.wrapping_add(1);
-        }
+        let key = if way.is_piece { self.key(way) } else { None };
         let words = text.str().map_or_else(|| text.raw().to_owned(), Cow::into_owned);
         Some(match key {
-            Some(key) => ChatEvent::Aside { key, place: way.place, text: words, at },
+            Some(key) => ChatEvent::Aside { key, scope: way.scope, place: way.place, text: words, at },
             None => ChatEvent::Repeat { place: way.place, text: words, at },
         })
+    }
+
+    fn spelled(&mut self, way: Way, tokens: Node<'_>) -> ChatEvent {
+        let (mut text, mut others) = (String::new(), Vec::new());
+        spell(tokens, false, &mut text, &mut others);
+        let key = self.key(way).unwrap_or_else(|| {
+            others.push(std::mem::take(&mut text));
+            u32::MAX
+        });
+        let (at, is_list) = (tokens.range(), tokens.is_array());
+        ChatEvent::Spelled { key, scope: way.scope, text, others, at, is_list }
+    }
+
+    /// The text that a piece belongs to; `None` when too many are running.
+    fn key(&mut self, way: Way) -> Option<u32> {
+        let known = (way.scope, way.path);
+        if let Some(running) = self.running.get_mut(&known) {
+            running.has_grown = true;
+            return Some(running.key);
+        }
+        if self.running.len() >= ASIDES_MAX {
+            return None;
+        }
+        let key = self.next;
+        self.running.insert(known, Running { key, has_grown: true, quiet: 0 });
+        self.next = self.next.wrapping_add(1);
+        Some(key)
     }
 
     /// Those texts of these scopes are over.
@@ -257,7 +282,7 @@ mod tests {
             r#"{"index":1,"delta":{"content":"b"},"logprobs":{"content":[{"token":"b"}]}}"#,
             r#"{"index":1,"delta":{},"finish_reason":"stop"}"#,
         ]);
-        assert_eq!(told, ["output 0 a\n", "output 1 x", "output 0 b", "spelled", "end 0"]);
+        assert_eq!(told, ["output 0 a\n", "output 1 x", "output 0 b", "spelled", "end 2", "end 0"]);
         let told = chat(&[
             r#"{"index":0,"delta":{"content":"a"}}"#,
             r#"{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]}}"#,

@@ -80,6 +80,8 @@ const NOT_LANGUAGE: &[&str] = &[
 ];
 /// Members that spell a text once more, token by token.
 const SPELLED: &[&str] = &["logprobs", "logprobsResult"];
+/// Members of these that hold the tokens that were likely.
+const LIKELY: &[&str] = &["topCandidates", "top_logprobs"];
 /// Members that hold what a model wants to be done, in any form.
 const ARGUMENTS: &[&str] = &["args", "arguments", "code", "command", "input", "partial_json"];
 /// Members through which the pieces of a running text come.
@@ -148,7 +150,7 @@ pub(super) enum Met<'a> {
     /// A text that is no word of the protocol.
     Text(Way, Node<'a>),
     /// What spells the texts beside it once more.
-    Spelled(Node<'a>),
+    Spelled(Way, Node<'a>),
     /// A scope that is over.
     End(u64),
 }
@@ -242,12 +244,33 @@ fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
             met(Met::End(way.scope));
         } else if SPELLED.contains(&name) {
             if !value.is_null() && !value.is_empty() {
-                met(Met::Spelled(value));
+                met(Met::Spelled(way.member(name), value));
             }
         } else if way.is_response && !matches!(name, "output" | "output_text") {
             // Beside its output, a response repeats the request.
         } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {
             walk(way.member(name), value, met);
+        }
+    }
+}
+
+/// What tokens spell: the text that was said goes to `said`, what else was likely to `others`.
+pub(super) fn spell(tokens: Node<'_>, is_other: bool, said: &mut String, others: &mut Vec<String>) {
+    for item in tokens.items() {
+        match item.str() {
+            Some(token) if !is_other => said.push_str(&token),
+            Some(token) => others.push(token.into_owned()),
+            None => spell(item, is_other, said, others),
+        }
+    }
+    for (name, value) in tokens.members() {
+        let is_other = is_other || LIKELY.contains(&name.as_ref());
+        match value.str() {
+            Some(token) if name == "token" && !is_other => said.push_str(&token),
+            Some(token) if name == "token" => others.push(token.into_owned()),
+            // Completions have objects of tokens.
+            _ if is_other && value.kind() == Kind::Number => others.push(name.into_owned()),
+            _ => spell(value, is_other, said, others),
         }
     }
 }
