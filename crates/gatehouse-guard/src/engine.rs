@@ -1,6 +1,6 @@
 //! Guardrails bound to places, accounts and actions, run over a whole body.
 
-use crate::Detector;
+use crate::{Detector, arguments};
 use bytes::Bytes;
 use gatehouse_core::call::Scope;
 use gatehouse_core::content::{Edit, Place, Span};
@@ -158,6 +158,10 @@ impl Active {
     /// # Errors
     /// `guard_blocked` or `guard_unavailable`.
     pub fn judge_text(&self, text: &str, place: Place, tally: &mut Tally) -> Result<Option<String>, Error> {
+        // Free-form input is any text, and JSON only when it looks so.
+        if place == Place::ToolArguments && text.trim_start().starts_with(['{', '[']) {
+            return arguments::judge(self, text, false, 0, Extent::Whole, tally);
+        }
         self.judge_rest(text, 0, place, Extent::Whole, tally)
     }
 

@@ -4,11 +4,13 @@
 //! been found. What is found is cut out of the frames that carry it; a block ends the stream before any
 //! of it has passed.
 
+use crate::arguments;
 use crate::engine::{Active, Extent, Tally};
 use bytes::Bytes;
 use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::{Block, ChatEvent, Citations, Extension, RawJson};
+use gatehouse_wire::free_form::FRAME;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::watch::texts_of;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,6 +58,10 @@ enum Key {
 /// The text that has not passed yet, and which frames it came in.
 struct OpenText {
     place: Place,
+    /// Whether it is JSON, and what is kept of it begins in a string.
+    json: Option<bool>,
+    /// How many bytes at its beginning are not the model's words but ours.
+    ours: usize,
     /// What it is said in, where that is told.
     scope: Option<u64>,
     /// The end of what has passed, so that what stands before a finding is seen, and all that has not.
@@ -170,13 +176,23 @@ impl<F> Window<F> {
             }
             ChatEvent::Delta { index, text, .. } => {
                 let key = Key::Block(*index);
-                self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                let open = self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                if open.place == Place::ToolArguments {
+                    open.json.get_or_insert_with(|| {
+                        // The frame of a free-form input is of our own making.
+                        open.ours = if text.starts_with(FRAME.0) { FRAME.0.len() } else { 0 };
+                        false
+                    });
+                }
                 judge = Some(key);
             }
-            ChatEvent::Aside { key, scope, place, text, .. } if self.active.any_at(&[*place]) => {
+            ChatEvent::Aside { key, scope, place, is_json, text, .. } if self.active.any_at(&[*place]) => {
                 let key = Key::Aside(*key);
                 let open = self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
                 open.scope = Some(*scope);
+                if *is_json {
+                    open.json.get_or_insert(false);
+                }
                 judge = Some(key);
             }
             ChatEvent::Spelled { key, text, others, .. } if self.active.any_at(&[Place::Output]) => {
@@ -260,14 +276,23 @@ impl<F> Window<F> {
     /// Judges the text that has not passed, and lets pass what is far enough from its end.
     fn judge(&mut self, key: Key, extent: Extent) -> Result<(), Error> {
         let Some(mut block) = self.texts.remove(&key) else { return Ok(()) };
-        let judged = self.active.judge_rest(&block.text, block.passed, block.place, extent, &mut self.tally);
+        let from = block.passed.max(block.ours);
+        let judged = match block.json {
+            Some(inside) => {
+                arguments::judge(&self.active, &block.text, inside, from, extent, &mut self.tally)
+            }
+            None => self.active.judge_rest(&block.text, from, block.place, extent, &mut self.tally),
+        };
         if let Some(changed) = judged? {
             self.changed.extend(block.scope);
             self.spread(&mut block, &changed);
         }
         let safe = match extent {
             Extent::Whole => block.text.len(),
-            Extent::Partial => block.text.len().saturating_sub(self.lookbehind),
+            Extent::Partial => match block.json {
+                Some(inside) => arguments::safe(&block.text, inside, self.lookbehind),
+                None => block.text.len().saturating_sub(self.lookbehind),
+            },
         };
         let mut passed = block.passed;
         while let Some(piece) = block.pieces.front() {
@@ -278,9 +303,16 @@ impl<F> Window<F> {
             self.unwait(piece.frame);
             block.pieces.pop_front();
         }
-        let keep_from = (passed.saturating_sub(self.lookbehind)..=passed)
-            .find(|at| block.text.is_char_boundary(*at))
-            .unwrap_or(passed);
+        let keep_from = if let Some(inside) = &mut block.json {
+            let (from, is_inside) = arguments::keep_from(&block.text, *inside, passed, self.lookbehind);
+            *inside = is_inside;
+            from
+        } else {
+            (passed.saturating_sub(self.lookbehind)..=passed)
+                .find(|at| block.text.is_char_boundary(*at))
+                .unwrap_or(passed)
+        };
+        block.ours = block.ours.saturating_sub(keep_from);
         block.text.drain(..keep_from);
         block.passed = passed - keep_from;
         self.texts.insert(key, block);
@@ -356,7 +388,15 @@ impl<F> Window<F> {
 
 impl OpenText {
     fn new(place: Place) -> Self {
-        Self { place, scope: None, text: String::new(), passed: 0, pieces: VecDeque::new() }
+        Self {
+            place,
+            json: None,
+            ours: 0,
+            scope: None,
+            text: String::new(),
+            passed: 0,
+            pieces: VecDeque::new(),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn at_the_end_of_an_answer_a_word_is_a_word() {
 }
 
 fn aside(key: u32, text: &str) -> ChatEvent {
-    ChatEvent::Aside { key, scope: 3, place: Place::Output, text: text.to_owned(), at: 0..0 }
+    ChatEvent::Aside { key, scope: 3, place: Place::Output, is_json: false, text: text.to_owned(), at: 0..0 }
 }
 
 #[test]
@@ -110,6 +110,30 @@ fn what_spells_a_text_is_judged_like_one_and_goes_after_one_has_changed() {
     assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(3, "?", "")]), [true, true]);
     assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(4, "?", "")]), [true, false]);
     assert_eq!(changed(vec![aside(7, "by"), spelled(3, "by", "Nightingale")]), [false, true]);
+}
+
+#[test]
+fn arguments_are_judged_decoded_wherever_they_are_cut() {
+    let raw = r#"{"input":"the \u004eight\u0069ngale \"x\" lorem ipsum dolor sit amet consectetur","nightingale":1}"#;
+    let expected = raw.replace(r"\u004eight\u0069ngale", "[REDACTED]").replace("nightingale", "[REDACTED]");
+    let guards = Guards::new(vec![words(Action::Redact, &[Place::ToolArguments])]);
+    for size in 1..raw.len() {
+        let mut window = Window::new(guards.for_scope(&Scope::default()));
+        let mut out = String::new();
+        for start in (0..raw.len()).step_by(size) {
+            let text = raw[start..raw.len().min(start + size)].to_owned();
+            let place = Place::ToolArguments;
+            let piece = ChatEvent::Aside { key: 1, scope: 0, place, is_json: true, text, at: 0..0 };
+            window.push(0, 1, vec![piece]).unwrap();
+        }
+        window.finish().unwrap();
+        while let Some(held) = window.pop() {
+            if let Some(ChatEvent::Aside { text, .. }) = held.events.first() {
+                out.push_str(text);
+            }
+        }
+        assert_eq!(out, expected, "{size}");
+    }
 }
 
 #[test]

@@ -143,7 +143,10 @@ impl Watched {
         let key = if way.is_piece { self.key(way) } else { None };
         let words = text.str().map_or_else(|| text.raw().to_owned(), Cow::into_owned);
         Some(match key {
-            Some(key) => ChatEvent::Aside { key, scope: way.scope, place: way.place, text: words, at },
+            Some(key) => {
+                let Way { scope, place, is_json, .. } = way;
+                ChatEvent::Aside { key, scope, place, is_json, text: words, at }
+            }
             None => ChatEvent::Repeat { place: way.place, text: words, at },
         })
     }

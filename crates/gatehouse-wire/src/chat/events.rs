@@ -85,6 +85,8 @@ pub enum ChatEvent {
         scope: u64,
         /// What it is to the conversation.
         place: Place,
+        /// Whether the text is JSON.
+        is_json: bool,
         /// The piece.
         text: String,
         /// Where it stands in the frame's data. Where a delta stands there too, this counts for edits.

@@ -141,6 +141,8 @@ pub(super) struct Way {
     carries: bool,
     /// Whether a text right here is a piece.
     pub(super) is_piece: bool,
+    /// Whether a text right here is JSON.
+    pub(super) is_json: bool,
     /// Inside of arguments every name and number is the model's word.
     in_arguments: bool,
 }
@@ -178,6 +180,7 @@ impl Way {
             is_row: false,
             carries: true,
             is_piece: false,
+            is_json: kind.contains("arguments"),
             in_arguments: false,
         };
         way.into(root)
@@ -201,6 +204,7 @@ impl Way {
             is_row: self.carries && ROWS.contains(&name),
             carries: self.carries && CARRIERS.contains(&name),
             is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
+            is_json: matches!(name, "arguments" | "partial_json") || (self.at_root && self.is_json),
             in_arguments: self.in_arguments || is_arguments,
             ..self
         }

@@ -54,6 +54,14 @@ const CHAT: &[Case] = &[
         ],
     ),
     (
+        "arguments whose escapes hide a word",
+        &[
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a\":\"\\n{A}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{B}\\n\"}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        ],
+    ),
+    (
         "words around a call",
         &[
             r#"{"choices":[{"index":0,"delta":{"content":"{A}"}}]}"#,
