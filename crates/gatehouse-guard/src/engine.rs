@@ -1,6 +1,8 @@
 //! Guardrails bound to places, accounts and actions, run over a whole body.
 
-use crate::{Detector, arguments};
+pub(crate) mod arguments;
+
+use crate::Detector;
 use bytes::Bytes;
 use gatehouse_core::call::Scope;
 use gatehouse_core::content::{Edit, Place, Span};

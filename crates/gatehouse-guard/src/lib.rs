@@ -7,7 +7,6 @@
 //! There is one enforcement point: the spans of a body and the events of a stream. No guardrail knows
 //! protocols, providers or whether it looks at a request or an answer.
 
-mod arguments;
 pub mod engine;
 pub mod window;
 pub mod words;

@@ -4,7 +4,7 @@
 //! been found. What is found is cut out of the frames that carry it; a block ends the stream before any
 //! of it has passed.
 
-use crate::arguments;
+use crate::engine::arguments;
 use crate::engine::{Active, Extent, Tally};
 use bytes::Bytes;
 use gatehouse_core::content::{Place, Span, splice};

@@ -4,7 +4,7 @@
 //! What is changed is written so that the text stays JSON. A text that is not well formed is cut at its quotes
 //! like any other: no part of it goes unjudged.
 
-use crate::engine::{Active, Extent, Tally};
+use super::{Active, Extent, Tally};
 use bytes::Bytes;
 use gatehouse_core::content::Edit;
 use gatehouse_core::content::{Place, splice};
