@@ -1,5 +1,7 @@
 //! Guardrails bound to places, accounts and actions, run over a whole body.
 
+pub(crate) mod arguments;
+
 use crate::Detector;
 use bytes::Bytes;
 use gatehouse_core::call::Scope;
@@ -158,6 +160,10 @@ impl Active {
     /// # Errors
     /// `guard_blocked` or `guard_unavailable`.
     pub fn judge_text(&self, text: &str, place: Place, tally: &mut Tally) -> Result<Option<String>, Error> {
+        // Free-form input is any text, and JSON only when it looks so.
+        if place == Place::ToolArguments && text.trim_start().starts_with(['{', '[']) {
+            return arguments::judge(self, text, false, 0, Extent::Whole, tally);
+        }
         self.judge_rest(text, 0, place, Extent::Whole, tally)
     }
 

@@ -4,14 +4,16 @@
 //! been found. What is found is cut out of the frames that carry it; a block ends the stream before any
 //! of it has passed.
 
+use crate::engine::arguments;
 use crate::engine::{Active, Extent, Tally};
 use bytes::Bytes;
 use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::{Block, ChatEvent, Citations, Extension, RawJson};
+use gatehouse_wire::free_form::FRAME;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::watch::texts_of;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many bytes of frames may wait. Beyond it, a provider is padding what a guardrail waits for.
 pub const HELD_BYTES_MAX: usize = 1 << 20;
@@ -25,6 +27,8 @@ pub struct Window<F> {
     /// How many frames have left at the front: the number of a held frame is its position plus this.
     left: usize,
     texts: BTreeMap<Key, OpenText>,
+    /// The choices, blocks or items of which a text has changed.
+    changed: BTreeSet<u64>,
     tally: Tally,
 }
 
@@ -54,6 +58,12 @@ enum Key {
 /// The text that has not passed yet, and which frames it came in.
 struct OpenText {
     place: Place,
+    /// Whether it is JSON, and what is kept of it begins in a string.
+    json: Option<bool>,
+    /// How many bytes at its beginning are not the model's words but ours.
+    ours: usize,
+    /// What it is said in, where that is told.
+    scope: Option<u64>,
     /// The end of what has passed, so that what stands before a finding is seen, and all that has not.
     text: String,
     /// How many bytes of `text` have passed.
@@ -82,6 +92,7 @@ impl<F> Window<F> {
             held_bytes: 0,
             left: 0,
             texts: BTreeMap::new(),
+            changed: BTreeSet::new(),
             tally: Tally::default(),
         }
     }
@@ -96,8 +107,15 @@ impl<F> Window<F> {
         self.held.push_back(Held { frame, events: Vec::new(), changed: Vec::new(), bytes, waiting: 0 });
         // Until all of it was judged; one with something to block in it waits for ever.
         self.wait(number);
+        let beside = beside(&events);
         for (at, event) in events.into_iter().enumerate() {
-            self.take(number, at, event)?;
+            match &event {
+                // What the caller sees of it is told once more, with all that it belongs to.
+                ChatEvent::Delta { at: Some(own), .. } if beside.binary_search(&own.start).is_ok() => {
+                    self.put(number, event);
+                }
+                _ => self.take(number, at, event)?,
+            }
         }
         self.unwait(number);
         let waits = self.held.front().is_some_and(|held| held.waiting > 0);
@@ -116,8 +134,15 @@ impl<F> Window<F> {
         if self.held.front()?.waiting > 0 {
             return None;
         }
-        let held = self.held.pop_front()?;
+        let mut held = self.held.pop_front()?;
         self.left += 1;
+        // Frames leave in order: what spells a text that has changed comes with it, or behind it.
+        let changed = &self.changed;
+        let spelling = (0..).zip(&held.events).filter_map(|(at, event)| match event {
+            ChatEvent::Spelled { scope, .. } if changed.contains(scope) => Some(at),
+            _ => None,
+        });
+        held.changed.extend(spelling);
         self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
         Some(held)
     }
@@ -151,13 +176,34 @@ impl<F> Window<F> {
             }
             ChatEvent::Delta { index, text, .. } => {
                 let key = Key::Block(*index);
-                self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                let open = self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                if open.place == Place::ToolArguments {
+                    open.json.get_or_insert_with(|| {
+                        // The frame of a free-form input is of our own making.
+                        open.ours = if text.starts_with(FRAME.0) { FRAME.0.len() } else { 0 };
+                        false
+                    });
+                }
                 judge = Some(key);
             }
-            ChatEvent::Aside { key, place, text, .. } if self.active.any_at(&[*place]) => {
+            ChatEvent::Aside { key, scope, place, is_json, text, .. } if self.active.any_at(&[*place]) => {
                 let key = Key::Aside(*key);
-                self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
+                let open = self.grow(key, *place, text, Piece { frame, event: at, bytes: text.len() });
+                open.scope = Some(*scope);
+                if *is_json {
+                    open.json.get_or_insert(false);
+                }
                 judge = Some(key);
+            }
+            ChatEvent::Spelled { key, text, others, .. } if self.active.any_at(&[Place::Output]) => {
+                let key = Key::Aside(*key);
+                self.grow(key, Place::Output, text, Piece { frame, event: at, bytes: text.len() });
+                judge = Some(key);
+                for other in others {
+                    if self.active.judge_text(other, Place::Output, &mut self.tally)?.is_some() {
+                        self.mark_changed(frame, at);
+                    }
+                }
             }
             ChatEvent::Repeat { place, text, .. } => {
                 if let Some(changed) = self.active.judge_text(text, *place, &mut self.tally)? {
@@ -185,10 +231,11 @@ impl<F> Window<F> {
         Ok(())
     }
 
-    fn grow(&mut self, key: Key, place: Place, text: &str, piece: Piece) {
+    fn grow(&mut self, key: Key, place: Place, text: &str, piece: Piece) -> &mut OpenText {
         let open = self.texts.entry(key).or_insert_with(|| OpenText::new(place));
         open.text.push_str(text);
         open.pieces.push_back(piece);
+        open
     }
 
     /// Judges what citations say of their sources, in either form that may be written.
@@ -229,13 +276,23 @@ impl<F> Window<F> {
     /// Judges the text that has not passed, and lets pass what is far enough from its end.
     fn judge(&mut self, key: Key, extent: Extent) -> Result<(), Error> {
         let Some(mut block) = self.texts.remove(&key) else { return Ok(()) };
-        let judged = self.active.judge_rest(&block.text, block.passed, block.place, extent, &mut self.tally);
+        let from = block.passed.max(block.ours);
+        let judged = match block.json {
+            Some(inside) => {
+                arguments::judge(&self.active, &block.text, inside, from, extent, &mut self.tally)
+            }
+            None => self.active.judge_rest(&block.text, from, block.place, extent, &mut self.tally),
+        };
         if let Some(changed) = judged? {
+            self.changed.extend(block.scope);
             self.spread(&mut block, &changed);
         }
         let safe = match extent {
             Extent::Whole => block.text.len(),
-            Extent::Partial => block.text.len().saturating_sub(self.lookbehind),
+            Extent::Partial => match block.json {
+                Some(inside) => arguments::safe(&block.text, inside, self.lookbehind),
+                None => block.text.len().saturating_sub(self.lookbehind),
+            },
         };
         let mut passed = block.passed;
         while let Some(piece) = block.pieces.front() {
@@ -246,9 +303,16 @@ impl<F> Window<F> {
             self.unwait(piece.frame);
             block.pieces.pop_front();
         }
-        let keep_from = (passed.saturating_sub(self.lookbehind)..=passed)
-            .find(|at| block.text.is_char_boundary(*at))
-            .unwrap_or(passed);
+        let keep_from = if let Some(inside) = &mut block.json {
+            let (from, is_inside) = arguments::keep_from(&block.text, *inside, passed, self.lookbehind);
+            *inside = is_inside;
+            from
+        } else {
+            (passed.saturating_sub(self.lookbehind)..=passed)
+                .find(|at| block.text.is_char_boundary(*at))
+                .unwrap_or(passed)
+        };
+        block.ours = block.ours.saturating_sub(keep_from);
         block.text.drain(..keep_from);
         block.passed = passed - keep_from;
         self.texts.insert(key, block);
@@ -324,8 +388,29 @@ impl<F> Window<F> {
 
 impl OpenText {
     fn new(place: Place) -> Self {
-        Self { place, text: String::new(), passed: 0, pieces: VecDeque::new() }
+        Self {
+            place,
+            json: None,
+            ours: 0,
+            scope: None,
+            text: String::new(),
+            passed: 0,
+            pieces: VecDeque::new(),
+        }
     }
+}
+
+/// Where the texts stand that are told as the caller puts them together.
+fn beside(events: &[ChatEvent]) -> Vec<usize> {
+    let mut starts: Vec<usize> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Aside { at, .. } | ChatEvent::Repeat { at, .. } => Some(at.start),
+            _ => None,
+        })
+        .collect();
+    starts.sort_unstable();
+    starts
 }
 
 /// Which guardrails look at a block.

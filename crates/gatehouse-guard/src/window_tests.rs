@@ -66,7 +66,7 @@ fn at_the_end_of_an_answer_a_word_is_a_word() {
 }
 
 fn aside(key: u32, text: &str) -> ChatEvent {
-    ChatEvent::Aside { key, place: Place::Output, text: text.to_owned(), at: 0..0 }
+    ChatEvent::Aside { key, scope: 3, place: Place::Output, is_json: false, text: text.to_owned(), at: 0..0 }
 }
 
 #[test]
@@ -82,6 +82,58 @@ fn texts_beside_the_blocks_are_held_changed_and_let_go_like_theirs() {
     window.finish().unwrap();
     let second = window.pop().unwrap();
     assert_eq!((&second.events[1], second.changed), (&aside(7, ""), vec![1]));
+}
+
+/// What spells a word goes, whether it comes before its text, with it or behind it.
+#[test]
+fn what_spells_a_text_is_judged_like_one_and_goes_after_one_has_changed() {
+    let spelled = |scope: u64, text: &str, other: &str| ChatEvent::Spelled {
+        key: 9,
+        scope,
+        text: text.to_owned(),
+        others: vec![other.to_owned()],
+        at: 0..0,
+        is_list: false,
+    };
+    let changed = |frames: Vec<ChatEvent>| {
+        let mut window = window(Action::Redact);
+        frames.into_iter().for_each(|event| window.push(0, 1, vec![event]).unwrap());
+        window.finish().unwrap();
+        std::iter::from_fn(|| window.pop()).map(|held| !held.changed.is_empty()).collect::<Vec<_>>()
+    };
+    let (first, second) = ("by Nigh", "tingale.");
+    assert_eq!(
+        changed(vec![spelled(3, first, ""), spelled(3, second, ""), aside(7, first), aside(7, second)]),
+        [true; 4]
+    );
+    // Tokens may be bytes that spell nothing by themselves.
+    assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(3, "?", "")]), [true, true]);
+    assert_eq!(changed(vec![aside(7, "by Nightingale."), spelled(4, "?", "")]), [true, false]);
+    assert_eq!(changed(vec![aside(7, "by"), spelled(3, "by", "Nightingale")]), [false, true]);
+}
+
+#[test]
+fn arguments_are_judged_decoded_wherever_they_are_cut() {
+    let raw = r#"{"input":"the \u004eight\u0069ngale \"x\" lorem ipsum dolor sit amet consectetur","nightingale":1}"#;
+    let expected = raw.replace(r"\u004eight\u0069ngale", "[REDACTED]").replace("nightingale", "[REDACTED]");
+    let guards = Guards::new(vec![words(Action::Redact, &[Place::ToolArguments])]);
+    for size in 1..raw.len() {
+        let mut window = Window::new(guards.for_scope(&Scope::default()));
+        let mut out = String::new();
+        for start in (0..raw.len()).step_by(size) {
+            let text = raw[start..raw.len().min(start + size)].to_owned();
+            let place = Place::ToolArguments;
+            let piece = ChatEvent::Aside { key: 1, scope: 0, place, is_json: true, text, at: 0..0 };
+            window.push(0, 1, vec![piece]).unwrap();
+        }
+        window.finish().unwrap();
+        while let Some(held) = window.pop() {
+            if let Some(ChatEvent::Aside { text, .. }) = held.events.first() {
+                out.push_str(text);
+            }
+        }
+        assert_eq!(out, expected, "{size}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const HEAD: &str = r#"{"type":"object","properties":{"input":{"type":"string","d
 const TAIL: &str = r#""}},"required":["input"],"additionalProperties":false}"#;
 
 /// What stands in front of and behind the text in [`arguments`].
-pub(crate) const FRAME: (&str, &str) = ("{\"input\":\"", "\"}");
+pub const FRAME: (&str, &str) = ("{\"input\":\"", "\"}");
 
 /// The schema of the function: one text, described by the grammar that it must follow, if there is one.
 pub(crate) fn schema(grammar: Option<Node<'_>>) -> RawJson {

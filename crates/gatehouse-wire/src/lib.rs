@@ -14,7 +14,7 @@ pub mod completions;
 mod cut;
 pub mod embeddings;
 pub mod error;
-mod free_form;
+pub mod free_form;
 pub mod gemini;
 pub mod json;
 mod kept;

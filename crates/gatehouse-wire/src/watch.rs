@@ -2,15 +2,16 @@
 //!
 //! A dialect's decoder says what an answer *means*; some texts of a frame have no place in that, or another
 //! form there: free-form input inside of arguments, arguments that are an object or come before their name,
-//! further choices, results of hosted tools, what a server says twice. Where the caller gets the frames as
-//! they are, [`Watched`] walks each frame once more and tells every text that the decoder has not told with
-//! its place: as [`ChatEvent::Aside`] where it comes in pieces, as [`ChatEvent::Repeat`] where it is whole.
+//! further choices, results of hosted tools, what a server says twice. Nor are its blocks the texts that the
+//! caller puts together: words before and behind a call are two blocks, and one `content`. Where the caller
+//! gets the frames as they are, [`Watched`] walks each frame once more and tells every text with its place:
+//! as [`ChatEvent::Aside`] where it comes in pieces, as [`ChatEvent::Repeat`] where it is whole.
 //! Log probabilities spell a text a second time, as [`ChatEvent::Spelled`]; they go when it changes.
 //! So what is judged is what the caller sees, in whatever dialect, and each of it can be edited in place.
 
 mod walk;
 
-use self::walk::{Met, Way, kind_of, walk};
+use self::walk::{Met, Way, kind_of, spell, walk};
 use crate::chat::ChatEvent;
 use crate::codec::StreamDecoder;
 use crate::json::{Doc, Node, Strictness};
@@ -55,10 +56,17 @@ pub fn texts_of<'a>(block: Node<'a>, found: &mut dyn FnMut(Node<'a>, Place)) {
     });
 }
 
-/// Adds the texts of an answer in one piece that `spans` lack, and gives the edits that take out what spells
-/// its texts once more: to be made when one of them changes.
+/// What spells texts of an answer in one piece once more.
+pub struct Spelled {
+    /// Takes it out: to be made when one of the answer's texts changes, or one of these.
+    pub edit: Edit,
+    /// What it spells, and what could have stood there instead.
+    pub texts: Vec<String>,
+}
+
+/// Adds the texts of an answer in one piece that `spans` lack, and gives what spells its texts once more.
 #[must_use]
-pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Edit> {
+pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Spelled> {
     let mut told: Vec<usize> = spans.iter().map(|span| span.range.start).collect();
     told.sort_unstable();
     let mut spelled = Vec::new();
@@ -69,7 +77,12 @@ pub fn complete(answer: Node<'_>, spans: &mut Vec<Span>) -> Vec<Edit> {
                 spans.push(Span { range, place: way.place });
             }
         }
-        Met::Spelled(tokens) => spelled.push(unspelled(tokens.range(), tokens.is_array())),
+        Met::Spelled(_, tokens) => {
+            let (mut said, mut texts) = (String::new(), Vec::new());
+            spell(tokens, false, &mut said, &mut texts);
+            texts.push(said);
+            spelled.push(Spelled { edit: unspelled(tokens.range(), tokens.is_array()), texts });
+        }
         Met::End(_) => {}
     });
     spans.sort_unstable_by_key(|span| span.range.start);
@@ -93,7 +106,7 @@ impl Watched {
 
     fn watch(&mut self, root: Node<'_>, name: &str, before: usize, out: &mut Vec<ChatEvent>) {
         let place_of = |event: &ChatEvent| match event {
-            ChatEvent::Delta { at: Some(at), .. } | ChatEvent::Repeat { at, .. } => Some(at.start),
+            ChatEvent::Repeat { at, .. } => Some(at.start),
             _ => None,
         };
         let mut told: Vec<usize> = out.iter().skip(before).filter_map(place_of).collect();
@@ -112,9 +125,7 @@ impl Watched {
                     touched.push(way.scope);
                 }
             }
-            Met::Spelled(tokens) => {
-                out.push(ChatEvent::Spelled { at: tokens.range(), is_list: tokens.is_array() });
-            }
+            Met::Spelled(way, tokens) => out.push(self.spelled(way, tokens)),
             Met::End(scope) => ended.push(scope),
         });
         touched.sort_unstable();
@@ -123,31 +134,48 @@ impl Watched {
         ended.into_iter().for_each(|scope| self.end(scope, scope, |_| true, out));
     }
 
-    /// What is to be told of a text; nothing when the decoder has told it with its place.
+    /// What is to be told of a text; nothing when the decoder has told it as a whole.
     fn text(&mut self, way: Way, text: Node<'_>, told: &[usize]) -> Option<ChatEvent> {
         let at = text.inner_range();
-        let known = (way.scope, way.path);
-        if at.is_empty() {
+        if at.is_empty() || (!way.is_piece && told.binary_search(&at.start).is_ok()) {
             return None;
         }
-        let mut key = self.running.get_mut(&known).filter(|_| way.is_piece).map(|running| {
-            running.has_grown = true;
-            running.key
-        });
-        // What has begun aside goes on aside: only there has all of it been seen.
-        if key.is_none() && told.binary_search(&at.start).is_ok() {
-            return None;
-        }
-        if key.is_none() && way.is_piece && self.running.len() < ASIDES_MAX {
-            key = Some(self.next);
-            self.running.insert(known, Running { key: self.next, has_grown: true, quiet: 0 });
-            self.next = self.next.wrapping_add(1);
-        }
+        let key = if way.is_piece { self.key(way) } else { None };
         let words = text.str().map_or_else(|| text.raw().to_owned(), Cow::into_owned);
         Some(match key {
-            Some(key) => ChatEvent::Aside { key, place: way.place, text: words, at },
+            Some(key) => {
+                let Way { scope, place, is_json, .. } = way;
+                ChatEvent::Aside { key, scope, place, is_json, text: words, at }
+            }
             None => ChatEvent::Repeat { place: way.place, text: words, at },
         })
+    }
+
+    fn spelled(&mut self, way: Way, tokens: Node<'_>) -> ChatEvent {
+        let (mut text, mut others) = (String::new(), Vec::new());
+        spell(tokens, false, &mut text, &mut others);
+        let key = self.key(way).unwrap_or_else(|| {
+            others.push(std::mem::take(&mut text));
+            u32::MAX
+        });
+        let (at, is_list) = (tokens.range(), tokens.is_array());
+        ChatEvent::Spelled { key, scope: way.scope, text, others, at, is_list }
+    }
+
+    /// The text that a piece belongs to; `None` when too many are running.
+    fn key(&mut self, way: Way) -> Option<u32> {
+        let known = (way.scope, way.path);
+        if let Some(running) = self.running.get_mut(&known) {
+            running.has_grown = true;
+            return Some(running.key);
+        }
+        if self.running.len() >= ASIDES_MAX {
+            return None;
+        }
+        let key = self.next;
+        self.running.insert(known, Running { key, has_grown: true, quiet: 0 });
+        self.next = self.next.wrapping_add(1);
+        Some(key)
     }
 
     /// Those texts of these scopes are over.
@@ -204,10 +232,13 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::{QUIET_FRAMES_MAX, Watched, complete};
+    use crate::anthropic::Messages;
     use crate::chat::ChatEvent;
     use crate::codec::{Codec, StreamDecoder as _};
+    use crate::gemini::Gemini;
     use crate::json::{Doc, Strictness, unescape};
     use crate::openai_chat::OpenAiChat;
+    use crate::openai_responses::OpenAiResponses;
     use crate::sse::Frame;
     use bytes::Bytes;
     use gatehouse_core::content::Place;
@@ -243,13 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_beside_words_that_are_told() {
+    fn words_are_told_as_the_caller_puts_them_together() {
         let told = chat(&[
             r#"{"index":0,"delta":{"role":"assistant","content":"a"}}"#,
             r#"{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}"#,
             r#"{"index":0,"delta":{},"finish_reason":"stop"}"#,
         ]);
-        assert_eq!(told, [""; 0]);
+        assert_eq!(told, ["output 0 a", "tool_arguments 1 {}", "end 0", "end 1"]);
     }
 
     #[test]
@@ -259,11 +290,46 @@ mod tests {
             r#"{"index":1,"delta":{"content":"b"},"logprobs":{"content":[{"token":"b"}]}}"#,
             r#"{"index":1,"delta":{},"finish_reason":"stop"}"#,
         ]);
-        assert_eq!(told, ["output 0 a\n", "output 1 x", "output 0 b", "spelled", "end 0"]);
+        assert_eq!(told, ["output 0 a\n", "output 1 x", "output 0 b", "spelled", "end 2", "end 0"]);
+        let told = chat(&[
+            r#"{"index":0,"delta":{"content":"a"}}"#,
+            r#"{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]}}"#,
+            r#"{"index":0,"delta":{"content":[{"type":"thinking","thinking":"t"},{"type":"text","text":"b"}]}}"#,
+            r#"{"index":0,"delta":{"content":[{"type":"text","text":"c"}]}}"#,
+        ]);
+        assert_eq!(told, ["output 0 a", "output 1 t", "output 2 b", "output 2 c"]);
     }
 
     #[test]
-    fn what_began_aside_goes_on_aside_and_arguments_are_read_to_the_last_name() {
+    fn pieces_are_known_by_their_block_their_part_and_their_kind() {
+        let gemini =
+            |parts: &str| format!(r#"{{"candidates":[{{"index":1,"content":{{"parts":[{parts}]}}}}]}}"#);
+        let thought = r#"{"text":"h","thought":true}"#;
+        let both = format!(r#"{thought},{{"text":"a"}}"#);
+        let told = beside(&Gemini, &[gemini(thought), gemini(&both), gemini(r#"{"text":"b"}"#)]);
+        assert_eq!(told, ["output 0 h", "output 0 h", "output 1 a", "output 1 b"]);
+        let said = |part: u8, text: &str| {
+            format!(
+                r#"{{"type":"response.output_text.delta","output_index":1,"content_index":{part},"delta":"{text}"}}"#
+            )
+        };
+        let told = beside(&OpenAiResponses, &[said(0, "a"), said(1, "x"), said(0, "b")]);
+        assert_eq!(told, ["output 0 a", "output 1 x", "output 0 b"]);
+        let told = beside(
+            &Messages,
+            &[
+                r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":"a"}}"#,
+                r#"{"type":"content_block_delta","index":3,"delta":{"type":"text_delta","text":"x"}}"#,
+                r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"b"}}"#,
+                r#"{"type":"content_block_stop","index":2}"#,
+            ]
+            .map(str::to_owned),
+        );
+        assert_eq!(told, ["output 0 a", "output 1 x", "output 0 b", "end 0"]);
+    }
+
+    #[test]
+    fn arguments_without_a_name_are_told_and_others_are_read_to_the_last_name() {
         let call = |rest: &str| format!(r#"{{"index":0,"delta":{{"tool_calls":[{{"index":0,{rest}}}]}}}}"#);
         let told = chat(&[
             &call(r#""id":"c","function":{"arguments":"{\"a\":"}"#),
@@ -279,8 +345,9 @@ mod tests {
         let thought = r#"{"index":0,"delta":{"reasoning":"h","reasoning_details":[{"type":"reasoning.text","text":"h"}]}}"#;
         let word = r#"{"index":0,"delta":{"content":"w"}}"#;
         let frames = |words: u8| [vec![thought], vec![word; usize::from(words)]].concat();
-        assert_eq!(chat(&frames(QUIET_FRAMES_MAX - 1)), ["output 0 h"]);
-        assert_eq!(chat(&frames(QUIET_FRAMES_MAX)), ["output 0 h", "end 0"]);
+        let ended = |words| chat(&frames(words)).iter().filter(|told| told.starts_with("end")).count();
+        assert_eq!(ended(QUIET_FRAMES_MAX - 1), 0);
+        assert_eq!(ended(QUIET_FRAMES_MAX), 2);
     }
 
     #[test]

@@ -41,11 +41,19 @@ pub fn of_texts(events: &[ChatEvent], changed: &[usize]) -> Vec<Edit> {
     changed.sort_unstable();
     changed.dedup();
     let spelled = events.iter().filter_map(|event| match event {
-        ChatEvent::Spelled { at, is_list } => Some(unspelled(at.clone(), *is_list)),
+        ChatEvent::Spelled { at, is_list, .. } => Some(unspelled(at.clone(), *is_list)),
         _ => None,
     });
     changed.into_iter().filter_map(|at| edit(events.get(at)?)).chain(spelled).collect()
 }
+
+/// Whether what spells the texts of a frame is taken out with them.
+pub fn is_unspelled(events: &[ChatEvent], changed: &[usize]) -> bool {
+    !changed.is_empty() && events.iter().any(|event| matches!(event, ChatEvent::Spelled { .. }))
+}
+
+/// How the loss of log probabilities is named.
+pub const SPELLED: &str = "logprobs";
 
 /// A text cannot be replaced.
 pub fn cannot() -> Error {

@@ -404,6 +404,9 @@ impl Relay {
             self.out.extend_from_slice(&mid_stream(self.opened.front, error, &id));
         } else {
             let hidden = if self.opened.hide_usage { edit::for_usage(events) } else { None };
+            if edit::is_unspelled(events, changed) {
+                self.trail.left_out(edit::SPELLED);
+            }
             edit::write(frame, edit::of_texts(events, changed), hidden, &mut self.out)?;
         }
         for event in events {

@@ -81,14 +81,24 @@ fn judged(
     let mut spans = codec.answer_spans(&doc);
     let spelled = watch::complete(doc.root(), &mut spans);
     let mut judged = call.guards.judge(doc.text(), &spans);
+    let mut is_spelled = false;
+    for text in spelled.iter().flat_map(|spelled| &spelled.texts) {
+        match call.guards.judge_text(text, Place::Output, &mut judged.tally) {
+            Ok(changed) => is_spelled |= changed.is_some(),
+            Err(error) => judged.stopped = judged.stopped.or(Some(error)),
+        }
+    }
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
         return Err(error);
     }
-    if judged.edits.is_empty() {
+    if judged.edits.is_empty() && !is_spelled {
         Ok(doc)
     } else {
-        judged.edits.extend(spelled);
+        if !spelled.is_empty() {
+            trail.left_out(edit::SPELLED);
+        }
+        judged.edits.extend(spelled.into_iter().map(|spelled| spelled.edit));
         judged.edits.sort_by_key(|edit| edit.range.start);
         // A number cannot become a word.
         Doc::parse(splice(doc.bytes(), &judged.edits), Strictness::Provider).map_err(|_| edit::cannot())

@@ -81,8 +81,12 @@ pub enum ChatEvent {
     Aside {
         /// Which text it is a piece of.
         key: u32,
+        /// The choice, block or item that it is said in.
+        scope: u64,
         /// What it is to the conversation.
         place: Place,
+        /// Whether the text is JSON.
+        is_json: bool,
         /// The piece.
         text: String,
         /// Where it stands in the frame's data. Where a delta stands there too, this counts for edits.
@@ -93,8 +97,18 @@ pub enum ChatEvent {
         /// Which one.
         key: u32,
     },
-    /// What spells the texts of its frame once more, token by token: taken out when one of them changes.
+    /// What spells texts once more, token by token, maybe in another frame than theirs: a piece of a text
+    /// beside the blocks like [`ChatEvent::Aside`], but one that can only be taken out. It goes when it
+    /// changes itself, with a text of its frame, and after any text of its scope has changed.
     Spelled {
+        /// Which text it is a piece of; another than that which it spells.
+        key: u32,
+        /// The choice, block or item of the texts that it spells.
+        scope: u64,
+        /// What it spells.
+        text: String,
+        /// What could have stood there instead, each a text of its own.
+        others: Vec<String>,
         /// Where it stands in the frame's data.
         at: Range<usize>,
         /// Whether it is a list, else an object.

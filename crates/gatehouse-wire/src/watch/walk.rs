@@ -80,6 +80,8 @@ const NOT_LANGUAGE: &[&str] = &[
 ];
 /// Members that spell a text once more, token by token.
 const SPELLED: &[&str] = &["logprobs", "logprobsResult"];
+/// Members of these that hold the tokens that were likely.
+const LIKELY: &[&str] = &["topCandidates", "top_logprobs"];
 /// Members that hold what a model wants to be done, in any form.
 const ARGUMENTS: &[&str] = &["args", "arguments", "code", "command", "input", "partial_json"];
 /// Members through which the pieces of a running text come.
@@ -88,16 +90,23 @@ const CARRIERS: &[&str] = &[
     "candidates",
     "choices",
     "content",
+    "content_block",
     "custom",
     "delta",
     "function",
     "function_call",
+    "message",
     "parts",
     "reasoning_details",
     "thinking",
     "thinking_blocks",
     "tool_calls",
 ];
+/// Lists of pieces. Which text one goes on is said by its kind and not by its position: the next frame may
+/// lack what stood before it.
+const ROWS: &[&str] = &["content", "parts", "reasoning_details", "thinking", "thinking_blocks"];
+/// Indices of an event beside the scope that say which text it is about.
+const PARTS: &[&str] = &["content_index", "summary_index"];
 /// Members that hold a piece of a running text, when nothing but [`CARRIERS`] is around them.
 const PIECES: &[&str] = &[
     "arguments",
@@ -126,10 +135,14 @@ pub(super) struct Way {
     is_response: bool,
     /// Whether the items here are choices, each a scope of its own.
     splits: bool,
+    /// Whether the items here are pieces of a row.
+    is_row: bool,
     /// Whether all around are [`CARRIERS`].
     carries: bool,
     /// Whether a text right here is a piece.
     pub(super) is_piece: bool,
+    /// Whether a text right here is JSON.
+    pub(super) is_json: bool,
     /// Inside of arguments every name and number is the model's word.
     in_arguments: bool,
 }
@@ -139,7 +152,7 @@ pub(super) enum Met<'a> {
     /// A text that is no word of the protocol.
     Text(Way, Node<'a>),
     /// What spells the texts beside it once more.
-    Spelled(Node<'a>),
+    Spelled(Way, Node<'a>),
     /// A scope that is over.
     End(u64),
 }
@@ -150,9 +163,12 @@ impl Way {
     /// The beginning. `kind` is the name of the event.
     pub(super) fn of(root: Node<'_>, kind: &str) -> Self {
         let scope = root.opt("index").or_else(|| root.opt("output_index")).and_then(|index| index.u64());
+        // A block begins with what it says first.
+        let path = hashed(0, if kind.starts_with("content_block") { "content_block" } else { kind });
+        let part = |name: &&str| root.opt(name).and_then(|index| index.u64());
         let way = Self {
             scope: scope.unwrap_or_default(),
-            path: hashed(0, kind),
+            path: PARTS.iter().filter_map(part).fold(path, hashed),
             // Responses say in the name of the event whose piece its `delta` is.
             place: if kind.contains("_call") { Place::ToolArguments } else { Place::Output },
             at_root: true,
@@ -161,8 +177,10 @@ impl Way {
                 .and_then(|object| object.str())
                 .is_some_and(|object| object == "response"),
             splits: false,
+            is_row: false,
             carries: true,
             is_piece: false,
+            is_json: kind.contains("arguments"),
             in_arguments: false,
         };
         way.into(root)
@@ -178,22 +196,28 @@ impl Way {
     fn member(self, name: &str) -> Self {
         let is_arguments = ARGUMENTS.contains(&name);
         Self {
-            path: hashed(self.path, name),
+            path: hashed(self.path, if name == "content_block" { "delta" } else { name }),
             place: if is_arguments { Place::ToolArguments } else { self.place },
             at_root: false,
             is_response: self.at_root && name == "response",
             splits: matches!(name, "choices" | "candidates") && self.at_root,
+            is_row: self.carries && ROWS.contains(&name),
             carries: self.carries && CARRIERS.contains(&name),
             is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
+            is_json: matches!(name, "arguments" | "partial_json") || (self.at_root && self.is_json),
             in_arguments: self.in_arguments || is_arguments,
             ..self
         }
     }
 
     fn item(self, nth: u64, item: Node<'_>) -> Self {
-        let nth = item.opt("index").and_then(|index| index.u64()).unwrap_or(nth);
-        let scope = if self.splits { nth } else { self.scope };
-        Self { path: hashed(self.path, nth), scope, splits: false, ..self }
+        let index = item.opt("index").and_then(|index| index.u64());
+        let path = match index {
+            None if self.is_row => hashed(self.path, kind_in_row(item)),
+            _ => hashed(self.path, index.unwrap_or(nth)),
+        };
+        let scope = if self.splits { index.unwrap_or(nth) } else { self.scope };
+        Self { path, scope, splits: false, is_row: false, ..self }
     }
 }
 
@@ -224,12 +248,33 @@ fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
             met(Met::End(way.scope));
         } else if SPELLED.contains(&name) {
             if !value.is_null() && !value.is_empty() {
-                met(Met::Spelled(value));
+                met(Met::Spelled(way.member(name), value));
             }
         } else if way.is_response && !matches!(name, "output" | "output_text") {
             // Beside its output, a response repeats the request.
         } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {
             walk(way.member(name), value, met);
+        }
+    }
+}
+
+/// What tokens spell: the text that was said goes to `said`, what else was likely to `others`.
+pub(super) fn spell(tokens: Node<'_>, is_other: bool, said: &mut String, others: &mut Vec<String>) {
+    for item in tokens.items() {
+        match item.str() {
+            Some(token) if !is_other => said.push_str(&token),
+            Some(token) => others.push(token.into_owned()),
+            None => spell(item, is_other, said, others),
+        }
+    }
+    for (name, value) in tokens.members() {
+        let is_other = is_other || LIKELY.contains(&name.as_ref());
+        match value.str() {
+            Some(token) if name == "token" && !is_other => said.push_str(&token),
+            Some(token) if name == "token" => others.push(token.into_owned()),
+            // Completions have objects of tokens.
+            _ if is_other && value.kind() == Kind::Number => others.push(name.into_owned()),
+            _ => spell(value, is_other, said, others),
         }
     }
 }
@@ -242,6 +287,12 @@ fn is_document(object: Node<'_>, name: &str) -> bool {
 /// The type that an object gives itself.
 pub(super) fn kind_of(object: Node<'_>) -> Option<Cow<'_, str>> {
     object.opt("type")?.str()
+}
+
+/// What tells the texts of a row apart: thoughts are not words.
+fn kind_in_row(item: Node<'_>) -> (Option<Cow<'_, str>>, bool) {
+    let is_thought = item.opt("thought").and_then(|thought| thought.bool()) == Some(true);
+    (kind_of(item), is_thought)
 }
 
 fn hashed(path: u64, step: impl Hash) -> u64 {

@@ -54,6 +54,23 @@ const CHAT: &[Case] = &[
         ],
     ),
     (
+        "arguments whose escapes hide a word",
+        &[
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a\":\"\\n{A}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{B}\\n\"}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        ],
+    ),
+    (
+        "words around a call",
+        &[
+            r#"{"choices":[{"index":0,"delta":{"content":"{A}"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"{B}"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        ],
+    ),
+    (
         "further choices, sound and sources",
         &[
             r#"{"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"{A}"}}]}"#,
@@ -66,7 +83,7 @@ const CHAT: &[Case] = &[
     ),
 ];
 
-/// What spells the text once more goes with the word, and stays where there was none.
+/// What spells the text once more goes with the word and from there on, and stays where there was none.
 const SPELLED: [&str; 4] = [
     r#"{"choices":[{"index":0,"delta":{"content":"by {A}"},"logprobs":{"content":[{"token":"{A}","bytes":[79,115]}]}}]}"#,
     r#"{"choices":[{"index":0,"delta":{"content":"{B}."},"logprobs":{"content":[{"token":"{B}"}]}}]}"#,
@@ -192,6 +209,21 @@ async fn every_text_of_a_frame_is_redacted_in_place() {
     }
 }
 
+/// Gemini names no parts: which text one goes on is said by what it is.
+#[tokio::test]
+async fn parts_of_any_candidate_are_redacted_in_place_wherever_they_stand() {
+    let frames = [
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"hm {A}","thought":true},{"text":"so {A}"}]}},{"index":1,"content":{"parts":[{"text":"hm","thought":true},{"text":"so {A}"}]}}]}"#,
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"{B}"}]}},{"index":1,"content":{"parts":[{"text":"{B}."}]}}]}"#,
+        r#"{"candidates":[{"index":0,"content":{"parts":[{"text":"{B}","thought":true}]},"finishReason":"STOP"},{"index":1,"content":{"parts":[]},"finishReason":"STOP"}]}"#,
+    ];
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact").replace(", tool_arguments", ""))).await;
+    let path = "/v1beta/models/gemini%2Fm:streamGenerateContent?alt=sse";
+    let answer = streamed(&provider, &house, path, &filled(&frames, WORD)).await;
+    assert_eq!(answer.text(), filled(&frames, ["", "[REDACTED]", ""]));
+}
+
 #[tokio::test]
 async fn log_probabilities_do_not_spell_what_was_redacted() {
     let provider = Provider::start().await;
@@ -201,7 +233,8 @@ async fn log_probabilities_do_not_spell_what_was_redacted() {
     let answer = streamed(&provider, &house, path, &filled(&frames, WORD)).await.text();
     let expected = filled(&frames, ["[REDACTED]", "[REDACTED]", ""])
         .replace(r#"{"content":[{"token":"[REDACTED]","bytes":[79,115]}]}"#, "null")
-        .replace(r#"{"content":[{"token":""}]}"#, "null");
+        .replace(r#"{"content":[{"token":""}]}"#, "null")
+        .replace(r#"{"content":[{"token":" So."}]}"#, "null");
     assert_eq!(answer, expected);
     let other = filled(&frames, ["Falcon", "Fal", "con"]);
     assert_eq!(streamed(&provider, &house, path, &other).await.text(), other);
