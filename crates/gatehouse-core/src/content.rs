@@ -21,6 +21,10 @@ pub enum Dialect {
     GeminiGenerate,
     /// Gemini `POST /v1beta/models/{m}:embedContent` and `:batchEmbedContents`
     GeminiEmbed,
+    /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`; spoken towards providers only
+    BedrockConverse,
+    /// Cohere `POST /v2/chat`; spoken towards providers only
+    CohereChat,
 }
 
 /// The family of a dialect: decides how errors look and which headers are used.
@@ -32,6 +36,10 @@ pub enum Family {
     Anthropic,
     /// `{"error":{"code","message","status"}}`
     Gemini,
+    /// `{"message"}`, the type in the header `x-amzn-errortype`
+    Bedrock,
+    /// `{"id","message"}`
+    Cohere,
 }
 
 /// A text inside a body.
@@ -105,6 +113,8 @@ impl Dialect {
         Self::AnthropicMessages,
         Self::GeminiGenerate,
         Self::GeminiEmbed,
+        Self::BedrockConverse,
+        Self::CohereChat,
     ];
 
     /// Whose error envelope and headers this dialect uses.
@@ -116,6 +126,8 @@ impl Dialect {
             }
             Self::AnthropicMessages => Family::Anthropic,
             Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
+            Self::BedrockConverse => Family::Bedrock,
+            Self::CohereChat => Family::Cohere,
         }
     }
 
@@ -130,6 +142,8 @@ impl Dialect {
             Self::AnthropicMessages => "anthropic.messages",
             Self::GeminiGenerate => "gemini.generate_content",
             Self::GeminiEmbed => "gemini.embed_content",
+            Self::BedrockConverse => "bedrock.converse",
+            Self::CohereChat => "cohere.chat",
         }
     }
 }

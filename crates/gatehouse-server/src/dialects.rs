@@ -4,12 +4,20 @@ use crate::front::Front;
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
-use gatehouse_wire::codec::{Codec, View};
+use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{EmbedCodec, GeminiEmbeddings, OpenAiEmbeddings};
 use gatehouse_wire::json::Doc;
 use gatehouse_wire::{anthropic, completions, gemini, openai_chat, openai_responses};
 
-/// The codec of a dialect of conversations.
+/// The codec of a dialect of conversations in which a provider is asked.
+///
+/// # Errors
+/// `internal_error` for dialects that are none.
+pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
+    Ok(codec(dialect)?)
+}
+
+/// The codec of a dialect of conversations in which callers ask.
 ///
 /// # Errors
 /// `internal_error` for dialects that are none.

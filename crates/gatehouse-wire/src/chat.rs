@@ -11,10 +11,12 @@
 
 mod citations;
 mod events;
+mod sealed;
 
 pub use citations::{Citation, Citations};
 pub(crate) use citations::{chars, span};
 pub use events::{ChatEvent, events, fold};
+pub use sealed::{Origin, Seal};
 
 use gatehouse_core::content::Dialect;
 use gatehouse_core::usage::Usage;
@@ -222,28 +224,6 @@ pub struct ToolResult {
     pub parts: Vec<Part>,
     /// A prompt-cache mark behind it.
     pub cache: Option<CacheMark>,
-}
-
-/// Bytes that mean something to their maker alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seal {
-    /// Whose it is.
-    pub origin: Origin,
-    /// The value, exactly as its maker wrote it.
-    pub value: String,
-}
-
-/// Who made something opaque.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// OpenAI, or a server that speaks its Responses.
-    OpenAi,
-    /// Anthropic.
-    Anthropic,
-    /// Google.
-    Gemini,
-    /// OpenRouter's `reasoning_details`.
-    OpenRouter,
 }
 
 /// A prompt-cache mark: everything up to here may be cached.

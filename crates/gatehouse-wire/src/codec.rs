@@ -193,8 +193,32 @@ pub struct ReplyContext {
     pub json_array: bool,
 }
 
-/// A chat dialect.
-pub trait Codec: Send + Sync {
+/// A chat dialect towards providers: requests are written, answers are read.
+pub trait ProviderCodec: Send + Sync {
+    /// Writes a request that was read in another dialect.
+    ///
+    /// # Errors
+    /// `unsupported_parameter` naming the caller's member for what cannot be said here.
+    fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error>;
+
+    /// Reads what accounting needs of an answer in one piece.
+    fn summary(&self, doc: &Doc) -> Summary;
+
+    /// Every natural-language text in an answer in one piece.
+    fn answer_spans(&self, doc: &Doc) -> Vec<Span>;
+
+    /// Reads a whole answer.
+    ///
+    /// # Errors
+    /// `upstream_bad_response` when it is not one.
+    fn decode_answer(&self, doc: &Doc) -> Result<ChatResponse, Error>;
+
+    /// Reads a stream.
+    fn decoder(&self) -> Box<dyn StreamDecoder>;
+}
+
+/// A chat dialect that callers speak, too: requests are read, answers are written.
+pub trait Codec: ProviderCodec {
     /// Reads what the pipeline needs of a request, and refuses what is malformed in it.
     ///
     /// # Errors
@@ -214,29 +238,8 @@ pub trait Codec: Send + Sync {
     /// `invalid_request` naming the member.
     fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error>;
 
-    /// Writes a request that was read in another dialect.
-    ///
-    /// # Errors
-    /// `unsupported_parameter` naming the caller's member for what cannot be said here.
-    fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error>;
-
-    /// Reads what accounting needs of an answer in one piece.
-    fn summary(&self, doc: &Doc) -> Summary;
-
-    /// Every natural-language text in an answer in one piece.
-    fn answer_spans(&self, doc: &Doc) -> Vec<Span>;
-
-    /// Reads a whole answer.
-    ///
-    /// # Errors
-    /// `upstream_bad_response` when it is not one.
-    fn decode_answer(&self, doc: &Doc) -> Result<ChatResponse, Error>;
-
     /// Writes an answer that was read in another dialect.
     fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8>;
-
-    /// Reads a stream.
-    fn decoder(&self) -> Box<dyn StreamDecoder>;
 
     /// Writes a stream.
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder>;

@@ -39,7 +39,7 @@ pub enum Purpose {
 pub fn list(family: Family, entries: &[ModelEntry]) -> Vec<u8> {
     let mut out = Out::new();
     out.object(|out| match family {
-        Family::OpenAi => {
+        Family::OpenAi | Family::Bedrock | Family::Cohere => {
             out.field("object", "list").array_field("data", |out| each(out, entries, openai));
         }
         Family::Anthropic => {
@@ -60,7 +60,7 @@ pub fn list(family: Family, entries: &[ModelEntry]) -> Vec<u8> {
 pub fn single(family: Family, entry: &ModelEntry) -> Vec<u8> {
     let mut out = Out::new();
     match family {
-        Family::OpenAi => openai(&mut out, entry),
+        Family::OpenAi | Family::Bedrock | Family::Cohere => openai(&mut out, entry),
         Family::Anthropic => anthropic(&mut out, entry),
         Family::Gemini => gemini(&mut out, entry),
     }

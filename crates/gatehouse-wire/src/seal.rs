@@ -26,7 +26,7 @@ pub struct Unwrapped {
 /// block that carries it.
 #[must_use]
 pub fn wrap(seal: &Seal, belongs_to: &str) -> String {
-    let origin = name(seal.origin);
+    let origin = seal.origin.as_str();
     STANDARD.encode(format!("{MARK}{origin}\0{belongs_to}\0{}", seal.value))
 }
 
@@ -48,24 +48,10 @@ pub fn write(seal: &Seal, native: Origin) -> String {
 fn open(value: &str) -> Option<Unwrapped> {
     let decoded = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
     let mut parts = decoded.strip_prefix(MARK)?.splitn(3, '\0');
-    let origin = match parts.next()? {
-        "openai" => Origin::OpenAi,
-        "anthropic" => Origin::Anthropic,
-        "gemini" => Origin::Gemini,
-        "openrouter" => Origin::OpenRouter,
-        _ => return None,
-    };
+    let name = parts.next()?;
+    let origin = Origin::ALL.iter().copied().find(|origin| origin.as_str() == name)?;
     let belongs_to = Some(parts.next()?.to_owned()).filter(|id| !id.is_empty());
     Some(Unwrapped { seal: Seal { origin, value: parts.next()?.to_owned() }, belongs_to })
-}
-
-fn name(origin: Origin) -> &'static str {
-    match origin {
-        Origin::OpenAi => "openai",
-        Origin::Anthropic => "anthropic",
-        Origin::Gemini => "gemini",
-        Origin::OpenRouter => "openrouter",
-    }
 }
 
 #[cfg(test)]

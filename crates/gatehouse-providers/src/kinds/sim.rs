@@ -4,7 +4,7 @@
 use crate::kinds::{anthropic, gemini};
 use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
-use gatehouse_core::error::Error;
+use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
 
 /// The simulated provider.
@@ -54,6 +54,9 @@ impl Provider for Sim {
         match outgoing.dialect.family() {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
+            Family::Bedrock | Family::Cohere => {
+                Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
+            }
             Family::OpenAi => {
                 let path = match outgoing.dialect {
                     Dialect::OpenAiResponses => "/v1/responses",

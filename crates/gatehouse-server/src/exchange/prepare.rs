@@ -75,7 +75,7 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<P
         });
     }
     let request = decoded.request(call)?;
-    let encoded = dialects::codec(dialect)?
+    let encoded = dialects::provider_codec(dialect)?
         .encode_request(&request, &target.wire())
         .map_err(|error| spelling::refused(front, &call.doc, error))?;
     Ok(Prepared {

@@ -30,7 +30,7 @@ pub async fn exchange(
 ) -> Result<Whole, Error> {
     let (sent, head) = Sent::send(call, target, prepared, trail).await?;
     let Head { headers, body } = head;
-    let codec = dialects::codec(prepared.dialect)?;
+    let codec = dialects::provider_codec(prepared.dialect)?;
     let read = read_json(body, call, trail).await.and_then(|doc| {
         let summary = codec.summary(&doc);
         match summary.error {

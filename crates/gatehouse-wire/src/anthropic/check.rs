@@ -4,7 +4,6 @@
 use super::DIALECT;
 use super::content_out::plain_text;
 use super::ids;
-use super::rewrite::maker;
 use crate::chat::{
     Block, ChatRequest, Citations, Extension, Media, MediaKind, Origin, Part, Seal, Source, Thought, Tool,
     Turn, Weight,
@@ -186,7 +185,7 @@ pub(super) fn can_return(thought: &Thought) -> bool {
 
 fn foreign_seal(seal: Option<&Seal>, losses: &mut Losses) {
     if let Some(seal) = seal.filter(|seal| seal.origin != Origin::Anthropic) {
-        losses.drop(format!("thinking signature of {}", maker(seal.origin)));
+        losses.drop(seal.name());
     }
 }
 

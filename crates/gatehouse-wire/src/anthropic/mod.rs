@@ -42,7 +42,7 @@ mod words;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::{Dialect, Span};
@@ -57,21 +57,7 @@ pub struct Messages;
 
 // === impl Messages ===
 
-impl Codec for Messages {
-    fn view(&self, doc: &Doc) -> Result<View, Error> {
-        view::view(doc)
-    }
-
-    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        rewrite::rewrite(doc, view, target)
-    }
-
-    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
-        // Whatever is malformed is refused by the same walk as on the hot path; reading cannot fail then.
-        view::view(doc)?;
-        Ok(request::read(doc))
-    }
-
+impl ProviderCodec for Messages {
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error> {
         request_out::write(request, target, request_out::Purpose::Answer)
     }
@@ -88,12 +74,28 @@ impl Codec for Messages {
         answer::read(doc)
     }
 
-    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
-        answer::write(answer, context)
-    }
-
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         Box::<stream_in::Decoder>::default()
+    }
+}
+
+impl Codec for Messages {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        view::view(doc)
+    }
+
+    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        rewrite::rewrite(doc, view, target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        // Whatever is malformed is refused by the same walk as on the hot path; reading cannot fail then.
+        view::view(doc)?;
+        Ok(request::read(doc))
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        answer::write(answer, context)
     }
 
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {

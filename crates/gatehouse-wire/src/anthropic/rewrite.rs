@@ -70,7 +70,7 @@ fn drop_foreign_seals(doc: &Doc, rewrite: &mut Rewrite) -> bool {
             last_assistant_lost = lost_seal;
         }
         for seal in foreign.iter().flatten() {
-            name_once(rewrite, &format!("thinking signature of {}", maker(seal.origin)));
+            name_once(rewrite, &seal.name());
         }
         let is_empty = !gone.is_empty() && gone.iter().all(|gone| *gone);
         emptied.push(is_empty);
@@ -103,16 +103,6 @@ fn foreign_seal(block: Node<'_>) -> Option<Seal> {
         | Sealed::Call(_, seal)
         | Sealed::Thought(_, Some(seal)) => (seal.origin != Origin::Anthropic).then_some(seal),
         Sealed::Thought(_, None) => None,
-    }
-}
-
-/// The name of who made a seal, for `x-gatehouse-dropped`.
-pub(super) fn maker(origin: Origin) -> &'static str {
-    match origin {
-        Origin::OpenAi => "openai",
-        Origin::Anthropic => "anthropic",
-        Origin::Gemini => "gemini",
-        Origin::OpenRouter => "openrouter",
     }
 }
 

@@ -17,7 +17,7 @@ mod view;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::Span;
@@ -29,19 +29,7 @@ pub struct Completions;
 
 // === impl Completions ===
 
-impl Codec for Completions {
-    fn view(&self, doc: &Doc) -> Result<View, Error> {
-        view::view(doc.root())
-    }
-
-    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        rewrite::rewrite(doc, view, target)
-    }
-
-    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
-        request::decode(doc.root())
-    }
-
+impl ProviderCodec for Completions {
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error> {
         request_out::encode(request, target)
     }
@@ -58,12 +46,26 @@ impl Codec for Completions {
         answer::decode(doc)
     }
 
-    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
-        answer::encode(answer, context)
-    }
-
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream_in::Decoder::default())
+    }
+}
+
+impl Codec for Completions {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        view::view(doc.root())
+    }
+
+    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        rewrite::rewrite(doc, view, target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        request::decode(doc.root())
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        answer::encode(answer, context)
     }
 
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {

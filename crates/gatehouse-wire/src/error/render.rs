@@ -39,7 +39,8 @@ pub fn status(family: Family, error: &Error) -> u16 {
 pub fn render(family: Family, error: &Error, request_id: &str) -> Vec<u8> {
     let mut out = Out::new();
     match family {
-        Family::OpenAi => openai(&mut out, error),
+        // No caller speaks the last two.
+        Family::OpenAi | Family::Bedrock | Family::Cohere => openai(&mut out, error),
         Family::Anthropic => anthropic(&mut out, error, request_id),
         Family::Gemini => gemini(&mut out, error),
     };

@@ -50,7 +50,7 @@ mod tests;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::Span;
@@ -67,19 +67,7 @@ pub(crate) fn resource_name(model: &str) -> String {
 
 // === impl Gemini ===
 
-impl Codec for Gemini {
-    fn view(&self, doc: &Doc) -> Result<View, Error> {
-        view::view(doc.root())
-    }
-
-    fn rewrite(&self, doc: &Doc, _view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        rewrite::rewrite(doc, doc.root(), target)
-    }
-
-    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
-        request::decode(doc.root())
-    }
-
+impl ProviderCodec for Gemini {
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error> {
         request_out::encode(request, target)
     }
@@ -96,12 +84,26 @@ impl Codec for Gemini {
         answer::decode(doc)
     }
 
-    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
-        answer::encode(answer, context)
-    }
-
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream_in::Decoder::default())
+    }
+}
+
+impl Codec for Gemini {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        view::view(doc.root())
+    }
+
+    fn rewrite(&self, doc: &Doc, _view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        rewrite::rewrite(doc, doc.root(), target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        request::decode(doc.root())
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        answer::encode(answer, context)
     }
 
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {

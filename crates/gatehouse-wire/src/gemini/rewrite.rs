@@ -83,7 +83,7 @@ fn envelopes(doc: &Doc, root: Node<'_>, target: &Target<'_>, edits: &mut Vec<Edi
             let value = if bare { Some(seal.value.as_str()) } else { None };
             let stand_in = (newest && get(part, "functionCall").is_some()).then_some(BYPASS);
             if !bare {
-                names.name(&seals::dropped(&seal));
+                names.name(&seal.name());
             }
             match value.or(stand_in) {
                 Some(value) => {

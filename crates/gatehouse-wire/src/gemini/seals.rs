@@ -44,17 +44,6 @@ pub(super) fn write(seal: &Seal, note: &Note) -> String {
     if note.is_empty() { seal::write(seal, Origin::Gemini) } else { seal::wrap(seal, &note) }
 }
 
-/// How what was dropped is named.
-pub(super) fn dropped(seal: &Seal) -> String {
-    let maker = match seal.origin {
-        Origin::OpenAi => "openai",
-        Origin::Anthropic => "anthropic",
-        Origin::Gemini => "gemini",
-        Origin::OpenRouter => "openrouter",
-    };
-    format!("thinking signature of {maker}")
-}
-
 // === impl Note ===
 
 impl Note {

@@ -243,7 +243,7 @@ impl<'a> Writer<'a> {
         if seal.origin == Origin::Gemini {
             return Some(&seal.value);
         }
-        self.dropped.name(&seals::dropped(seal));
+        self.dropped.name(&seal.name());
         None
     }
 

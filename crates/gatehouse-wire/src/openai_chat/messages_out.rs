@@ -247,13 +247,7 @@ impl Messages<'_, '_> {
     }
 
     fn name_lost_seal(&mut self, seal: &Seal) {
-        let maker = match seal.origin {
-            Origin::OpenAi => "openai",
-            Origin::Anthropic => "anthropic",
-            Origin::Gemini => "gemini",
-            Origin::OpenRouter => "openrouter",
-        };
-        self.body.drop(&format!("thinking signature of {maker}"));
+        self.body.drop(&seal.name());
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) use stream_usage::ForUsage;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::Span;
@@ -51,21 +51,9 @@ use gatehouse_core::error::Error;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenAiChat;
 
-// === impl Codec for OpenAiChat ===
+// === impl OpenAiChat ===
 
-impl Codec for OpenAiChat {
-    fn view(&self, doc: &Doc) -> Result<View, Error> {
-        view::view(doc)
-    }
-
-    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        rewrite::rewrite(doc, view, target)
-    }
-
-    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
-        request::decode(doc)
-    }
-
+impl ProviderCodec for OpenAiChat {
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error> {
         request_out::encode(request, target)
     }
@@ -82,12 +70,26 @@ impl Codec for OpenAiChat {
         answer::decode(doc)
     }
 
-    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
-        answer_out::encode(answer, context)
-    }
-
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream_in::Decoder::default())
+    }
+}
+
+impl Codec for OpenAiChat {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        view::view(doc)
+    }
+
+    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        rewrite::rewrite(doc, view, target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        request::decode(doc)
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        answer_out::encode(answer, context)
     }
 
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {

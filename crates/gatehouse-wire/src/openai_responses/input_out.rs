@@ -164,13 +164,9 @@ impl Input<'_> {
     }
 
     fn drop_seal(&mut self, seal: Option<&Seal>) {
-        let maker = match seal.map(|seal| seal.origin) {
-            None | Some(Origin::OpenAi) => return,
-            Some(Origin::Anthropic) => "anthropic",
-            Some(Origin::Gemini) => "gemini",
-            Some(Origin::OpenRouter) => "openrouter",
-        };
-        self.dropped.push(format!("thinking signature of {maker}"));
+        if let Some(seal) = seal.filter(|seal| seal.origin != Origin::OpenAi) {
+            self.dropped.push(seal.name());
+        }
     }
 }
 

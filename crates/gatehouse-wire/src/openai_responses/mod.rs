@@ -36,7 +36,7 @@ mod view;
 
 use crate::chat::{ChatRequest, ChatResponse, Extension, RawJson, Weight};
 use crate::codec::{
-    Codec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Dialect, Span};
@@ -48,19 +48,7 @@ pub struct OpenAiResponses;
 
 // === impl OpenAiResponses ===
 
-impl Codec for OpenAiResponses {
-    fn view(&self, doc: &Doc) -> Result<View, Error> {
-        view::view(doc)
-    }
-
-    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        rewrite::rewrite(doc, view, target)
-    }
-
-    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
-        request::decode(doc)
-    }
-
+impl ProviderCodec for OpenAiResponses {
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<Encoded, Error> {
         request_out::encode(request, target)
     }
@@ -77,12 +65,26 @@ impl Codec for OpenAiResponses {
         answer::decode(doc)
     }
 
-    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
-        answer_out::encode(answer, context)
-    }
-
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         Box::new(stream_in::Decoder::default())
+    }
+}
+
+impl Codec for OpenAiResponses {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        view::view(doc)
+    }
+
+    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        rewrite::rewrite(doc, view, target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        request::decode(doc)
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        answer_out::encode(answer, context)
     }
 
     fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
