@@ -39,8 +39,11 @@ pub(crate) fn providers(env: &dyn Fn(&str) -> Option<String>, known: &Known<'_>)
     let mut all = Vec::new();
     for kind in known.kinds {
         let (key, address) = (set(kind.key_variable), set(kind.base_url_variable));
-        let offered = if kind.key_variable.is_some() { key.is_some() } else { address.is_some() };
-        if !offered {
+        let also = kind.also_variables.iter().any(|name| set(Some(name)).is_some());
+        let offered = if kind.key_variable.is_some() { key.is_some() || also } else { address.is_some() };
+        // A resource of one's own cannot be guessed from its key.
+        let is_placed = kind.base_url.is_some() || kind.base_url_variable.is_none() || address.is_some();
+        if !offered || !is_placed {
             continue;
         }
         let base_url = address.map(|address| match kind.base_url_variable {

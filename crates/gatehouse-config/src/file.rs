@@ -65,6 +65,23 @@ pub struct Provider {
     pub api_keys: Vec<Secret>,
     /// Where it is, when not at its usual place. Required for servers of one's own.
     pub base_url: Option<String>,
+    /// Azure: the address of the resource, such as `https://NAME.openai.azure.com`. The same as `base_url`.
+    pub endpoint: Option<String>,
+    /// Azure: the version in the query of the paths by deployment. Without it the paths under `/openai/v1` are used,
+    /// which need none.
+    pub api_version: Option<String>,
+    /// What models are called there, by the name that the catalogue has for them, where that differs: deployments of
+    /// Azure, inference profiles of Bedrock.
+    pub deployments: BTreeMap<String, String>,
+    /// Bedrock: the region, such as `eu-central-1`; else `AWS_REGION`.
+    pub aws_region: Option<String>,
+    /// Vertex AI: the project's id; else `GOOGLE_CLOUD_PROJECT`.
+    pub project: Option<String>,
+    /// Vertex AI: the location, such as `europe-west4`, `eu` or `global`; else `GOOGLE_CLOUD_LOCATION`.
+    pub location: Option<String>,
+    /// Azure, Bedrock and Vertex AI: whom to ask for a credential when no `api_key` is written. What does not stand here
+    /// is looked for as the cloud's own libraries do.
+    pub credentials: Option<Credentials>,
     /// Where the data goes (`eu`, `us`, …).
     pub region: Option<String>,
     /// Where that claim comes from.
@@ -77,6 +94,22 @@ pub struct Provider {
     pub models: Vec<String>,
     /// Time limits that differ from the general ones; what does not stand here is taken from those.
     pub timeouts: Option<Timeouts>,
+}
+
+/// Whom to ask for a credential.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Credentials {
+    /// Entra ID: the tenant's id; else `AZURE_TENANT_ID`.
+    pub tenant: Option<String>,
+    /// Entra ID: the application's id, or that of a managed identity; else `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// Entra ID: the application's secret, by reference; else `AZURE_CLIENT_SECRET`.
+    pub client_secret: Option<Secret>,
+    /// Google: the key file of a service account, by reference: `${file:/run/secrets/vertex.json}`.
+    pub service_account: Option<Secret>,
+    /// AWS: the profile in the shared files `~/.aws/credentials` and `~/.aws/config`.
+    pub profile: Option<String>,
 }
 
 /// A price in dollars per million tokens. Write decimals in quotes or plainly; they are never rounded.

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! # use gatehouse_config::{Kind, Known, parse};
-//! # let kinds = [Kind { name: "sim", needs_credential: false, base_url: None, built_in: true,
+//! # let kinds = [Kind { name: "sim", needs_credential: false, base_url: None, built_in: true, also_variables: &[], takes: &[],
 //! #     key_variable: None, base_url_variable: None }];
 //! # let known = Known { kinds: &kinds };
 //! let text = "

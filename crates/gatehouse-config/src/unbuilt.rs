@@ -22,11 +22,7 @@ pub(crate) const UNBUILT: &[(&str, &[&str])] = &[
             "retention",
         ],
     ),
-    (
-        "providers.*",
-        &["endpoint", "api_version", "deployments", "aws_region", "project", "location", "credentials"],
-    ),
-    ("providers.*.api", &["azure", "bedrock", "vertex", "cohere", "jina", "voyage"]),
+    ("providers.*.api", &["cohere", "jina", "voyage"]),
     ("models.*", &["weights"]),
     ("models.*.prefer", &["cost", "latency", "weight"]),
     ("guards.*", &["entities", "topics", "threshold", "when", "url", "timeout", "models", "languages"]),

@@ -43,7 +43,7 @@ impl Compatible {
         name: "",
         convention_name: None,
         base_url: None,
-        environment: Environment { key: None, base_url: None },
+        environment: Environment { key: None, base_url: None, also: &[] },
         also: &[Dialect::OpenAiEmbeddings],
         key: Key::Required,
         quirks: Quirks::COMPATIBLE,
@@ -79,7 +79,7 @@ impl Provider for Compatible {
         self.environment
     }
 
-    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
             front if front == Dialect::OpenAiChat || self.also.contains(&front) => Some(front),
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
@@ -93,7 +93,7 @@ impl Provider for Compatible {
         false
     }
 
-    fn quirks(&'static self) -> &'static Quirks {
+    fn quirks(&'static self, _: &str) -> &'static Quirks {
         &self.quirks
     }
 
@@ -116,8 +116,8 @@ impl Provider for Compatible {
         let path = Self::path(outgoing.dialect)
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
-        if let Some(secret) = outgoing.credential {
-            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", secret)?);
+        if let Some(credential) = outgoing.credential {
+            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
         }
         Ok(Addressed { uri: uri(outgoing.base_url, path)?, headers })
     }
@@ -125,6 +125,8 @@ impl Provider for Compatible {
 
 #[cfg(test)]
 mod tests {
+    use crate::credential::Credential;
+    use crate::settings::Settings;
     use crate::{Action, Outgoing, kinds};
     use gatehouse_core::content::Dialect;
     use gatehouse_core::deployment::Capabilities;
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn a_request_goes_to_the_dialects_path_and_its_key_does_not_print() {
         let groq = kinds::find("groq").unwrap();
-        let secret = SecretString::from("gsk-secret");
+        let secret = Credential::Key(SecretString::from("gsk-secret"));
         let addressed = groq
             .address(&Outgoing {
                 dialect: Dialect::OpenAiChat,
@@ -145,6 +147,9 @@ mod tests {
                 model: "m",
                 base_url: groq.base_url().unwrap(),
                 credential: Some(&secret),
+                settings: &Settings::default(),
+                body: b"{}",
+                now: 0,
                 caller: &HeaderMap::new(),
             })
             .unwrap();
@@ -165,7 +170,7 @@ mod tests {
         for (name, expected) in
             [("openai", openai), ("groq", strict), ("mistral", strict), ("vllm", &[]), ("deepseek", &[])]
         {
-            let quirks = kinds::find(name).unwrap().quirks();
+            let quirks = kinds::find(name).unwrap().quirks("m");
             let target = Target { model: "m", capabilities: Capabilities::default(), quirks };
             let rewrite = OpenAiChat.rewrite(&doc, &view, &target).unwrap();
             assert_eq!(rewrite.dropped, expected, "{name}");
@@ -184,7 +189,7 @@ mod tests {
                 Dialect::AnthropicMessages,
                 Dialect::GeminiGenerate,
             ] {
-                assert!(provider.dialect(front).is_some(), "{} {front:?}", provider.name());
+                assert!(provider.dialect(front, "m").is_some(), "{} {front:?}", provider.name());
             }
         }
     }

@@ -7,14 +7,20 @@
 //!
 //! What it does *not* know: policies, prices, the caller.
 
+mod auth;
 pub mod compatible;
+pub mod credential;
 pub mod kinds;
+pub mod settings;
+mod sigv4;
 
+use credential::{Credential, Env, Found};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
+use settings::Settings;
 
 /// What is to be sent, apart from the body.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +34,13 @@ pub struct Outgoing<'a> {
     /// Where the provider is, without a trailing slash.
     pub base_url: &'a str,
     /// The credential, where one is needed.
-    pub credential: Option<&'a SecretString>,
+    pub credential: Option<&'a Credential>,
+    /// What the configuration says of the provider.
+    pub settings: &'a Settings,
+    /// The body, for signatures over it.
+    pub body: &'a [u8],
+    /// The time, in Unix seconds, for signatures that name it.
+    pub now: u64,
     /// The caller's own headers, for the few that a provider of the same dialect understands.
     pub caller: &'a HeaderMap,
 }
@@ -65,21 +77,58 @@ pub trait Provider: Send + Sync {
         self.name()
     }
 
-    /// Where it is unless configured otherwise. `None` for servers of one's own: they must be configured.
+    /// Where it is unless configured otherwise. `None` for servers of one's own, and where the address follows
+    /// from other settings.
     fn base_url(&self) -> Option<&'static str>;
+
+    /// Settings of the configuration that not every kind takes, by name.
+    fn takes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The settings with those that the environment adds.
+    fn settled(&self, settings: Settings, _: Env<'_>) -> Settings {
+        settings
+    }
+
+    /// Where it is, by its settings.
+    ///
+    /// # Errors
+    /// What is missing, in words for the one who wrote them.
+    fn place(&self, settings: &Settings, _: Env<'_>) -> Result<String, String> {
+        let own = || self.base_url().map(ToOwned::to_owned);
+        settings
+            .base_url
+            .clone()
+            .or_else(own)
+            .ok_or_else(|| "base_url: is required for this kind of provider".to_owned())
+    }
+
+    /// Where its credentials come from when no key is written; none where only keys are known.
+    ///
+    /// # Errors
+    /// What is missing or unreadable, in words for the one who runs it.
+    fn credentials(&self, _: &Settings, _: Env<'_>) -> Found {
+        Ok(None)
+    }
 
     /// The variables that a start without configuration looks for.
     fn environment(&self) -> Environment;
 
-    /// The wire format in which it serves `front`: the same where it can, else the one to translate to.
+    /// The wire format in which it serves `front` with this model: the same where it can, else the one to translate to.
     /// `None` when it has nothing of the kind (embeddings at Anthropic).
-    fn dialect(&self, front: Dialect) -> Option<Dialect>;
+    fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect>;
 
     /// Whether it counts tokens itself for callers of this dialect.
     fn counts_tokens(&self, dialect: Dialect) -> bool;
 
-    /// How it differs from its dialect.
-    fn quirks(&'static self) -> &'static Quirks;
+    /// How it differs from the dialect in which it serves a model.
+    fn quirks(&'static self, model: &str) -> &'static Quirks;
+
+    /// The name that prices and capabilities are listed under.
+    fn catalogue_name<'a>(&self, model: &'a str) -> &'a str {
+        model
+    }
 
     /// Whether it needs a credential.
     fn needs_credential(&self) -> bool {
@@ -111,6 +160,8 @@ pub struct Environment {
     pub key: Option<&'static str>,
     /// Overrides the address.
     pub base_url: Option<&'static str>,
+    /// Others, any of which shows that it is to be offered: its credential is found by [`Provider::credentials`].
+    pub also: &'static [&'static str],
 }
 
 /// Request headers of a caller that reach a provider of the same family.

@@ -29,4 +29,5 @@ pub mod telemetry;
 mod traffic;
 pub mod trail;
 pub mod upstream;
+pub mod vault;
 pub mod workers;

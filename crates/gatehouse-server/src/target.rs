@@ -1,10 +1,14 @@
 //! A provider as configured, and a model at it.
 
 use crate::upstream::Upstream;
+use crate::vault::{Keeper, Network, Slot};
 use gatehouse_config::file;
+use gatehouse_config::secret::Secret;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::{Capabilities, Deployment};
 use gatehouse_ledger::{ModelPrices, PriceBook};
+use gatehouse_providers::credential::Credential;
+use gatehouse_providers::settings::{Credentials, Settings};
 use gatehouse_providers::{Provider as Kind, kinds};
 use gatehouse_route::plan::Candidate;
 use gatehouse_route::retry;
@@ -22,8 +26,10 @@ pub struct Provider {
     pub kind: &'static dyn Kind,
     /// Where it is.
     pub base_url: String,
+    /// What else its configuration says.
+    pub settings: Settings,
     /// Its credentials.
-    pub credentials: Vec<SecretString>,
+    pub credentials: Vec<Slot>,
     /// Which of them is next.
     pub rotation: Rotation,
     /// The retries that it has earned.
@@ -34,6 +40,8 @@ pub struct Provider {
     pub upstream: Upstream,
     region: Arc<str>,
     models: Vec<String>,
+    /// Its keys as they were written.
+    keys: Vec<SecretString>,
 }
 
 /// Limits of time towards a provider.
@@ -74,6 +82,47 @@ const FRONTS: [Dialect; 7] = [
     Dialect::GeminiEmbed,
 ];
 
+/// What the configuration says, as the kinds of provider see it.
+fn settings(written: &file::Provider) -> Settings {
+    let fetched = written.credentials.clone().unwrap_or_default();
+    let secret = |secret: Option<Secret>| secret.map(|one| one.0);
+    Settings {
+        base_url: written.base_url.clone().or_else(|| written.endpoint.clone()),
+        api_version: written.api_version.clone(),
+        aws_region: written.aws_region.clone(),
+        project: written.project.clone(),
+        location: written.location.clone(),
+        deployments: written.deployments.clone(),
+        credentials: Credentials {
+            tenant: fetched.tenant,
+            client_id: fetched.client_id,
+            client_secret: secret(fetched.client_secret),
+            service_account: secret(fetched.service_account),
+            profile: fetched.profile,
+        },
+    }
+}
+
+/// The keys that are written, else whatever the kind finds.
+fn credentials(
+    kind: &dyn Kind,
+    keys: &[SecretString],
+    settings: &Settings,
+    connect: Duration,
+) -> Result<Vec<Slot>, String> {
+    if !keys.is_empty() {
+        let written = |key: &SecretString| Slot::Written(Arc::new(Credential::Key(key.clone())));
+        return Ok(keys.iter().map(written).collect());
+    }
+    let found = kind.credentials(settings, &environment)?;
+    let kept = |source| Slot::Fetched(Arc::new(Keeper::new(source, Network::new(connect))));
+    Ok(found.into_iter().map(kept).collect())
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 // === impl Provider ===
 
 impl Provider {
@@ -89,18 +138,15 @@ impl Provider {
     ) -> Result<Self, String> {
         let kind = kinds::find(&written.api)
             .ok_or_else(|| format!("api: there is no provider kind {:?}", written.api))?;
-        let base_url = written
-            .base_url
-            .as_deref()
-            .or_else(|| kind.base_url())
-            .or(if kind.name() == "sim" { sim } else { None })
-            .ok_or("base_url: is required for this kind of provider")?
-            .trim_end_matches('/')
-            .to_owned();
+        let mut settings = kind.settled(settings(written), &environment);
+        if kind.name() == "sim" && settings.base_url.is_none() {
+            settings.base_url = sim.map(ToOwned::to_owned);
+        }
+        let base_url = kind.place(&settings, &environment)?.trim_end_matches('/').to_owned();
         base_url.parse::<http::Uri>().map_err(|error| format!("base_url: {error}"))?;
-        let credentials: Vec<SecretString> =
+        let keys: Vec<SecretString> =
             written.api_key.iter().chain(&written.api_keys).map(|secret| secret.0.clone()).collect();
-        if credentials.is_empty() && kind.needs_credential() {
+        if keys.is_empty() && kind.needs_credential() {
             return Err("api_key: is required for this kind of provider".to_owned());
         }
         let timeouts = written.timeouts.as_ref().unwrap_or(general);
@@ -110,12 +156,15 @@ impl Provider {
             idle: timeouts.idle.0,
             total: timeouts.total.0,
         };
+        let credentials = credentials(kind, &keys, &settings, timeouts.connect)?;
         Ok(Self {
             name: name.into(),
             kind,
             base_url,
+            settings,
             rotation: Rotation::new(credentials.len()),
             credentials,
+            keys,
             retries: retry::Budget::default(),
             upstream: Upstream::new(timeouts.connect),
             timeouts,
@@ -133,13 +182,15 @@ impl Provider {
             name,
             kind,
             base_url,
-            credentials,
+            settings,
+            credentials: _,
             rotation: _,
             retries: _,
             timeouts,
             upstream: _,
             region,
             models,
+            keys,
         } = self;
         let same = |own: &[SecretString], other: &[SecretString]| {
             own.iter().map(|one| one.expose_secret()).eq(other.iter().map(|one| one.expose_secret()))
@@ -147,7 +198,8 @@ impl Provider {
         *name == other.name
             && kind.name() == other.kind.name()
             && *base_url == other.base_url
-            && same(credentials, &other.credentials)
+            && settings.words() == other.settings.words()
+            && same(keys, &other.keys)
             && *timeouts == other.timeouts
             && *region == other.region
             && *models == other.models
@@ -185,23 +237,35 @@ impl Target {
             model: model.into(),
             region: Arc::clone(&provider.region),
         };
+        let listed = provider.kind.catalogue_name(model);
         Self {
             name: deployment.to_string().into(),
             provider: Arc::clone(provider),
             deployment: Arc::new(deployment),
-            capabilities: PriceBook::capabilities(provider.kind.name(), model),
-            prices: prices.resolve(provider.kind.name(), &provider.name, model),
+            capabilities: PriceBook::capabilities(provider.kind.name(), listed),
+            prices: prices.resolve(provider.kind.name(), &provider.name, listed),
         }
+    }
+
+    /// What the model is called at the provider.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        self.provider.settings.deployment(&self.deployment.model)
+    }
+
+    /// The wire format in which it serves callers of `front`; none when it has nothing of the kind.
+    #[must_use]
+    pub fn dialect(&self, front: Dialect) -> Option<Dialect> {
+        self.provider.kind.dialect(front, &self.deployment.model)
     }
 
     /// As the planner sees it.
     #[must_use]
     pub fn candidate(&self) -> Candidate {
-        let kind = self.provider.kind;
         Candidate {
             deployment: Arc::clone(&self.deployment),
             capabilities: self.capabilities,
-            fronts: FRONTS.into_iter().filter(|front| kind.dialect(*front).is_some()).collect(),
+            fronts: FRONTS.into_iter().filter(|front| self.dialect(*front).is_some()).collect(),
         }
     }
 
@@ -209,9 +273,9 @@ impl Target {
     #[must_use]
     pub fn wire(&self) -> codec::Target<'_> {
         codec::Target {
-            model: &self.deployment.model,
+            model: self.model(),
             capabilities: self.capabilities,
-            quirks: self.provider.kind.quirks(),
+            quirks: self.provider.kind.quirks(&self.deployment.model),
         }
     }
 }

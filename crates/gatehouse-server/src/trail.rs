@@ -257,8 +257,7 @@ impl Trail {
         // Anthropic's fast mode is no tier of its own there: its answers may say `standard` all the same.
         let native = Some(Dialect::AnthropicMessages);
         let anthropic =
-            self.billed_by.as_ref().map(|target| target.provider.kind.dialect(Dialect::AnthropicMessages))
-                == Some(native);
+            self.billed_by.as_ref().map(|target| target.dialect(Dialect::AnthropicMessages)) == Some(native);
         if !(anthropic && self.tier == ServiceTier::Fast && served == ServiceTier::Standard) {
             self.tier = served;
         }

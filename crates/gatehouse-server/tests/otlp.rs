@@ -158,6 +158,8 @@ fn config(provider: &str) -> Config {
         built_in: false,
         key_variable: None,
         base_url_variable: None,
+        also_variables: &[],
+        takes: &[],
     };
     let text = format!(
         "version: 1\nproviders:\n  openai: {{ api: openai, base_url: \"{provider}/v1\", api_key: \"${{KEY}}\" }}\n\

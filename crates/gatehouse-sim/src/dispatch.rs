@@ -79,7 +79,7 @@ pub(crate) async fn handle(
     }
     let peek: Peek = serde_json::from_slice(&body).unwrap_or_default();
     let model = match &route {
-        Route::Gemini { model, .. } => model.as_str(),
+        Route::Gemini { model, .. } | Route::RawPredict { model, .. } => model.as_str(),
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
@@ -171,6 +171,7 @@ fn ask(
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),
         Route::Messages => anthropic::messages(&ask),
         Route::CountTokens => anthropic::count_tokens(&ask),
+        Route::RawPredict { model, stream } => anthropic::raw_predict(&ask, model, *stream),
         Route::Gemini { version, verb, .. } => match verb {
             Verb::Generate(streaming) => gemini::generate(&ask, *streaming, version),
             Verb::CountTokens => gemini::count_tokens(&ask, version),

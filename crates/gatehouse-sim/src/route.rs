@@ -26,6 +26,13 @@ pub(crate) enum Route {
     Messages,
     /// Anthropic's token count.
     CountTokens,
+    /// Anthropic's messages at Vertex AI, where the path says which model, and whether as a stream.
+    RawPredict {
+        /// The model.
+        model: String,
+        /// Whether it is to be streamed.
+        stream: bool,
+    },
     /// A call on a Gemini model.
     Gemini {
         /// `v1` or `v1beta`.
@@ -79,7 +86,7 @@ impl Route {
     }
 
     fn post(path: &str, query: Option<&str>) -> Option<Self> {
-        if let Some(call) = gemini(path, query) {
+        if let Some(call) = gemini(path, query).or_else(|| raw_predict(path)) {
             return Some(call);
         }
         let endings = [
@@ -107,7 +114,7 @@ impl Route {
     /// Whose errors and headers it gets.
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
@@ -138,6 +145,18 @@ fn decoded(segment: &str) -> String {
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
+}
+
+/// `…/publishers/anthropic/models/{model}:{verb}`.
+fn raw_predict(path: &str) -> Option<Route> {
+    let (_, call) = path.split_once("/publishers/anthropic/models/")?;
+    let (model, verb) = call.rsplit_once(':')?;
+    let stream = match verb {
+        "rawPredict" => false,
+        "streamRawPredict" => true,
+        _ => return None,
+    };
+    Some(Route::RawPredict { model: decoded(model), stream })
 }
 
 /// `/{version}/models/{model}:{verb}`, also behind Vertex's longer paths.

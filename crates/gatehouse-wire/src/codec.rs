@@ -101,6 +101,9 @@ pub struct Quirks {
     pub cache_marks: CacheMarks,
     /// Takes `tool_choice: {type: allowed_tools}`; else the list of tools is cut to the allowed ones.
     pub allowed_tools: bool,
+    /// The member and its text that stand where the model's name does elsewhere: Anthropic's models at Vertex AI have
+    /// the name in the path.
+    pub instead_of_model: Option<(&'static str, &'static str)>,
 }
 
 /// How a server of OpenAI's family is told to think.
@@ -292,6 +295,7 @@ impl Quirks {
         seals: None,
         cache_marks: CacheMarks::Breakpoint,
         allowed_tools: true,
+        instead_of_model: None,
     };
 
     /// The usual server of the OpenAI-compatible family: older names, no `developer`.

@@ -138,6 +138,8 @@ pub(crate) fn known_kinds() -> Vec<Kind> {
             built_in: kind.name() == SIMULATED,
             key_variable: environment.key,
             base_url_variable: environment.base_url,
+            also_variables: environment.also,
+            takes: kind.takes(),
         }
     };
     kinds::ALL.iter().map(kind).collect()

@@ -34,6 +34,10 @@ pub struct Kind {
     pub key_variable: Option<&'static str>,
     /// The variable that says where it is.
     pub base_url_variable: Option<&'static str>,
+    /// Others, any of which shows that it is to be offered.
+    pub also_variables: &'static [&'static str],
+    /// Settings that not every kind takes, by name. With `aws_region` or `project`, its address follows from these.
+    pub takes: &'static [&'static str],
 }
 
 /// Takes faults down, with their places.
@@ -150,6 +154,8 @@ pub(crate) mod tests {
         built_in: false,
         key_variable: Some("OPENAI_API_KEY"),
         base_url_variable: Some("OPENAI_BASE_URL"),
+        also_variables: &[],
+        takes: &[],
     };
 
     /// Four kinds that stand for all.
@@ -178,6 +184,7 @@ pub(crate) mod tests {
                 built_in: true,
                 key_variable: None,
                 base_url_variable: None,
+                ..OPENAI
             },
         ],
     };

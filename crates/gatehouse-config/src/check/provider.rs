@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
         if let Some(kind) = kind(provider, known, &at, report) {
             address(provider, kind, &at, report);
             credentials(provider, kind, &at, report);
+            settings(provider, kind, &at, report);
         }
         prices(provider, &at, report);
         if provider.models.iter().any(|model| model.trim().is_empty()) {
@@ -64,10 +65,18 @@ fn kind<'a>(
 }
 
 fn address(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>) {
-    let at = at.key("base_url");
-    let Some(written) = &provider.base_url else {
-        if kind.base_url.is_none() && !kind.built_in {
-            report.error(&at, "is missing; this kind of provider has no address of its own");
+    let follows = kind.takes.iter().any(|name| matches!(*name, "aws_region" | "project"));
+    if provider.base_url.is_some() && provider.endpoint.is_some() {
+        report.error(&at.key("endpoint"), "stands beside base_url; write one of the two");
+    }
+    let (at, written) = match &provider.endpoint {
+        Some(written) => (at.key("endpoint"), Some(written)),
+        None => (at.key("base_url"), provider.base_url.as_ref()),
+    };
+    let Some(written) = written else {
+        if kind.base_url.is_none() && !kind.built_in && !follows {
+            let name = if kind.takes.contains(&"endpoint") { "endpoint: " } else { "" };
+            report.error(&at, &format!("{name}is missing; this kind of provider has no address of its own"));
         }
         return;
     };
@@ -77,6 +86,29 @@ fn address(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>)
             report.warning(&at, "the credential is sent there unencrypted; https:// would protect it");
         }
         Ok(_) => {}
+    }
+}
+
+/// Settings of other kinds would do nothing here.
+fn settings(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>) {
+    let written = [
+        ("endpoint", provider.endpoint.is_some()),
+        ("api_version", provider.api_version.is_some()),
+        ("aws_region", provider.aws_region.is_some()),
+        ("project", provider.project.is_some()),
+        ("location", provider.location.is_some()),
+        ("credentials", provider.credentials.is_some()),
+        ("deployments", !provider.deployments.is_empty()),
+    ];
+    for (name, _) in written.into_iter().filter(|(name, is)| *is && !kind.takes.contains(name)) {
+        report.error(&at.key(name), &format!("is no setting of {}; take it out", kind.name));
+    }
+    let has_key = provider.api_key.is_some() || !provider.api_keys.is_empty();
+    if provider.credentials.is_some() && has_key {
+        report.error(&at.key("credentials"), "stand beside api_key; write one of the two");
+    }
+    if provider.deployments.iter().any(|(model, name)| model.trim().is_empty() || name.trim().is_empty()) {
+        report.error(&at.key("deployments"), "have an empty name among them");
     }
 }
 

@@ -29,10 +29,10 @@ impl Provider for Anthropic {
     }
 
     fn environment(&self) -> Environment {
-        Environment { key: Some("ANTHROPIC_API_KEY"), base_url: Some("ANTHROPIC_BASE_URL") }
+        Environment { key: Some("ANTHROPIC_API_KEY"), base_url: Some("ANTHROPIC_BASE_URL"), also: &[] }
     }
 
-    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
             _ => Some(Dialect::AnthropicMessages),
@@ -43,7 +43,7 @@ impl Provider for Anthropic {
         dialect == Dialect::AnthropicMessages
     }
 
-    fn quirks(&'static self) -> &'static Quirks {
+    fn quirks(&'static self, _: &str) -> &'static Quirks {
         &self.quirks
     }
 
@@ -65,8 +65,8 @@ impl Provider for Anthropic {
         let mut headers = headers(outgoing.caller, &["anthropic-beta", "anthropic-version"]);
         let version = HeaderName::from_static("anthropic-version");
         headers.entry(version).or_insert(VERSION);
-        if let Some(secret) = outgoing.credential {
-            headers.insert(HeaderName::from_static("x-api-key"), secret_header("", secret)?);
+        if let Some(credential) = outgoing.credential {
+            headers.insert(HeaderName::from_static("x-api-key"), secret_header("", credential.secret()?)?);
         }
         Ok(Addressed { uri: uri(base, path)?, headers })
     }

@@ -8,7 +8,7 @@ use gatehouse_wire::codec::{Quirks, ReasoningAs};
 pub static PROVIDER: Compatible = Compatible {
     name: "deepseek",
     base_url: Some("https://api.deepseek.com"),
-    environment: Environment { key: Some("DEEPSEEK_API_KEY"), base_url: Some("DEEPSEEK_BASE_URL") },
+    environment: Environment { key: Some("DEEPSEEK_API_KEY"), base_url: Some("DEEPSEEK_BASE_URL"), also: &[] },
     also: &[],
     quirks: Quirks { json_schema: false, reasoning_back: true, reasoning_as: ReasoningAs::Thinking, drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], refuse: &["logit_bias", "seed"], ..Quirks::COMPATIBLE },
     model_prefixes: &["deepseek-"],

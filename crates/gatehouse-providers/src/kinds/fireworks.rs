@@ -9,7 +9,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "fireworks",
     base_url: Some("https://api.fireworks.ai/inference/v1"),
-    environment: Environment { key: Some("FIREWORKS_API_KEY"), base_url: Some("FIREWORKS_BASE_URL") },
+    environment: Environment { key: Some("FIREWORKS_API_KEY"), base_url: Some("FIREWORKS_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
     quirks: Quirks::COMPATIBLE,
     model_prefixes: &["accounts/fireworks/"],

@@ -1,5 +1,6 @@
 //! Google's Gemini API with an API key. <https://ai.google.dev/api/generate-content>
 
+use crate::auth::encoded;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
@@ -30,10 +31,10 @@ impl Provider for Gemini {
     }
 
     fn environment(&self) -> Environment {
-        Environment { key: Some("GEMINI_API_KEY"), base_url: Some("GEMINI_BASE_URL") }
+        Environment { key: Some("GEMINI_API_KEY"), base_url: Some("GEMINI_BASE_URL"), also: &[] }
     }
 
-    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(match front {
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
             _ => Dialect::GeminiGenerate,
@@ -44,7 +45,7 @@ impl Provider for Gemini {
         dialect == Dialect::GeminiGenerate
     }
 
-    fn quirks(&'static self) -> &'static Quirks {
+    fn quirks(&'static self, _: &str) -> &'static Quirks {
         &self.quirks
     }
 
@@ -66,36 +67,11 @@ impl Provider for Gemini {
             (_, Action::Stream) => "streamGenerateContent?alt=sse",
             (_, Action::Generate | Action::EmbedMany) => "generateContent",
         };
-        let model = segment(outgoing.model.trim_start_matches("models/"));
+        let model = encoded(outgoing.model.trim_start_matches("models/"));
         let mut headers = headers(outgoing.caller, &[]);
-        if let Some(secret) = outgoing.credential {
-            headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header("", secret)?);
+        if let Some(credential) = outgoing.credential {
+            headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header("", credential.secret()?)?);
         }
         Ok(Addressed { uri: uri(base, &format!("/v1beta/models/{model}:{call}"))?, headers })
-    }
-}
-
-/// A model's name as a path segment: whatever could end the segment is encoded, so that a name cannot
-/// choose another path.
-fn segment(model: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    model.bytes().fold(String::with_capacity(model.len()), |mut out, byte| {
-        if plain(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::segment;
-
-    #[test]
-    fn a_models_name_stays_in_its_segment() {
-        assert_eq!(segment("gemini-2.5-pro"), "gemini-2.5-pro");
-        assert_eq!(segment("../x?y#z"), "..%2Fx%3Fy%23z");
     }
 }

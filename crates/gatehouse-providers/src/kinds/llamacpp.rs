@@ -8,7 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// The server of llama.cpp.
 pub static PROVIDER: Compatible = Compatible {
     name: "llamacpp",
-    environment: Environment { key: None, base_url: Some("LLAMACPP_BASE_URL") },
+    environment: Environment { key: None, base_url: Some("LLAMACPP_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,

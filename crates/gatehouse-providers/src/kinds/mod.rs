@@ -12,7 +12,7 @@ macro_rules! providers {
 }
 
 providers! {
-    openai, anthropic, gemini, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
+    openai, anthropic, gemini, azure, bedrock, vertex, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
     ollama, vllm, llamacpp, tgi, compatible, sim,
 }
 

@@ -8,7 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// Ollama.
 pub static PROVIDER: Compatible = Compatible {
     name: "ollama",
-    environment: Environment { key: None, base_url: Some("OLLAMA_HOST") },
+    environment: Environment { key: None, base_url: Some("OLLAMA_HOST"), also: &[] },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     key: Key::Optional,
     quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], refuse: &["logit_bias", "logprobs"], ..Quirks::COMPATIBLE },

@@ -9,7 +9,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "openai",
     base_url: Some("https://api.openai.com/v1"),
-    environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL") },
+    environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiResponses, Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },

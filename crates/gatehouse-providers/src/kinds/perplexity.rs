@@ -8,7 +8,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "perplexity",
     base_url: Some("https://api.perplexity.ai"),
-    environment: Environment { key: Some("PERPLEXITY_API_KEY"), base_url: Some("PERPLEXITY_BASE_URL") },
+    environment: Environment { key: Some("PERPLEXITY_API_KEY"), base_url: Some("PERPLEXITY_BASE_URL"), also: &[] },
     also: &[],
     quirks: Quirks { stream_options: false, drop: &["user", "metadata", "store", "service_tier", "safety_identifier", "seed", "stream_options"], refuse: &["tools", "tool_choice", "logit_bias", "logprobs", "n"], ..Quirks::COMPATIBLE },
     model_prefixes: &["sonar"],

@@ -30,7 +30,7 @@ impl Provider for Sim {
         Environment::default()
     }
 
-    fn dialect(&self, front: Dialect) -> Option<Dialect> {
+    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(front)
     }
 
@@ -38,7 +38,7 @@ impl Provider for Sim {
         matches!(dialect, Dialect::AnthropicMessages | Dialect::GeminiGenerate)
     }
 
-    fn quirks(&'static self) -> &'static Quirks {
+    fn quirks(&'static self, _: &str) -> &'static Quirks {
         &self.quirks
     }
 

@@ -8,7 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// Hugging Face Text Generation Inference.
 pub static PROVIDER: Compatible = Compatible {
     name: "tgi",
-    environment: Environment { key: None, base_url: Some("TGI_BASE_URL") },
+    environment: Environment { key: None, base_url: Some("TGI_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiCompletions],
     key: Key::Optional,
     quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], ..Quirks::COMPATIBLE },

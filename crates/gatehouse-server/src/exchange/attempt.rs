@@ -9,9 +9,11 @@ use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
 use crate::trail::Trail;
 use crate::upstream::Answer;
+use crate::vault::Slot;
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::record::Attempt;
+use gatehouse_providers::credential::Credential;
 use gatehouse_providers::{Action, Outgoing};
 use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
 use gatehouse_wire::error::classify;
@@ -55,7 +57,14 @@ impl Sent {
     ) -> Result<(Self, Head), Error> {
         let provider = &target.provider;
         let credential = provider.rotation.pick(clock::steady_millis());
-        let mut request = addressed(call, target, prepared, credential)?;
+        let slot = credential.and_then(|at| provider.credentials.get(at));
+        let held = match slot {
+            Some(slot) => {
+                Some(slot.get(left(call.deadline)).await.map_err(|error| unsigned(target, error, trail))?)
+            }
+            None => None,
+        };
+        let mut request = addressed(call, target, prepared, held.as_deref())?;
         let span = trail.context().and_then(TraceContext::child);
         if let Some(parent) = trail.context().and_then(|context| context.onward(span)) {
             request.headers_mut().insert(TRACEPARENT, parent);
@@ -107,6 +116,10 @@ impl Sent {
         if let (Some(rest), Some(credential)) = (rest, self.credential) {
             self.target.provider.rotation.rest(credential, clock::steady_millis(), rest);
         }
+        let slot = self.credential.and_then(|at| self.target.provider.credentials.get(at));
+        if error.code == Code::UpstreamAuthFailed {
+            slot.into_iter().for_each(Slot::refused);
+        }
         trail.attempted(self.attempt(status, headers, Some(error.code.as_str())));
         trail.lost(&self.target, headers);
         tracing::debug!(target = %self.target.name, %error, "attempt failed");
@@ -137,11 +150,25 @@ impl Sent {
     }
 }
 
+/// Nobody gave a credential: the attempt has failed before the provider heard of it.
+fn unsigned(target: &Arc<Target>, error: Error, trail: &mut Trail) -> Error {
+    let error = Error { message: format!("{}: {}", target.provider.name, error.message), ..error };
+    trail.attempted(Attempt {
+        target: Arc::clone(&target.name),
+        status: None,
+        error: Some(error.code.as_str()),
+        upstream_id: None,
+        micros: 0,
+    });
+    tracing::warn!(provider = %target.provider.name, %error, "no credential for a provider");
+    error
+}
+
 fn addressed(
     call: &Call,
     target: &Target,
     prepared: &Prepared,
-    credential: Option<usize>,
+    credential: Option<&Credential>,
 ) -> Result<Request<Bytes>, Error> {
     let provider = &target.provider;
     let same_family = prepared.dialect.family() == call.front.dialect.family();
@@ -149,9 +176,12 @@ fn addressed(
     let addressed = provider.kind.address(&Outgoing {
         dialect: prepared.dialect,
         action: prepared.action,
-        model: &target.deployment.model,
+        model: target.model(),
         base_url: &provider.base_url,
-        credential: credential.and_then(|at| provider.credentials.get(at)),
+        credential,
+        settings: &provider.settings,
+        body: &prepared.body,
+        now: clock::unix_seconds(),
         caller: if same_family { &call.headers } else { &none },
     })?;
     let mut request = Request::new(prepared.body.clone());

@@ -106,7 +106,7 @@ mod tests {
     use super::{for_usage, of_texts, write};
     use bytes::{Bytes, BytesMut};
     use gatehouse_wire::chat::ChatEvent;
-    use gatehouse_wire::codec::Codec as _;
+    use gatehouse_wire::codec::ProviderCodec as _;
     use gatehouse_wire::openai_chat::OpenAiChat;
     use gatehouse_wire::sse::{Frame, Frames};
 

@@ -60,7 +60,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
 /// The request for a target, and the caller's request in canonical form when it had to be translated.
 fn prepare(call: &Call, target: &Target) -> Result<(Prepared, Option<EmbedRequest>), Error> {
     let front = call.front.dialect;
-    let dialect = target.provider.kind.dialect(front).ok_or_else(|| no_such_operation(target))?;
+    let dialect = target.dialect(front).ok_or_else(|| no_such_operation(target))?;
     let action = |batch: bool| if batch { Action::EmbedMany } else { Action::Generate };
     let ready = |batch, body, dropped| Prepared {
         dialect,

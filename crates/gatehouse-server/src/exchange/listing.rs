@@ -23,7 +23,7 @@ pub fn answer(call: &Call, trail: &Trail) -> Result<Whole, Error> {
         display_name: None,
         context_tokens: target.capabilities.context_tokens,
         output_tokens: target.capabilities.output_tokens,
-        purpose: match target.provider.kind.dialect(Dialect::OpenAiEmbeddings) {
+        purpose: match target.dialect(Dialect::OpenAiEmbeddings) {
             Some(_) if name.contains("embed") => Purpose::Embeddings,
             _ => Purpose::Chat,
         },

@@ -58,7 +58,7 @@ impl Decoded {
 /// `unsupported_parameter` for what the target cannot honour.
 pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<Prepared, Error> {
     let front = call.front.dialect;
-    let dialect = target.provider.kind.dialect(front).ok_or_else(|| no_such_operation(target))?;
+    let dialect = target.dialect(front).ok_or_else(|| no_such_operation(target))?;
     let action = if call.stream { Action::Stream } else { Action::Generate };
     if dialect == front {
         let rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;

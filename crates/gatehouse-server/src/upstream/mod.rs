@@ -7,6 +7,7 @@ mod pool;
 mod tls;
 
 pub use connection::Answer;
+pub(crate) use framing::Broken;
 
 use bytes::Bytes;
 use connection::{Connection, Origin, Unanswered};

@@ -33,6 +33,32 @@ pub(crate) fn count_tokens(ask: &Ask<'_>) -> Checked<Answer> {
     Ok(Answer::ok(&json!({"input_tokens": request.conversation.input_tokens()})))
 }
 
+/// `POST …/publishers/anthropic/models/{model}:rawPredict` and `:streamRawPredict`: the version stands in the body,
+/// and the model does not.
+pub(crate) fn raw_predict(ask: &Ask<'_>, model: &str, stream: bool) -> Checked<Answer> {
+    let mut object = ask.object(NOT_JSON)?;
+    let Some(body) = object.as_object_mut() else { return Err(Fault::bad(NOT_JSON)) };
+    let version = body.remove("anthropic_version");
+    if version.as_ref().and_then(serde_json::Value::as_str).is_none_or(str::is_empty) {
+        return Err(Fault::bad("anthropic_version: Field required"));
+    }
+    if body.contains_key("model") {
+        return Err(Fault::bad("model: Extra inputs are not permitted"));
+    }
+    let streams = body.get("stream").and_then(serde_json::Value::as_bool).unwrap_or_default();
+    if streams != stream {
+        return Err(Fault::bad("stream: does not fit the method"));
+    }
+    body.insert("model".to_owned(), model.into());
+    let request = request::read(&object, true)?;
+    if ask.directives.missing {
+        return Err(no_such_model(ask.model));
+    }
+    let reply = ask.think(&request.conversation);
+    let cached = request.cached.as_ref().map(|prefix| prefix.usage(ask.prefixes));
+    Ok(render(ask, &request, &reply, cached.unwrap_or_default()))
+}
+
 fn read(ask: &Ask<'_>, generates: bool) -> Checked<request::MessagesRequest> {
     if !ask.headers.contains_key("anthropic-version") {
         return Err(Fault::bad("anthropic-version: header is required"));

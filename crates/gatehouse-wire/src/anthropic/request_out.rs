@@ -73,7 +73,10 @@ impl<'a> Writer<'a> {
         let own: Vec<&Extension> = request.extensions.iter().filter(|one| one.origin == DIALECT).collect();
         let mut out = Out::new();
         out.object(|out| {
-            out.field("model", self.target.model);
+            match self.target.quirks.instead_of_model {
+                Some((name, text)) => out.field(name, text),
+                None => out.field("model", self.target.model),
+            };
             if purpose == Purpose::Answer {
                 out.field("max_tokens", self.max_tokens(&thinking));
             }

@@ -18,13 +18,19 @@ const ENVELOPE: &[u8] = b"Z2F0ZWhvdXNlLXNlYWwt";
 pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
     let mut rewrite = Rewrite::default();
     let root = doc.root();
-    if let Some((model, range)) = &view.model
-        && model != target.model
-    {
-        let name = [b"\"".as_slice(), &escaped(target.model), b"\""].concat();
-        rewrite.edits.push(Edit { range: range.clone(), with: Bytes::from(name) });
-    }
     let mut doomed: Vec<&str> = Vec::new();
+    match (&view.model, target.quirks.instead_of_model) {
+        (Some(_), Some((name, text))) => {
+            let stands = member_ranges(doc, root).into_iter().find(|(name, _)| name == "model");
+            let with = Bytes::from(format!("\"{name}\":\"{text}\""));
+            rewrite.edits.extend(stands.map(|(_, range)| Edit { range, with }));
+        }
+        (Some((model, range)), None) if model != target.model => {
+            let name = [b"\"".as_slice(), &escaped(target.model), b"\""].concat();
+            rewrite.edits.push(Edit { range: range.clone(), with: Bytes::from(name) });
+        }
+        _ => {}
+    }
     for name in target.quirks.refuse {
         if root.opt(name).is_some() {
             return Err(Error::unsupported(*name, format!("{name}: the serving provider does not take it")));

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tempfile::TempDir;
 
+/// The file in its folder that holds variables which a test adds, `NAME=value` each.
+const ENVIRONMENT: &str = "environment";
 const BINARY: &str = env!("CARGO_BIN_EXE_gatehouse");
 /// What the provider's credential is.
 pub(crate) const PROVIDER_KEY: &str = "sk-provider-canary-5f1d7c";
@@ -33,6 +35,14 @@ impl House {
     /// Starts a gateway with this configuration and waits until it is ready.
     pub(crate) async fn start(config: &str) -> Self {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap()), config, "info", String::new()).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        std::fs::write(dir.path().join(ENVIRONMENT), lines.join("\n")).unwrap();
+        Self::start_in(dir, config, "info", String::new()).await
     }
 
     /// The same with every line of log that there is.
@@ -248,6 +258,8 @@ fn command(dir: &Path) -> Command {
         .env("SECOND_KEY", "sk-second")
         .env("GATEHOUSE_DATA", dir.join("data"))
         .env("GATEHOUSE_CONFIG", dir.join("gatehouse.yaml"));
+    let more = std::fs::read_to_string(dir.join(ENVIRONMENT)).unwrap_or_default();
+    command.envs(more.lines().filter_map(|line| line.split_once('=')));
     command
 }
 

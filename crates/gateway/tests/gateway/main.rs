@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod cloud;
+#[cfg(test)]
 mod front;
 #[cfg(test)]
 mod house;
@@ -15,6 +17,8 @@ mod provider;
 mod attempts;
 #[cfg(test)]
 mod bounds;
+#[cfg(test)]
+mod clouds;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]

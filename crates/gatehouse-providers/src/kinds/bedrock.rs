@@ -1,0 +1,120 @@
+//! Amazon Bedrock's Converse API.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
+
+use crate::auth::{aws, encoded};
+use crate::credential::{Credential, Env, Found, set};
+use crate::settings::Settings;
+use crate::sigv4::{Scope, signed};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::codec::Quirks;
+
+/// Bedrock.
+#[derive(Clone, Copy, Debug)]
+pub struct Bedrock;
+
+/// Bedrock.
+pub static PROVIDER: Bedrock = Bedrock;
+
+static QUIRKS: Quirks = Quirks::NONE;
+
+/// Areas whose inference profiles carry the area before the model's name.
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html>
+const AREAS: &[&str] = &["us", "us-gov", "eu", "apac", "au", "ca", "jp", "global"];
+
+impl Provider for Bedrock {
+    fn name(&self) -> &'static str {
+        "bedrock"
+    }
+
+    fn convention_name(&self) -> &'static str {
+        "aws.bedrock"
+    }
+
+    fn base_url(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn environment(&self) -> Environment {
+        Environment { key: Some("AWS_BEARER_TOKEN_BEDROCK"), base_url: None, also: &["AWS_ACCESS_KEY_ID"] }
+    }
+
+    fn takes(&self) -> &'static [&'static str] {
+        &["aws_region", "deployments", "credentials"]
+    }
+
+    fn place(&self, settings: &Settings, env: Env<'_>) -> Result<String, String> {
+        if let Some(written) = &settings.base_url {
+            return Ok(written.clone());
+        }
+        let region = region(settings, env).ok_or("aws_region: is missing; write one such as eu-central-1")?;
+        Ok(format!("https://bedrock-runtime.{region}.amazonaws.com"))
+    }
+
+    fn settled(&self, mut settings: Settings, env: Env<'_>) -> Settings {
+        settings.aws_region = region(&settings, env);
+        settings
+    }
+
+    fn credentials(&self, settings: &Settings, env: Env<'_>) -> Found {
+        aws::find(settings, env)
+    }
+
+    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
+        match front {
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            _ => Some(Dialect::BedrockConverse),
+        }
+    }
+
+    fn counts_tokens(&self, _: Dialect) -> bool {
+        false
+    }
+
+    fn quirks(&'static self, _: &str) -> &'static Quirks {
+        &QUIRKS
+    }
+
+    fn needs_credential(&self) -> bool {
+        false
+    }
+
+    /// Inference profiles are listed by the model behind them.
+    fn catalogue_name<'a>(&self, model: &'a str) -> &'a str {
+        match model.split_once('.') {
+            Some((area, rest)) if AREAS.contains(&area) => rest,
+            _ => model,
+        }
+    }
+
+    fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
+        let call = match outgoing.action {
+            Action::Stream => "converse-stream",
+            Action::Generate => "converse",
+            Action::CountTokens | Action::EmbedMany => {
+                return Err(Error::new(Code::Internal, "this provider does not offer the operation"));
+            }
+        };
+        let path = format!("/model/{}/{call}", encoded(outgoing.model));
+        let uri = uri(outgoing.base_url, &path)?;
+        let mut headers = headers(outgoing.caller, &[]);
+        match outgoing.credential {
+            Some(Credential::Aws(keys)) => {
+                let region = outgoing.settings.aws_region.as_deref().unwrap_or("us-east-1");
+                let scope = Scope { region, service: "bedrock", now: outgoing.now };
+                signed(keys, &scope, &uri, &mut headers, outgoing.body)?;
+            }
+            Some(Credential::Key(secret) | Credential::Token(secret)) => {
+                headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", secret)?);
+            }
+            None => {}
+        }
+        Ok(Addressed { uri, headers })
+    }
+}
+
+fn region(settings: &Settings, env: Env<'_>) -> Option<String> {
+    let written = settings.aws_region.clone();
+    written.or_else(|| set(env, "AWS_REGION")).or_else(|| set(env, "AWS_DEFAULT_REGION"))
+}

@@ -1,0 +1,142 @@
+//! Where requests to the clouds go, and what signs them.
+
+use gatehouse_core::content::Dialect;
+use gatehouse_providers::credential::{AwsKeys, Credential};
+use gatehouse_providers::settings::Settings;
+use gatehouse_providers::{Action, Addressed, Outgoing, Provider, kinds};
+use http::HeaderMap;
+
+fn address(
+    kind: &str,
+    settings: &Settings,
+    (dialect, action, model): (Dialect, Action, &str),
+    credential: Option<&Credential>,
+) -> Addressed {
+    let kind: &dyn Provider = kinds::find(kind).unwrap();
+    let settings = kind.settled(settings.clone(), &|_| None);
+    let base_url = kind.place(&settings, &|_| None).unwrap();
+    let outgoing = Outgoing {
+        dialect,
+        action,
+        model,
+        base_url: &base_url,
+        credential,
+        settings: &settings,
+        body: br#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#,
+        now: 1_795_420_800,
+        caller: &HeaderMap::new(),
+    };
+    kind.address(&outgoing).unwrap()
+}
+
+fn key(text: &str) -> Credential {
+    Credential::Key(text.to_owned().into())
+}
+
+fn token(text: &str) -> Credential {
+    Credential::Token(text.to_owned().into())
+}
+
+/// The expected signatures are botocore's, for the same request at the same time.
+#[test]
+fn bedrock_is_signed_as_aws_own_library_signs() {
+    let settings = Settings { aws_region: Some("eu-central-1".to_owned()), ..Settings::default() };
+    let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    for (session, signed, signature) in [
+        (
+            None,
+            "content-type;host;x-amz-date",
+            "654d4a29501a1767a33f85709017e4ca21f75d89697054c14aefcd34256a87b3",
+        ),
+        (
+            Some("session-token".to_owned().into()),
+            "content-type;host;x-amz-date;x-amz-security-token",
+            "0f17ddcec1f2fddabc7382ebefa9a17e27363feda52ddd605b15fef88034008a",
+        ),
+    ] {
+        let keys = Credential::Aws(AwsKeys {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned().into(),
+            session,
+        });
+        let asked = (Dialect::BedrockConverse, Action::Generate, model);
+        let addressed = address("bedrock", &settings, asked, Some(&keys));
+        assert_eq!(
+            addressed.uri,
+            "https://bedrock-runtime.eu-central-1.amazonaws.com/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"
+        );
+        assert_eq!(addressed.headers["x-amz-date"], "20261123T080000Z");
+        let expected = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261123/eu-central-1/bedrock/aws4_request, \
+             SignedHeaders={signed}, Signature={signature}"
+        );
+        assert_eq!(addressed.headers["authorization"], expected);
+        assert!(!format!("{addressed:?}").contains("session-token"));
+    }
+}
+
+#[test]
+fn bedrock_takes_a_key_of_its_own_and_the_name_of_a_profile() {
+    let settings = Settings { aws_region: Some("us-east-1".to_owned()), ..Settings::default() };
+    let asked =
+        (Dialect::BedrockConverse, Action::Stream, "arn:aws:bedrock:us-east-1:1:inference-profile/a/b");
+    let addressed = address("bedrock", &settings, asked, Some(&key("bedrock-key")));
+    assert!(addressed.uri.path().ends_with("inference-profile%2Fa%2Fb/converse-stream"), "{}", addressed.uri);
+    assert_eq!(addressed.headers["authorization"], "Bearer bedrock-key");
+    let bedrock = kinds::find("bedrock").unwrap();
+    for (model, listed) in [
+        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+    ] {
+        assert_eq!(bedrock.catalogue_name(model), listed);
+    }
+    assert!(bedrock.place(&Settings::default(), &|_| None).unwrap_err().contains("aws_region"));
+}
+
+#[test]
+fn vertex_has_a_host_for_each_location_and_a_publisher_for_each_dialect() {
+    let settings = |location: &str| Settings {
+        project: Some("p-1".to_owned()),
+        location: Some(location.to_owned()),
+        ..Settings::default()
+    };
+    for (location, host) in [
+        ("global", "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+        ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+    ] {
+        let asked = (Dialect::GeminiGenerate, Action::Stream, "gemini-2.5-pro");
+        let addressed = address("vertex", &settings(location), asked, Some(&token("t")));
+        assert_eq!(
+            addressed.uri,
+            format!(
+                "https://{host}/v1beta1/projects/p-1/locations/{location}/publishers/google/models/\
+                 gemini-2.5-pro:streamGenerateContent?alt=sse"
+            )
+            .as_str()
+        );
+        assert_eq!(addressed.headers["authorization"], "Bearer t");
+    }
+    let asked = (Dialect::AnthropicMessages, Action::Stream, "claude-sonnet-4-5@20250929");
+    let addressed = address("vertex", &settings("eu"), asked, Some(&token("t")));
+    let path = "/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict";
+    assert!(addressed.uri.path().ends_with(path), "{}", addressed.uri);
+}
+
+#[test]
+fn azure_takes_a_key_or_a_token() {
+    let settings = Settings {
+        base_url: Some("https://us.openai.azure.com/openai/v1/".to_owned()),
+        ..Settings::default()
+    };
+    let asked = (Dialect::OpenAiEmbeddings, Action::EmbedMany, "m");
+    let keyed = address("azure", &settings, asked, Some(&key("k")));
+    assert_eq!(keyed.uri, "https://us.openai.azure.com/openai/v1/embeddings");
+    assert_eq!(
+        (&keyed.headers["api-key"], keyed.headers.get("authorization")),
+        (&"k".parse().unwrap(), None)
+    );
+    let with_token = address("azure", &settings, asked, Some(&token("t")));
+    assert_eq!(with_token.headers["authorization"], "Bearer t");
+    assert!(!with_token.headers.contains_key("api-key"));
+}
