@@ -14,7 +14,7 @@ use gatehouse_core::record::{Admitted, Attempt, Cost, Ending, Settled, Timing};
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_identity::key::{ENTROPY_BYTES, Entry, Keys, Pepper, mint};
 use gatehouse_ledger::{Counters, PriceBook, ServiceTier, Window, ceiling, parse_limit, settle};
-use gatehouse_wire::codec::{Codec as _, Quirks, Target};
+use gatehouse_wire::codec::{Codec as _, ProviderCodec as _, Quirks, Target};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;
 use gatehouse_wire::sse::Frames;
