@@ -71,7 +71,7 @@ pub async fn exchange(
 /// The answer as its guardrails let it pass.
 fn judged(
     call: &Call,
-    codec: &dyn gatehouse_wire::codec::Codec,
+    codec: &dyn gatehouse_wire::codec::ProviderCodec,
     doc: Doc,
     trail: &mut Trail,
 ) -> Result<Doc, Error> {
