@@ -80,7 +80,11 @@ impl Messages {
     /// # Errors
     /// `upstream_bad_response` when that is in the middle of a message.
     pub fn rest(&mut self) -> Result<(), Error> {
-        if self.buffer.is_empty() { Ok(()) } else { Err(bad("the provider's stream ended inside of a message")) }
+        if self.buffer.is_empty() {
+            Ok(())
+        } else {
+            Err(bad("the provider's stream ended inside of a message"))
+        }
     }
 }
 

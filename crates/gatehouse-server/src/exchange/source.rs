@@ -42,14 +42,7 @@ impl Source {
     /// A stream whose head has come. What its decoder keeps may have so many bytes.
     #[must_use]
     pub fn new(body: Answer, frames: Frames, decoder: Box<dyn StreamDecoder>, kept_max: u64) -> Self {
-        Self {
-            body,
-            frames,
-            decoder,
-            kept_max,
-            ready: VecDeque::new(),
-            state: State::Open,
-        }
+        Self { body, frames, decoder, kept_max, ready: VecDeque::new(), state: State::Open }
     }
 
     /// The next frame that has come.

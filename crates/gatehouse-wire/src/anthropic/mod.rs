@@ -42,7 +42,7 @@ mod words;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, Encoded, ProviderCodec, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::{Dialect, Span};

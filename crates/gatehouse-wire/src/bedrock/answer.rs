@@ -73,7 +73,8 @@ pub(super) fn tier(holder: Node<'_>) -> Option<String> {
 /// Where words stand in an answer.
 pub(super) fn spans(root: Node<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
-    for (name, value) in content(root).into_iter().flat_map(|content| content.items()).flat_map(|one| one.members())
+    for (name, value) in
+        content(root).into_iter().flat_map(|content| content.items()).flat_map(|one| one.members())
     {
         match name.as_ref() {
             "text" => add(value, Place::Output, &mut spans),

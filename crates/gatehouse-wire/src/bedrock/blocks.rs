@@ -1,7 +1,9 @@
 //! What a model said, read: the blocks of an answer in one piece, and what streams have in common with it.
 
 use super::DIALECT;
-use crate::chat::{Block, Citation, Citations, Extension, Origin, RawJson, Seal, Thought, ToolCall, Weight, chars};
+use crate::chat::{
+    Block, Citation, Citations, Extension, Origin, RawJson, Seal, Thought, ToolCall, Weight, chars,
+};
 use crate::json::Node;
 use std::ops::Range;
 
@@ -64,7 +66,11 @@ fn thought(reasoning: Node<'_>) -> Option<Thought> {
         return Some(Thought { seal: seal(&sealed), redacted: true, ..Thought::default() });
     }
     let shown = reasoning.opt("reasoningText")?;
-    Some(Thought { text: text_of(shown, "text"), seal: seal(&text_of(shown, "signature")), ..Thought::default() })
+    Some(Thought {
+        text: text_of(shown, "text"),
+        seal: seal(&text_of(shown, "signature")),
+        ..Thought::default()
+    })
 }
 
 /// What Bedrock wants back as it is.

@@ -42,7 +42,10 @@ pub(super) fn check(request: &ChatRequest, target: &Target<'_>, losses: &mut Los
                     let is_audio =
                         |part: &Part| matches!(part, Part::Media(one) if one.kind == MediaKind::Audio);
                     if result.parts.iter().any(is_audio) {
-                        return Err(cannot("messages", "the serving model reads no audio in results of tools"));
+                        return Err(cannot(
+                            "messages",
+                            "the serving model reads no audio in results of tools",
+                        ));
                     }
                     all_parts(&result.parts, &target.capabilities, losses)?;
                 }

@@ -101,7 +101,9 @@ pub(super) fn format(kind: MediaKind, mime: &str) -> Option<&'static str> {
             "x-flv" => "flv",
             "x-ms-wmv" => "wmv",
             "3gpp" => "three_gp",
-            known => ["mp4", "webm", "mov", "mkv", "flv", "mpeg", "wmv"].into_iter().find(|one| *one == known)?,
+            known => {
+                ["mp4", "webm", "mov", "mkv", "flv", "mpeg", "wmv"].into_iter().find(|one| *one == known)?
+            }
         }),
     }
 }

@@ -17,6 +17,8 @@ mod names;
 mod request_out;
 mod settings;
 mod stream_in;
+#[cfg(test)]
+mod tests;
 mod tools_out;
 mod usage;
 

@@ -62,10 +62,7 @@ mod tests {
         let mut documents = Documents::default();
         let titles = [Some("Q3  report (final).v2.pdf"), None, Some("ü.pdf"), None, Some("a_b"), Some("a b")];
         let names = titles.map(|title| documents.name(title));
-        assert_eq!(
-            names,
-            ["Q3 report (final) v2", "Document", "Document 2", "Document 3", "a b", "a b 2"]
-        );
+        assert_eq!(names, ["Q3 report (final) v2", "Document", "Document 2", "Document 3", "a b", "a b 2"]);
         let long = "x".repeat(400);
         assert_eq!((documents.name(Some(&long)).len(), documents.name(Some(&long)).len()), (200, 200));
     }

@@ -250,9 +250,7 @@ impl Decoder {
                 let index = self.announce(Block::text(String::new()), out);
                 Open::Text { index, citations: Texts::default(), from: self.chars }
             }
-            Kind::Thought => {
-                Open::Thought { index: self.announce(Block::Thought(Thought::default()), out) }
-            }
+            Kind::Thought => Open::Thought { index: self.announce(Block::Thought(Thought::default()), out) },
             Kind::Redacted => Open::Redacted { pieces: Texts::default() },
         };
         self.keep(at, opened);

@@ -10,7 +10,8 @@ pub(super) fn read(usage: Node<'_>) -> Usage {
     let count = |name: &str| usage.opt(name).and_then(number);
     let lasting = |ttl: &str| -> u64 {
         let details = usage.opt("cacheDetails").into_iter().flat_map(|details| details.items());
-        let of_ttl = details.filter(|one| one.opt("ttl").and_then(|word| word.str()).is_some_and(|own| own == ttl));
+        let of_ttl =
+            details.filter(|one| one.opt("ttl").and_then(|word| word.str()).is_some_and(|own| own == ttl));
         of_ttl.filter_map(|one| one.opt("inputTokens").and_then(number)).fold(0, u64::saturating_add)
     };
     let (short, long) = (lasting("5m"), lasting("1h"));
@@ -41,10 +42,8 @@ mod tests {
         let of = |text: &'static str| {
             read(Doc::parse(Bytes::from_static(text.as_bytes()), Strictness::Provider).unwrap().root())
         };
-        let usage = of(
-            r#"{"inputTokens":3,"outputTokens":9,"totalTokens":162,"cacheReadInputTokens":100,
-            "cacheWriteInputTokens":50,"cacheDetails":[{"ttl":"1h","inputTokens":30},{"ttl":"5m","inputTokens":20}]}"#,
-        );
+        let usage = of(r#"{"inputTokens":3,"outputTokens":9,"totalTokens":162,"cacheReadInputTokens":100,
+            "cacheWriteInputTokens":50,"cacheDetails":[{"ttl":"1h","inputTokens":30},{"ttl":"5m","inputTokens":20}]}"#);
         let expected = Usage {
             input_tokens: 153,
             cached_read_tokens: 100,

@@ -41,7 +41,7 @@ pub(crate) use stream_usage::ForUsage;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{
-    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, Encoded, ProviderCodec, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::Doc;
 use gatehouse_core::content::Span;

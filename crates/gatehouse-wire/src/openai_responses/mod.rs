@@ -36,7 +36,7 @@ mod view;
 
 use crate::chat::{ChatRequest, ChatResponse, Extension, RawJson, Weight};
 use crate::codec::{
-    Codec, ProviderCodec, Encoded, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
+    Codec, Encoded, ProviderCodec, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary, Target, View,
 };
 use crate::json::{Doc, Node};
 use gatehouse_core::content::{Dialect, Span};
