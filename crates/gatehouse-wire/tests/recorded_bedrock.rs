@@ -155,7 +155,7 @@ fn decode(stream: &[u8], cut: usize) -> Vec<ChatEvent> {
 
 /// The answer that a stream is, put together by the oracle.
 fn accumulate(mut stream: &[u8]) -> Value {
-    let number = |at: &[u8]| u32::from_be_bytes(at[..4].try_into().unwrap()) as usize;
+    let number = |at: &[u8]| usize::try_from(u32::from_be_bytes(at[..4].try_into().unwrap())).unwrap();
     let (mut blocks, mut whole) = (serde_json::Map::new(), json!({}));
     while !stream.is_empty() {
         let (total, headers) = (number(stream), number(&stream[4..]));

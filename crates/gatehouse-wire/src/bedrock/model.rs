@@ -11,8 +11,6 @@ pub(super) enum Maker {
     Nova2,
     /// OpenAI's open models.
     OpenAi,
-    /// Mistral.
-    Mistral,
     /// Another one, or a name that does not say it (the ARN of a profile, an imported model).
     Other,
 }
@@ -31,8 +29,6 @@ impl Maker {
             Self::Nova
         } else if has("openai.") {
             Self::OpenAi
-        } else if has("mistral.") {
-            Self::Mistral
         } else {
             Self::Other
         }
@@ -56,7 +52,6 @@ mod tests {
             ("amazon.nova-lite-v1:0", Maker::Nova),
             ("us.amazon.nova-2-lite-v1:0", Maker::Nova2),
             ("openai.gpt-oss-120b-1:0", Maker::OpenAi),
-            ("mistral.mistral-large-2407-v1:0", Maker::Mistral),
             ("deepseek.r1-v1:0", Maker::Other),
         ] {
             assert_eq!(Maker::of(name), maker, "{name}");

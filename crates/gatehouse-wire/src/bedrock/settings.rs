@@ -99,7 +99,7 @@ impl<'a> Settings<'a> {
         let fits = |raw: &&str| allowed && alone && (!thinking || number(raw) >= 0.95);
         self.top_p = top_p.filter(fits);
         losses.drop_if(top_p.is_some() && self.top_p.is_none(), "top_p");
-        let known = matches!(self.maker, Maker::Anthropic | Maker::Nova | Maker::Nova2 | Maker::Mistral);
+        let known = matches!(self.maker, Maker::Anthropic | Maker::Nova | Maker::Nova2);
         self.top_k = request.top_k.filter(|_| allowed && known && !thinking);
         losses.drop_if(request.top_k.is_some() && self.top_k.is_none(), "top_k");
     }

@@ -182,16 +182,16 @@ impl Decoder {
 
     fn start(&mut self, at: u64, start: Node<'_>, out: &mut Vec<ChatEvent>) {
         self.close(at, out);
-        for (name, value) in start.members() {
-            let opened = if name == "toolUse" && !blocks::is_servers(value) {
-                self.calls = true;
-                let call = ToolCall { arguments: String::new(), ..blocks::call(value) };
-                Open::Call { index: self.announce(Block::ToolCall(call), out) }
-            } else {
-                Open::Opaque { name: name.into_owned(), start: value.raw().to_owned() }
-            };
-            return self.keep(at, opened);
-        }
+        // A union: its one member says what begins.
+        let Some((name, value)) = start.members().next() else { return };
+        let opened = if name == "toolUse" && !blocks::is_servers(value) {
+            self.calls = true;
+            let call = ToolCall { arguments: String::new(), ..blocks::call(value) };
+            Open::Call { index: self.announce(Block::ToolCall(call), out) }
+        } else {
+            Open::Opaque { name: name.into_owned(), start: value.raw().to_owned() }
+        };
+        self.keep(at, opened);
     }
 
     fn delta(&mut self, at: u64, delta: Node<'_>, out: &mut Vec<ChatEvent>) {

@@ -212,7 +212,7 @@ fn stream(events: &[(&str, Value)]) -> (Vec<ChatEvent>, Result<(), Error>) {
     (all, end)
 }
 
-fn delta(at: u64, delta: Value) -> (&'static str, Value) {
+fn delta(at: u64, delta: &Value) -> (&'static str, Value) {
     ("contentBlockDelta", json!({"contentBlockIndex": at, "delta": delta, "p": "abc"}))
 }
 
@@ -220,19 +220,19 @@ fn delta(at: u64, delta: Value) -> (&'static str, Value) {
 fn a_stream_is_read() {
     let (all, end) = stream(&[
         ("messageStart", json!({"role": "assistant"})),
-        delta(0, json!({"reasoningContent": {"text": "hm"}})),
-        delta(0, json!({"reasoningContent": {"signature": "c2ln"}})),
-        delta(1, json!({"reasoningContent": {"redactedContent": "YQ=="}})),
-        delta(1, json!({"reasoningContent": {"redactedContent": "Yg=="}})),
-        delta(2, json!({"text": "hi"})),
-        delta(2, json!({"citation": {"title": "T"}})),
+        delta(0, &json!({"reasoningContent": {"text": "hm"}})),
+        delta(0, &json!({"reasoningContent": {"signature": "c2ln"}})),
+        delta(1, &json!({"reasoningContent": {"redactedContent": "YQ=="}})),
+        delta(1, &json!({"reasoningContent": {"redactedContent": "Yg=="}})),
+        delta(2, &json!({"text": "hi"})),
+        delta(2, &json!({"citation": {"title": "T"}})),
         ("contentBlockStop", json!({"contentBlockIndex": 2})),
         (
             "contentBlockStart",
             json!({"contentBlockIndex": 3, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}}),
         ),
-        delta(3, json!({"toolUse": {"input": "{\"a\":"}})),
-        delta(3, json!({"toolUse": {"input": "1}"}})),
+        delta(3, &json!({"toolUse": {"input": "{\"a\":"}})),
+        delta(3, &json!({"toolUse": {"input": "1}"}})),
         ("laterInvention", json!({})),
         ("messageStop", json!({"stopReason": "end_turn"})),
         ("metadata", json!({"usage": {"inputTokens": 3, "outputTokens": 4}})),
@@ -272,15 +272,15 @@ fn a_stream_that_fails_or_breaks_says_so() {
         ("modelTimeoutException", Code::UpstreamTimeout),
     ] {
         let (all, end) = stream(&[
-            delta(0, json!({"text": "a"})),
+            delta(0, &json!({"text": "a"})),
             (name, json!({"message": "So it is."})),
-            delta(0, json!({"text": "b"})),
+            delta(0, &json!({"text": "b"})),
         ]);
         end.unwrap();
         let Some(ChatEvent::Error(error)) = all.last() else { panic!("{name}: {all:?}") };
         assert_eq!((error.code, error.message.as_str()), (code, "So it is."), "{name}");
     }
-    let (_, end) = stream(&[delta(0, json!({"text": "a"}))]);
+    let (_, end) = stream(&[delta(0, &json!({"text": "a"}))]);
     assert_eq!(end.unwrap_err().code, Code::UpstreamBadResponse);
     let (all, end) = stream(&[("messageStop", json!({"stopReason": "guardrail_intervened"}))]);
     end.unwrap();
@@ -291,7 +291,7 @@ fn a_stream_that_fails_or_breaks_says_so() {
 fn what_waits_is_counted() {
     let mut decoder = Converse.decoder();
     let raw = Bytes::from(
-        delta(0, json!({"reasoningContent": {"redactedContent": "x".repeat(5000)}})).1.to_string(),
+        delta(0, &json!({"reasoningContent": {"redactedContent": "x".repeat(5000)}})).1.to_string(),
     );
     let name = Bytes::from_static(b"contentBlockDelta");
     let whole = Bytes::from([name.as_ref(), raw.as_ref()].concat());
