@@ -7,14 +7,17 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{EmbedCodec, GeminiEmbeddings, OpenAiEmbeddings};
 use gatehouse_wire::json::Doc;
-use gatehouse_wire::{anthropic, completions, gemini, openai_chat, openai_responses};
+use gatehouse_wire::{anthropic, bedrock, completions, gemini, openai_chat, openai_responses};
 
 /// The codec of a dialect of conversations in which a provider is asked.
 ///
 /// # Errors
 /// `internal_error` for dialects that are none.
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
-    Ok(codec(dialect)?)
+    Ok(match dialect {
+        Dialect::BedrockConverse => &bedrock::Converse,
+        spoken => codec(spoken)?,
+    })
 }
 
 /// The codec of a dialect of conversations in which callers ask.

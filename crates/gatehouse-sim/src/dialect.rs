@@ -17,6 +17,8 @@ pub(crate) enum Dialect {
     Anthropic,
     /// Gemini.
     Gemini,
+    /// Amazon Bedrock.
+    Bedrock,
 }
 
 /// Headers that OpenAI sends with every answer. Its reset times are Go durations.
@@ -73,6 +75,7 @@ impl Dialect {
         match self {
             Self::OpenAi => OPENAI_HEADERS.into_iter().for_each(set),
             Self::Gemini => GEMINI_HEADERS.into_iter().for_each(set),
+            Self::Bedrock => {}
             Self::Anthropic => {
                 set(("anthropic-organization-id", "sim"));
                 ANTHROPIC_LIMITS.into_iter().flatten().for_each(set);
@@ -84,6 +87,7 @@ impl Dialect {
         let name = match self {
             Self::OpenAi => "x-request-id",
             Self::Anthropic => "request-id",
+            Self::Bedrock => "x-amzn-requestid",
             Self::Gemini => return,
         };
         if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -101,6 +105,10 @@ impl Dialect {
             if self == Self::OpenAi {
                 answer.headers.insert("retry-after-ms", HeaderValue::from(seconds.saturating_mul(1_000)));
             }
+        }
+        if self == Self::Bedrock {
+            let kind = HeaderValue::from_static(bedrock_type(fault.status));
+            answer.headers.insert("x-amzn-errortype", kind);
         }
         if self == Self::OpenAi && fault.status == 401 {
             let realm = HeaderValue::from_static("Bearer realm=\"OpenAI API\"");
@@ -128,6 +136,7 @@ impl Dialect {
                     None => json!({"type": "error", "error": error}),
                 }
             }
+            Self::Bedrock => json!({"message": fault.message}),
             Self::Gemini => {
                 let mut error = json!({"code": fault.status, "message": fault.message, "status": gemini_status(fault.status)});
                 if let Some(details) = gemini_details(fault) {
@@ -160,6 +169,19 @@ fn anthropic_type(status: u16) -> &'static str {
         529 => "overloaded_error",
         500..=599 => "api_error",
         _ => "invalid_request_error",
+    }
+}
+
+fn bedrock_type(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "AccessDeniedException:http://internal.amazon.com/coral/",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        500..=599 => "InternalServerException",
+        _ => "ValidationException:http://internal.amazon.com/coral/",
     }
 }
 

@@ -21,7 +21,7 @@ use crate::route::{Route, Verb};
 use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
-use crate::{anthropic, bench, control, credential, gemini, models, openai_chat, openai_responses};
+use crate::{anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses};
 
 /// The connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,9 @@ pub(crate) async fn handle(
     }
     let peek: Peek = serde_json::from_slice(&body).unwrap_or_default();
     let model = match &route {
-        Route::Gemini { model, .. } | Route::RawPredict { model, .. } => model.as_str(),
+        Route::Gemini { model, .. } | Route::RawPredict { model, .. } | Route::Converse { model, .. } => {
+            model.as_str()
+        }
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
@@ -172,6 +174,7 @@ fn ask(
         Route::Messages => anthropic::messages(&ask),
         Route::CountTokens => anthropic::count_tokens(&ask),
         Route::RawPredict { model, stream } => anthropic::raw_predict(&ask, model, *stream),
+        Route::Converse { stream, .. } => bedrock::converse(&ask, *stream),
         Route::Gemini { version, verb, .. } => match verb {
             Verb::Generate(streaming) => gemini::generate(&ask, *streaming, version),
             Verb::CountTokens => gemini::count_tokens(&ask, version),

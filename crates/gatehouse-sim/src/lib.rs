@@ -1,4 +1,4 @@
-//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's and Gemini's APIs on one port,
+//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs on one port,
 //! streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
 //! the upstream; because it is the opponent in those tests, it shares no code with the translators.
 //!
@@ -51,6 +51,7 @@ mod think;
 mod words;
 
 mod anthropic;
+mod bedrock;
 mod dialect;
 mod fault;
 mod gemini;

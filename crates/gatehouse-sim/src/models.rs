@@ -12,12 +12,12 @@ use crate::{anthropic, gemini, openai_chat};
 const CREATED: u64 = 1_767_225_600;
 const CREATED_RFC3339: &str = "2026-01-01T00:00:00Z";
 
-/// All models, or one of them.
+/// All models, or one of them. Bedrock's runtime lists none, so nobody asks it.
 pub(crate) fn models(dialect: Dialect, one: Option<&str>, names: &[String]) -> Checked<Answer> {
     let Some(name) = one else { return Ok(Answer::ok(&list(dialect, names))) };
     if Directives::of(name).missing {
         return Err(match dialect {
-            Dialect::OpenAi => openai_chat::no_such_model(name),
+            Dialect::OpenAi | Dialect::Bedrock => openai_chat::no_such_model(name),
             Dialect::Anthropic => anthropic::no_such_model(name),
             Dialect::Gemini => gemini::no_such_model(name, "v1beta", "getModel"),
         });
@@ -28,7 +28,7 @@ pub(crate) fn models(dialect: Dialect, one: Option<&str>, names: &[String]) -> C
 fn list(dialect: Dialect, names: &[String]) -> Value {
     let models: Vec<Value> = names.iter().map(|name| model(dialect, name)).collect();
     match dialect {
-        Dialect::OpenAi => json!({"object": "list", "data": models}),
+        Dialect::OpenAi | Dialect::Bedrock => json!({"object": "list", "data": models}),
         Dialect::Anthropic => {
             json!({"data": models, "has_more": false, "first_id": names.first(), "last_id": names.last()})
         }
@@ -38,7 +38,9 @@ fn list(dialect: Dialect, names: &[String]) -> Value {
 
 fn model(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi => json!({"id": name, "object": "model", "created": CREATED, "owned_by": "sim"}),
+        Dialect::OpenAi | Dialect::Bedrock => {
+            json!({"id": name, "object": "model", "created": CREATED, "owned_by": "sim"})
+        }
         Dialect::Anthropic => {
             json!({"type": "model", "id": name, "display_name": name, "created_at": CREATED_RFC3339})
         }

@@ -42,6 +42,13 @@ pub(crate) enum Route {
         /// What is asked of it.
         verb: Verb,
     },
+    /// Bedrock's Converse.
+    Converse {
+        /// The model.
+        model: String,
+        /// Whether the answer is streamed.
+        stream: bool,
+    },
     /// A list of models, or one of them, in the dialect's shape.
     Models(Dialect, Option<String>),
     /// Nothing is there, or not with this method.
@@ -89,6 +96,9 @@ impl Route {
         if let Some(call) = gemini(path, query).or_else(|| raw_predict(path)) {
             return Some(call);
         }
+        if let Some(call) = converse(path) {
+            return Some(call);
+        }
         let endings = [
             ("/chat/completions", Self::Chat),
             ("/completions", Self::Completions),
@@ -116,10 +126,22 @@ impl Route {
         match self {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
+            Self::Converse { .. } => Dialect::Bedrock,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
         }
     }
+}
+
+/// `/model/{id}/converse` and `/model/{id}/converse-stream`.
+fn converse(path: &str) -> Option<Route> {
+    let (model, verb) = path.split_once("/model/")?.1.rsplit_once('/')?;
+    let stream = match verb {
+        "converse" => false,
+        "converse-stream" => true,
+        _ => return None,
+    };
+    Some(Route::Converse { model: decoded(model), stream })
 }
 
 fn stored(path: &str) -> Option<Route> {

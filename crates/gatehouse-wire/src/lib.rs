@@ -2,18 +2,21 @@
 //!
 //! [`json::Doc`] reads a body in place; a [`codec::Codec`] says what it means. Requests and answers of
 //! equal dialects on both sides pass as bytes with a few edits; unequal ones go through the canonical
-//! conversation of [`chat`]. Streams are cut by [`sse`].
+//! conversation of [`chat`]. Streams are cut by [`framing`].
 //!
 //! What it does *not* know: providers (quirks are data that it is given), HTTP, time, configuration.
 //! No IO: everything here is a function of its arguments, so that it can be fuzzed.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod chat;
 pub mod codec;
 pub mod completions;
 mod cut;
 pub mod embeddings;
 pub mod error;
+pub mod eventstream;
+pub mod framing;
 pub mod free_form;
 pub mod gemini;
 pub mod json;

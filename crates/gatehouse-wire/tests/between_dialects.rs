@@ -8,7 +8,7 @@ use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::anthropic::Messages;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatResponse, events, fold};
-use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
+use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
 use gatehouse_wire::gemini::Gemini;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;

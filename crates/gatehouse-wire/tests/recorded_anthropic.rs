@@ -13,7 +13,7 @@ use gatehouse_core::content::splice;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::anthropic::{Messages, count};
 use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, Citations, events, fold};
-use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
+use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::sse::Frames;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use gatehouse_core::content::splice;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatResponse, events, fold};
-use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
+use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
 use gatehouse_wire::completions::Completions;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::sse::Frames;

@@ -13,7 +13,7 @@ use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{
     Block, ChatEvent, ChatRequest, ChatResponse, Citations, Extension, Part, Tool, Turn, fold,
 };
-use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, StreamDecoder, Target};
+use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, StreamDecoder, Target};
 use gatehouse_wire::gemini::{Gemini, count};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::sse::{Frame, Frames};

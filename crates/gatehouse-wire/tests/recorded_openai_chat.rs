@@ -16,7 +16,9 @@ use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{
     Block, ChatEvent, ChatRequest, ChatResponse, Finish, MediaKind, Origin, Part, Turn, fold,
 };
-use gatehouse_wire::codec::{CacheMarks, Codec, Quirks, ReasoningAs, ReplyContext, Target};
+use gatehouse_wire::codec::{
+    CacheMarks, Codec, ProviderCodec as _, Quirks, ReasoningAs, ReplyContext, Target,
+};
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;
 use gatehouse_wire::sse::Frames;

@@ -8,7 +8,7 @@ mod recorded {
     use gatehouse_core::deployment::Capabilities;
     use gatehouse_core::error::Code;
     use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, fold};
-    use gatehouse_wire::codec::{Codec, Quirks, ReplyContext, Target};
+    use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
     use gatehouse_wire::json::{Doc, Strictness};
     use gatehouse_wire::openai_responses::OpenAiResponses;
     use gatehouse_wire::sse::Frames;

@@ -23,6 +23,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::window::Window;
 use gatehouse_wire::chat::{self, ChatEvent};
 use gatehouse_wire::error::mid_stream;
+use gatehouse_wire::framing::Frames;
 use gatehouse_wire::sse::Frame;
 use gatehouse_wire::watch::Watched;
 use http::{HeaderMap, header};
@@ -116,7 +117,7 @@ impl Opened {
             } else {
                 codec.decoder()
             };
-            first_content(Source::new(body, decoder, answer_max), limit)
+            first_content(Source::new(body, Frames::of(prepared.dialect), decoder, answer_max), limit)
                 .await
                 .map(|source| Feed::Live(Box::new(source)))
         };

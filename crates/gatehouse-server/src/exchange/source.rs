@@ -7,7 +7,8 @@ use bytes::Bytes;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::ChatEvent;
 use gatehouse_wire::codec::StreamDecoder;
-use gatehouse_wire::sse::{Frame, Frames};
+use gatehouse_wire::framing::Frames;
+use gatehouse_wire::sse::Frame;
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -40,15 +41,8 @@ enum State {
 impl Source {
     /// A stream whose head has come. What its decoder keeps may have so many bytes.
     #[must_use]
-    pub fn new(body: Answer, decoder: Box<dyn StreamDecoder>, kept_max: u64) -> Self {
-        Self {
-            body,
-            frames: Frames::default(),
-            decoder,
-            kept_max,
-            ready: VecDeque::new(),
-            state: State::Open,
-        }
+    pub fn new(body: Answer, frames: Frames, decoder: Box<dyn StreamDecoder>, kept_max: u64) -> Self {
+        Self { body, frames, decoder, kept_max, ready: VecDeque::new(), state: State::Open }
     }
 
     /// The next frame that has come.
@@ -111,14 +105,14 @@ impl Source {
 
     fn take_in(&mut self, piece: &Bytes) -> Result<(), Error> {
         self.frames.push(piece)?;
-        while let Some(frame) = self.frames.next_frame() {
+        while let Some(frame) = self.frames.next_frame()? {
             self.decode(frame)?;
         }
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        if let Some(frame) = self.frames.rest() {
+        if let Some(frame) = self.frames.rest()? {
             self.decode(frame)?;
         }
         let mut events = Vec::new();

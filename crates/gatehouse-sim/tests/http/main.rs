@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod anthropic;
 #[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod harness;

@@ -212,7 +212,7 @@ pub(super) fn seal_of_call(seal: &Seal, call: &ToolCall) -> String {
 mod tests {
     use super::super::Messages;
     use crate::chat::{Block, ChatResponse, Finish, Origin, Seal, Thought, ToolCall};
-    use crate::codec::{Codec, ReplyContext};
+    use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
     use crate::json::{Doc, Strictness};
     use bytes::Bytes;
     use gatehouse_core::error::Code;

@@ -17,7 +17,7 @@ const IMAGE_TYPES: &[&str] = &["image/jpeg", "image/png", "image/gif", "image/we
 
 /// What was left out so far, each thing once.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
+pub(crate) struct Losses {
     dropped: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Losses {
 
 impl Losses {
     /// Names something that is left out.
-    pub(super) fn drop(&mut self, path: impl Into<String>) {
+    pub(crate) fn drop(&mut self, path: impl Into<String>) {
         let path = path.into();
         if !self.dropped.contains(&path) {
             self.dropped.push(path);
@@ -33,7 +33,7 @@ impl Losses {
     }
 
     /// Names it when `lost`.
-    pub(super) fn drop_if(&mut self, lost: bool, path: &str) {
+    pub(crate) fn drop_if(&mut self, lost: bool, path: &str) {
         if lost {
             self.drop(path);
         }
@@ -54,7 +54,7 @@ impl Losses {
     }
 
     /// Everything that was named.
-    pub(super) fn into_dropped(self) -> Vec<String> {
+    pub(crate) fn into_dropped(self) -> Vec<String> {
         self.dropped
     }
 }

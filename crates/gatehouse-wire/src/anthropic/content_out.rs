@@ -45,7 +45,7 @@ pub(super) fn tool_use(out: &mut Out, call: &ToolCall, cache: Option<CacheMark>,
 /// The arguments as the object that `input` must be. A model can write arguments that are none (and an
 /// answer can be cut in the middle of them): those go as text under a name of ours, and come back as they
 /// were.
-fn input(out: &mut Out, arguments: &str) {
+pub(crate) fn input(out: &mut Out, arguments: &str) {
     if arguments.trim().is_empty() {
         out.object_field("input", |_| {});
     } else if is_object(arguments) {
@@ -116,7 +116,7 @@ pub(super) fn plain_text(kind: MediaKind, mime: &str, data: &str) -> Option<Stri
 }
 
 /// Whether Anthropic would refuse a text for having nothing in it.
-pub(super) fn is_blank(text: &str) -> bool {
+pub(crate) fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 

@@ -7,7 +7,7 @@ const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// An id as Anthropic takes it. The same id always gives the same result, so a call and its result still
 /// match; different ids stay different, as a changed one ends in a hash of what it was.
-pub(super) fn clean(id: &str) -> Cow<'_, str> {
+pub(crate) fn clean(id: &str) -> Cow<'_, str> {
     if is_clean(id) {
         return Cow::Borrowed(id);
     }
@@ -16,7 +16,7 @@ pub(super) fn clean(id: &str) -> Cow<'_, str> {
 }
 
 /// Whether a tool's name can be said: the same letters as ids.
-pub(super) fn is_clean(name: &str) -> bool {
+pub(crate) fn is_clean(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_allowed)
 }
 
@@ -24,7 +24,8 @@ fn is_allowed(one: char) -> bool {
     one.is_ascii_alphanumeric() || matches!(one, '_' | '-')
 }
 
-fn fnv(bytes: &[u8]) -> u64 {
+/// A short hash that is the same everywhere and always.
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(FNV_OFFSET, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
 }
 

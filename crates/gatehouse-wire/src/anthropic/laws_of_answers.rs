@@ -6,7 +6,7 @@ use crate::chat::{
     Block, ChatEvent, ChatResponse, Extension, Finish, Origin, RawJson, Seal, Thought, ToolCall, Weight,
     events, fold,
 };
-use crate::codec::{Codec, ReplyContext};
+use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::usage::Usage;
 use proptest::collection::vec;

@@ -7,7 +7,7 @@ use crate::chat::{
     Block, CacheMark, ChatRequest, Effort, Extension, Format, Media, MediaKind, Origin, Part, RawJson,
     Reasoning, Seal, Source, Thought, Tool, ToolCall, ToolChoice, ToolResult, Turn, Weight,
 };
-use crate::codec::{Codec, Quirks, Target};
+use crate::codec::{Codec, ProviderCodec as _, Quirks, Target};
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Edit, splice};
 use gatehouse_core::deployment::Capabilities;

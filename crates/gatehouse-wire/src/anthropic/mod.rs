@@ -10,32 +10,32 @@
 //! before it. See `content`.
 
 mod answer;
-mod check;
+pub(crate) mod check;
 mod citations;
 mod content;
-mod content_out;
+pub(crate) mod content_out;
 pub mod count;
-mod ids;
+pub(crate) mod ids;
 #[cfg(test)]
 mod laws_of_answers;
 #[cfg(test)]
 mod laws_of_requests;
-mod plan;
+pub(crate) mod plan;
 mod request;
 mod request_out;
 mod rewrite;
-mod schema;
-mod spans;
+pub(crate) mod schema;
+pub(crate) mod spans;
 mod stream_blocks;
 mod stream_in;
 mod stream_out;
 #[cfg(test)]
 mod testing;
-mod thinking;
-mod tools_out;
+pub(crate) mod thinking;
+pub(crate) mod tools_out;
 #[cfg(test)]
 mod translation_tests;
-mod usage;
+pub(crate) mod usage;
 mod view;
 mod view_content;
 mod words;

@@ -11,18 +11,18 @@ use std::collections::HashSet;
 
 /// A conversation in order.
 #[derive(Debug, Default)]
-pub(super) struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// Instructions at the start.
-    pub(super) system: Vec<&'a Part>,
+    pub(crate) system: Vec<&'a Part>,
     /// What follows.
-    pub(super) messages: Vec<Message<'a>>,
+    pub(crate) messages: Vec<Message<'a>>,
     /// Whether instructions had to move into the user's words.
-    pub(super) wrapped: bool,
+    pub(crate) wrapped: bool,
 }
 
 /// One message.
 #[derive(Debug)]
-pub(super) enum Message<'a> {
+pub(crate) enum Message<'a> {
     /// Instructions in the middle.
     System(&'a [Part]),
     /// Results of tools, then words.
@@ -33,7 +33,7 @@ pub(super) enum Message<'a> {
 
 /// What a user's message holds beside results.
 #[derive(Debug)]
-pub(super) enum Said<'a> {
+pub(crate) enum Said<'a> {
     /// The user's.
     Parts(&'a [Part]),
     /// Instructions that had to be put here.
@@ -47,7 +47,7 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// `invalid_request` when calls and results do not match.
-    pub(super) fn of(turns: &'a [Turn], system_anywhere: bool) -> Result<Self, Error> {
+    pub(crate) fn of(turns: &'a [Turn], system_anywhere: bool) -> Result<Self, Error> {
         let mut plan = Self::default();
         let mut late: Vec<&'a [Part]> = Vec::new();
         for turn in turns {

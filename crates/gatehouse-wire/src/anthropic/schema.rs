@@ -25,7 +25,7 @@ const FORMATS: &[&str] =
     &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 /// A schema that Anthropic takes. What is no schema comes back as it was: the provider will say so.
-pub(super) fn fit(schema: &str) -> String {
+pub(crate) fn fit(schema: &str) -> String {
     let Ok(doc) = Doc::parse(Bytes::copy_from_slice(schema.as_bytes()), Strictness::Provider) else {
         return schema.to_owned();
     };

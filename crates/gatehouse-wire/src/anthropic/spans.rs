@@ -8,14 +8,14 @@ use gatehouse_core::content::{Place, Span};
 const WORDS: &[&str] = &["text", "title", "content", "context", "stdout", "stderr", "explanation"];
 
 /// Adds the text of a string, unless there is none.
-pub(super) fn add(node: Node<'_>, place: Place, spans: &mut Vec<Span>) {
+pub(crate) fn add(node: Node<'_>, place: Place, spans: &mut Vec<Span>) {
     if node.is_str() && !node.is_empty() {
         spans.push(Span { range: node.inner_range(), place });
     }
 }
 
 /// Adds every string inside a value: arguments of tools are free-form.
-pub(super) fn add_all(node: Node<'_>, place: Place, spans: &mut Vec<Span>) {
+pub(crate) fn add_all(node: Node<'_>, place: Place, spans: &mut Vec<Span>) {
     match node.kind() {
         Kind::String | Kind::Escaped => add(node, place, spans),
         Kind::Array => node.items().for_each(|item| add_all(item, place, spans)),
@@ -25,7 +25,7 @@ pub(super) fn add_all(node: Node<'_>, place: Place, spans: &mut Vec<Span>) {
 }
 
 /// Adds the words in a block of a kind that is not read member by member.
-pub(super) fn add_words(block: Node<'_>, place: Place, spans: &mut Vec<Span>) {
+pub(crate) fn add_words(block: Node<'_>, place: Place, spans: &mut Vec<Span>) {
     let plain_text = kind_of(block).is_some_and(|kind| kind == "text");
     for (name, value) in block.members() {
         match value.kind() {

@@ -2,7 +2,7 @@
 
 use super::Messages;
 use crate::chat::ChatEvent;
-use crate::codec::{Codec, ReplyContext};
+use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
 use crate::json::{Doc, Strictness};
 use crate::sse::{Frame, Frames};
 use bytes::Bytes;

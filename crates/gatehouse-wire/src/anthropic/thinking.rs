@@ -11,7 +11,7 @@ const BUDGET_TOKENS_MIN: u64 = 1024;
 
 /// How to think, decided for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Thinking {
+pub(crate) struct Thinking {
     mode: Mode,
     effort: Option<&'static str>,
 }
@@ -58,7 +58,7 @@ pub(super) fn is_known(thinking: Node<'_>) -> bool {
 impl Thinking {
     /// Decides for a target. `max_tokens` is what the caller allows for the whole answer; `None` when the
     /// limit is ours to set. `resumable` says whether the history allows thinking with a budget.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         request: &ChatRequest,
         target: &Target<'_>,
         max_tokens: Option<u64>,
@@ -93,17 +93,17 @@ impl Thinking {
     }
 
     /// Whether the model is told to think.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         matches!(self.mode, Mode::Enabled { .. } | Mode::Adaptive { .. })
     }
 
     /// The same, without thinking.
-    pub(super) fn without(self) -> Self {
+    pub(crate) fn without(self) -> Self {
         Self { mode: Mode::Unsaid, ..self }
     }
 
     /// The token budget, which must be below `max_tokens`.
-    pub(super) fn budget_tokens(&self) -> u64 {
+    pub(crate) fn budget_tokens(&self) -> u64 {
         match self.mode {
             Mode::Enabled { budget_tokens } => budget_tokens,
             _ => 0,
@@ -111,12 +111,12 @@ impl Thinking {
     }
 
     /// The member `output_config.effort`.
-    pub(super) fn effort(&self) -> Option<&'static str> {
+    pub(crate) fn effort(&self) -> Option<&'static str> {
         self.effort
     }
 
     /// Writes the member `thinking`, if there is something to say.
-    pub(super) fn write(&self, out: &mut Out) {
+    pub(crate) fn write(&self, out: &mut Out) {
         match self.mode {
             Mode::Unsaid => {}
             Mode::Disabled => {

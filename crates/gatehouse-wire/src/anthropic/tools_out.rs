@@ -30,7 +30,7 @@ pub(super) fn write(
 }
 
 /// Whether the caller insists on a call: that and thinking exclude each other.
-pub(super) fn forces_a_call(request: &ChatRequest) -> bool {
+pub(crate) fn forces_a_call(request: &ChatRequest) -> bool {
     let forced = matches!(
         request.tool_choice,
         Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. })
@@ -39,7 +39,7 @@ pub(super) fn forces_a_call(request: &ChatRequest) -> bool {
 }
 
 /// How many cache marks a request holds.
-pub(super) fn count_marks(request: &ChatRequest) -> usize {
+pub(crate) fn count_marks(request: &ChatRequest) -> usize {
     let of_part = |part: &Part| match part {
         Part::Text { cache, .. } => usize::from(cache.is_some()),
         Part::Media(media) => usize::from(media.cache.is_some()),
@@ -103,7 +103,7 @@ fn write_tool(
 }
 
 /// The schema of a tool's input, which must say that it is an object.
-fn input_schema(parameters: Option<&RawJson>, strict: Option<bool>) -> String {
+pub(crate) fn input_schema(parameters: Option<&RawJson>, strict: Option<bool>) -> String {
     let Some(RawJson(raw)) = parameters else { return NO_PARAMETERS.to_owned() };
     if strict == Some(true) {
         return schema::fit(raw);

@@ -5,7 +5,7 @@ use crate::chat::{
     Block, CacheMark, ChatRequest, Effort, Extension, Format, Media, MediaKind, Origin, Part, RawJson,
     Reasoning, Seal, Source, Thought, Tool, ToolCall, ToolChoice, ToolResult, Turn, Weight,
 };
-use crate::codec::{Codec, Quirks, Target};
+use crate::codec::{ProviderCodec as _, Quirks, Target};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_core::error::{Code, Error};

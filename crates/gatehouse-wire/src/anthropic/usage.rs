@@ -122,7 +122,7 @@ fn read_flat(pass: Node<'_>) -> Compaction {
 
 /// A count, also from a server that writes numbers as strings. Counts beyond any context window are taken
 /// for nonsense, so that sums cannot overflow.
-fn number(node: Node<'_>) -> Option<u64> {
+pub(crate) fn number(node: Node<'_>) -> Option<u64> {
     const TOKENS_MAX: u64 = 1 << 40;
     let count = node.u64().or_else(|| node.str().and_then(|text| text.parse().ok()))?;
     Some(count.min(TOKENS_MAX))

@@ -141,7 +141,7 @@ pub(super) fn choice(out: &mut Out, text: &str, finish: Option<Finish>) {
 mod tests {
     use super::super::Completions;
     use crate::chat::{Block, ChatResponse, Finish, Thought};
-    use crate::codec::{Codec, ReplyContext};
+    use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
     use crate::json::{Doc, Strictness};
     use bytes::Bytes;
     use gatehouse_core::error::Code;

@@ -2,7 +2,7 @@
 
 use super::super::Completions;
 use crate::chat::{Block, ChatEvent, ChatResponse, Finish, Thought, events, fold};
-use crate::codec::{Codec, ReplyContext};
+use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
 use crate::sse::Frames;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;

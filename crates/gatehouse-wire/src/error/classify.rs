@@ -48,6 +48,20 @@ pub fn from_stream(family: Family, doc: &Doc) -> Option<Error> {
     from_node(family, doc.root())
 }
 
+/// An error in the middle of a stream whose name stands beside its body, as Amazon's event streams have it.
+/// The body may be bare words.
+#[must_use]
+pub fn from_exception(family: Family, name: &str, body: &[u8]) -> Error {
+    let mut report = Report::of_body(body);
+    report.sign(name);
+    let status = status_by_words(&report);
+    let mut error = state(judge(family, status, &report), None, &report);
+    if error.code.is_retryable() || error.code == Code::UpstreamQuotaExceeded {
+        error.retry_after = retry_after(&|_| None, &report);
+    }
+    error
+}
+
 /// [`from_stream`] for a value inside a document.
 #[must_use]
 pub fn from_node(family: Family, root: Node<'_>) -> Option<Error> {

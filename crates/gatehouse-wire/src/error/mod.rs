@@ -3,7 +3,8 @@
 //! Outward, [`render`] writes the body of an error answer, [`status`] its HTTP status, and [`mid_stream`]
 //! the last bytes of a stream that failed when the headers were already gone. Inward, [`classify`] reads
 //! what a provider answered with an error status, [`in_success_body`] an error that came with a status of
-//! success, and [`from_stream`] an error event of a stream.
+//! success, [`from_stream`] an error event of a stream, and [`from_exception`] one that is named outside of its
+//! body.
 //!
 //! What providers write is read leniently and never passed on unread: it is cut to a limit and whatever
 //! looks like a credential is taken out, as some providers quote the key that they refuse.
@@ -16,7 +17,7 @@ mod signs;
 mod stream;
 mod wait;
 
-pub use classify::{classify, from_node, from_stream, in_success_body};
+pub use classify::{classify, from_exception, from_node, from_stream, in_success_body};
 pub use redact::redact;
 pub use render::{render, status};
 pub use report::{BODY_BYTES_MAX, MESSAGE_CHARS_MAX};

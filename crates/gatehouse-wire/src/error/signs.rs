@@ -68,6 +68,7 @@ pub(super) const MODEL_PHRASES: &[&str] = &[
     "model not exist",
     "model not found",
     "is not a valid model",
+    "model identifier is invalid",
     "is not found for api version",
     "supported api model names",
     "invalid model",
@@ -109,7 +110,10 @@ pub(super) const AUTH_CODES: &[&str] = &[
     "unrecognizedclientexception",
     "accessdeniedexception",
     "expiredtokenexception",
+    "expiredtoken",
     "invalidsignatureexception",
+    "incompletesignatureexception",
+    "missingauthenticationtokenexception",
 ];
 /// At the beginning of the message: xAI answers 400, Gemini answers 400 to some of them without a reason,
 /// and refuses accounts by country.

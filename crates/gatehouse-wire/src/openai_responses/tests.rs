@@ -9,7 +9,7 @@ mod upstream;
 
 use super::OpenAiResponses;
 use crate::chat::{Block, ChatEvent, ChatRequest, ChatResponse, ToolCall, Turn};
-use crate::codec::{Codec, Encoded, Quirks, ReplyContext, Target};
+use crate::codec::{Codec, Encoded, ProviderCodec as _, Quirks, ReplyContext, Target};
 use crate::json::{Doc, Strictness};
 use crate::sse::Frames;
 use bytes::Bytes;

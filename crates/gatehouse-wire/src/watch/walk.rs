@@ -52,6 +52,7 @@ const NOT_LANGUAGE: &[&str] = &[
     "phase",
     "probability",
     "provider",
+    "redactedContent",
     "request_id",
     "responseId",
     "retrieved_at",
@@ -61,6 +62,7 @@ const NOT_LANGUAGE: &[&str] = &[
     "severity",
     "signature",
     "status",
+    "stopReason",
     "stop_reason",
     "stop_sequence",
     "system_fingerprint",
@@ -68,6 +70,7 @@ const NOT_LANGUAGE: &[&str] = &[
     "thought_signature",
     "token_type",
     "toolType",
+    "toolUseId",
     "tool_id",
     "tool_name",
     "tool_use_id",
@@ -97,9 +100,11 @@ const CARRIERS: &[&str] = &[
     "function_call",
     "message",
     "parts",
+    "reasoningContent",
     "reasoning_details",
     "thinking",
     "thinking_blocks",
+    "toolUse",
     "tool_calls",
 ];
 /// Lists of pieces. Which text one goes on is said by its kind and not by its position: the next frame may
@@ -162,7 +167,8 @@ pub(super) enum Met<'a> {
 impl Way {
     /// The beginning. `kind` is the name of the event.
     pub(super) fn of(root: Node<'_>, kind: &str) -> Self {
-        let scope = root.opt("index").or_else(|| root.opt("output_index")).and_then(|index| index.u64());
+        let index = ["index", "output_index", "contentBlockIndex"].iter().find_map(|name| root.opt(name));
+        let scope = index.and_then(|index| index.u64());
         // A block begins with what it says first.
         let path = hashed(0, if kind.starts_with("content_block") { "content_block" } else { kind });
         let part = |name: &&str| root.opt(name).and_then(|index| index.u64());
@@ -197,7 +203,11 @@ impl Way {
         let is_arguments = ARGUMENTS.contains(&name);
         Self {
             path: hashed(self.path, if name == "content_block" { "delta" } else { name }),
-            place: if is_arguments { Place::ToolArguments } else { self.place },
+            place: match name {
+                _ if is_arguments => Place::ToolArguments,
+                "toolResult" => Place::ToolResult,
+                _ => self.place,
+            },
             at_root: false,
             is_response: self.at_root && name == "response",
             splits: matches!(name, "choices" | "candidates") && self.at_root,
@@ -250,6 +260,8 @@ fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
             if !value.is_null() && !value.is_empty() {
                 met(Met::Spelled(way.member(name), value));
             }
+        } else if name == "trace" && object.opt("stopReason").is_some() {
+            // What Bedrock's own guardrails found is for the account, and reaches no caller.
         } else if way.is_response && !matches!(name, "output" | "output_text") {
             // Beside its output, a response repeats the request.
         } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {

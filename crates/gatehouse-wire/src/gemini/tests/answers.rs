@@ -2,7 +2,7 @@
 
 use super::{context, provider, read_stream, seal, write_stream};
 use crate::chat::{Block, ChatEvent, ChatResponse, Finish, Origin, Thought, ToolCall, events, fold};
-use crate::codec::{Codec, ReplyContext};
+use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
 use crate::gemini::Gemini;
 use crate::json::{Doc, Strictness};
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use crate::chat::{
     Block, ChatEvent, ChatRequest, ChatResponse, Finish, Origin, Part, RawJson, Seal, Thought, ToolCall,
     ToolResult, Turn, events, fold,
 };
-use crate::codec::{Codec, View};
+use crate::codec::{Codec, ProviderCodec as _, View};
 use crate::gemini::Gemini;
 use crate::json::{Doc, Strictness};
 use bytes::Bytes;

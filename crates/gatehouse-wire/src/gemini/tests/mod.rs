@@ -6,7 +6,7 @@ mod requests;
 
 use super::Gemini;
 use crate::chat::{ChatEvent, ChatRequest, Origin, Seal};
-use crate::codec::{Codec, Encoded, Quirks, ReplyContext, Target};
+use crate::codec::{Codec, Encoded, ProviderCodec as _, Quirks, ReplyContext, Target};
 use crate::json::{Doc, Strictness};
 use crate::sse::Frames;
 use bytes::Bytes;

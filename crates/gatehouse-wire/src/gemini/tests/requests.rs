@@ -5,7 +5,7 @@ use crate::chat::{
     Block, ChatRequest, Effort, Extension, Format, Media, MediaKind, Origin, Part, RawJson, Reasoning,
     Source, Thought, Tool, ToolCall, ToolChoice, ToolResult, Turn, Weight,
 };
-use crate::codec::{Codec, Needs, Quirks, Target};
+use crate::codec::{Codec, Needs, ProviderCodec as _, Quirks, Target};
 use crate::gemini::Gemini;
 use crate::gemini::seals::{BYPASS, Note, write};
 use gatehouse_core::content::{Dialect, Place, splice};

@@ -5,7 +5,7 @@ use super::{read_answer, read_stream, shapes, write_stream};
 use crate::chat::{
     Block, ChatEvent, ChatRequest, ChatResponse, Extension, Finish, RawJson, ToolCall, Weight, events, fold,
 };
-use crate::codec::{Codec, ReplyContext};
+use crate::codec::{Codec, ProviderCodec as _, ReplyContext};
 use crate::json::{Doc, Strictness};
 use crate::sse::Frame;
 use bytes::Bytes;

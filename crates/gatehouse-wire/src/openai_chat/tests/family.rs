@@ -3,7 +3,7 @@
 use super::super::OpenAiChat;
 use super::{read_answer, read_stream};
 use crate::chat::{Block, ChatResponse, Finish, Origin, fold};
-use crate::codec::Codec;
+use crate::codec::ProviderCodec as _;
 use crate::json::{Doc, Strictness};
 use bytes::Bytes;
 

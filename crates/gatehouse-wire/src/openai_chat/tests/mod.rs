@@ -7,7 +7,7 @@ mod shapes;
 
 use super::OpenAiChat;
 use crate::chat::{ChatEvent, ChatResponse};
-use crate::codec::{Codec, Quirks, ReplyContext, Target};
+use crate::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
 use crate::json::{Doc, Strictness};
 use crate::sse::Frames;
 use bytes::Bytes;

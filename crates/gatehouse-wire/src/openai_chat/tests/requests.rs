@@ -6,7 +6,7 @@ use crate::chat::{
     Block, ChatRequest, Effort, Extension, Media, MediaKind, Origin, Part, RawJson, Reasoning, Seal, Source,
     Thought, Tool, ToolCall, ToolChoice, ToolResult, Turn, Weight,
 };
-use crate::codec::{Codec, Quirks, ReasoningAs, Target};
+use crate::codec::{Codec, ProviderCodec as _, Quirks, ReasoningAs, Target};
 use crate::json::{Doc, Strictness};
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Place};

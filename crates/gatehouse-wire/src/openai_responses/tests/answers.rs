@@ -2,7 +2,7 @@
 
 use super::{CODEC, REPLY_ID, call, decode, next_turn, provider, reply};
 use crate::chat::{Block, ChatResponse, Finish, Origin, Seal, Thought, ToolCall, Turn};
-use crate::codec::Codec;
+use crate::codec::ProviderCodec as _;
 use gatehouse_core::content::Place;
 use gatehouse_core::error::Code;
 use gatehouse_core::usage::Usage;

@@ -5,7 +5,7 @@ use crate::chat::{
     Block, ChatEvent, ChatRequest, ChatResponse, Effort, Finish, Origin, Part, RawJson, Reasoning, Seal,
     Thought, Tool, ToolCall, ToolChoice, ToolResult, Turn, events, fold,
 };
-use crate::codec::Codec;
+use crate::codec::{Codec, ProviderCodec as _};
 use crate::json::{Doc, Strictness};
 use crate::sse::Frame;
 use bytes::Bytes;

@@ -1,0 +1,117 @@
+//! Amazon Bedrock's Converse: `POST /model/{id}/converse` and `…/converse-stream`, with real event-stream
+//! framing.
+
+mod frames;
+mod request;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::ask::Ask;
+use crate::fault::{Checked, Fault};
+use crate::sign::{self, Kind};
+use crate::think::{Finish, Reply};
+use crate::words;
+
+/// Bytes of the pieces in which arguments come.
+const ARGUMENT_PIECE_BYTES: usize = 12;
+/// In a model's name: a stream whose last message is damaged.
+const BAD_SUM: &str = "badcrc";
+
+/// Answers a call; `stream` is said by the path.
+pub(crate) fn converse(ask: &Ask<'_>, stream: bool) -> Checked<Answer> {
+    signed(ask.headers, ask.body)?;
+    let body = ask.object("The request body is not valid JSON.")?;
+    let conversation = request::read(&body, ask.model)?;
+    if ask.directives.missing {
+        return Err(Fault::bad("The provided model identifier is invalid."));
+    }
+    let reply = ask.think(&conversation);
+    let blocks = blocks(ask, &reply);
+    if !stream {
+        return Ok(Answer::ok(&json!({"output": {"message": {"role": "assistant", "content": blocks}},
+            "stopReason": stop_reason(&reply), "usage": usage(&reply), "metrics": {"latencyMs": 1}})));
+    }
+    let mut events = events(&blocks, &reply);
+    if let Some(after) = ask.directives.fail {
+        events.truncate(after);
+        let said = json!({"message": "Simulated failure in the middle of a stream."});
+        events.push(frames::exception("modelStreamErrorException", &said));
+    }
+    if ask.model.split('+').any(|word| word == BAD_SUM) {
+        events.last_mut().into_iter().for_each(frames::damage);
+    }
+    let kind = HeaderValue::from_static("application/vnd.amazon.eventstream");
+    Ok(Answer::literal(StatusCode::OK, Some(kind), events, true))
+}
+
+/// The one place where a signature over headers and body is to be checked; none is demanded yet.
+fn signed(_headers: &HeaderMap, _body: &Bytes) -> Checked<()> {
+    Ok(())
+}
+
+fn blocks(ask: &Ask<'_>, reply: &Reply) -> Vec<Value> {
+    let mut blocks = Vec::new();
+    if let Some(said) = &reply.reasoning {
+        let signature = sign::sign(Kind::Thinking, said);
+        blocks.push(json!({"reasoningContent": {"reasoningText": {"text": said, "signature": signature}}}));
+    }
+    if !reply.text.is_empty() {
+        blocks.push(json!({"text": reply.text}));
+    }
+    for call in &reply.calls {
+        let id = ask.ids.next("tooluse_");
+        blocks.push(json!({"toolUse": {"toolUseId": id, "name": call.name, "input": call.arguments}}));
+    }
+    blocks
+}
+
+fn stop_reason(reply: &Reply) -> &'static str {
+    match reply.finish {
+        Finish::Stop => "end_turn",
+        Finish::Sequence(_) => "stop_sequence",
+        Finish::Length => "max_tokens",
+        Finish::Calls => "tool_use",
+        Finish::Filtered => "content_filtered",
+    }
+}
+
+fn usage(reply: &Reply) -> Value {
+    let (input, output) = (reply.usage.input, reply.usage.output + reply.usage.reasoning);
+    json!({"inputTokens": input, "outputTokens": output, "totalTokens": input + output})
+}
+
+/// The messages of a stream. Only calls say that they begin.
+fn events(blocks: &[Value], reply: &Reply) -> Vec<Bytes> {
+    let mut events = vec![frames::event("messageStart", &json!({"role": "assistant", "p": "abcd"}))];
+    for (at, block) in blocks.iter().enumerate() {
+        let mut push = |delta: Value| {
+            let payload = json!({"contentBlockIndex": at, "delta": delta, "p": "abcdefgh"});
+            events.push(frames::event("contentBlockDelta", &payload));
+        };
+        let at_path = |path: &str| block.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        if let Some(call) = block.get("toolUse") {
+            let start = json!({"toolUse": {"toolUseId": call["toolUseId"], "name": call["name"]}});
+            let payload = json!({"contentBlockIndex": at, "start": start});
+            events.push(frames::event("contentBlockStart", &payload));
+            for piece in words::pieces(&call["input"].to_string(), ARGUMENT_PIECE_BYTES) {
+                let payload = json!({"contentBlockIndex": at, "delta": {"toolUse": {"input": piece}}});
+                events.push(frames::event("contentBlockDelta", &payload));
+            }
+        } else if block.get("reasoningContent").is_some() {
+            for word in words::chunks(at_path("/reasoningContent/reasoningText/text")) {
+                push(json!({"reasoningContent": {"text": word}}));
+            }
+            let signature = at_path("/reasoningContent/reasoningText/signature");
+            push(json!({"reasoningContent": {"signature": signature}}));
+        } else {
+            words::chunks(at_path("/text")).into_iter().for_each(|word| push(json!({"text": word})));
+        }
+        events.push(frames::event("contentBlockStop", &json!({"contentBlockIndex": at})));
+    }
+    events.push(frames::event("messageStop", &json!({"stopReason": stop_reason(reply)})));
+    events.push(frames::event("metadata", &json!({"usage": usage(reply), "metrics": {"latencyMs": 1}})));
+    events
+}
