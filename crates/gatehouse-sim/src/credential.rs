@@ -11,7 +11,8 @@ pub(crate) fn find<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = bearer
         .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        // A signature of AWS is checked where it is read.
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || *scheme == "AWS4-HMAC-SHA256");
     let in_header = CARRIERS.iter().skip(1).filter_map(|name| headers.get(*name)?.to_str().ok());
     let in_query =
         query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("key="));

@@ -174,7 +174,7 @@ fn ask(
         Route::Messages => anthropic::messages(&ask),
         Route::CountTokens => anthropic::count_tokens(&ask),
         Route::RawPredict { model, stream } => anthropic::raw_predict(&ask, model, *stream),
-        Route::Converse { stream, .. } => bedrock::converse(&ask, *stream),
+        Route::Converse { stream, .. } => bedrock::converse(&ask, *stream, parts.uri.path()),
         Route::Gemini { version, verb, .. } => match verb {
             Verb::Generate(streaming) => gemini::generate(&ask, *streaming, version),
             Verb::CountTokens => gemini::count_tokens(&ask, version),

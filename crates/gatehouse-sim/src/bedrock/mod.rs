@@ -3,9 +3,10 @@
 
 mod frames;
 mod request;
+mod signature;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -14,6 +15,7 @@ use crate::fault::{Checked, Fault};
 use crate::sign::{self, Kind};
 use crate::think::{Finish, Reply};
 use crate::words;
+use signature::Asked;
 
 /// Bytes of the pieces in which arguments come.
 const ARGUMENT_PIECE_BYTES: usize = 12;
@@ -21,8 +23,8 @@ const ARGUMENT_PIECE_BYTES: usize = 12;
 const BAD_SUM: &str = "badcrc";
 
 /// Answers a call; `stream` is said by the path.
-pub(crate) fn converse(ask: &Ask<'_>, stream: bool) -> Checked<Answer> {
-    signed(ask.headers, ask.body)?;
+pub(crate) fn converse(ask: &Ask<'_>, stream: bool, path: &str) -> Checked<Answer> {
+    signature::check(&Asked { path, headers: ask.headers, body: ask.body })?;
     let body = ask.object("The request body is not valid JSON.")?;
     let conversation = request::read(&body, ask.model)?;
     if ask.directives.missing {
@@ -45,11 +47,6 @@ pub(crate) fn converse(ask: &Ask<'_>, stream: bool) -> Checked<Answer> {
     }
     let kind = HeaderValue::from_static("application/vnd.amazon.eventstream");
     Ok(Answer::literal(StatusCode::OK, Some(kind), events, true))
-}
-
-/// The one place where a signature over headers and body is to be checked; none is demanded yet.
-fn signed(_headers: &HeaderMap, _body: &Bytes) -> Checked<()> {
-    Ok(())
 }
 
 fn blocks(ask: &Ask<'_>, reply: &Reply) -> Vec<Value> {

@@ -169,3 +169,91 @@ async fn vertex_serves_gemini_and_claude_each_in_its_own_dialect() {
     }
     assert_eq!(cloud.heard().len(), 1);
 }
+
+/// The keys of AWS' own examples: the simulated provider checks what they sign.
+const AWS_KEYS: [(&str, &str); 2] = [
+    ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+];
+
+fn bedrock(provider: &Provider) -> String {
+    let settings = format!("base_url: \"http://{}\", aws_region: eu-central-1", provider.address());
+    config("bedrock", &settings, "")
+}
+
+#[tokio::test]
+async fn bedrock_is_signed_for_every_front_whole_and_streamed() {
+    let provider = Provider::start().await;
+    let house = House::start_with(&bedrock(&provider), &AWS_KEYS).await;
+    let model = "bedrock/eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    for (front, _) in FRONTS {
+        for stream in [false, true] {
+            let answer = house.call(front.ask_with(model, "hello there", stream, &json!({}))).await;
+            assert_eq!(
+                (answer.status, answer.header("x-gatehouse-target")),
+                (200, model),
+                "{}",
+                answer.text()
+            );
+            let said = if stream { front.said_in(&answer) } else { front.said(&answer.json()) };
+            assert!(said.text.contains("hello there"), "{front:?}: {}", answer.text());
+            let call = if stream { "converse-stream" } else { "converse" };
+            let path = format!("/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/{call}");
+            assert_eq!(provider.last().path, path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_of_aws_are_found_wherever_they_are() {
+    let (provider, cloud) = (Provider::start().await, Cloud::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "jwt").unwrap();
+    let (url, container) = (cloud.url(), format!("{}/container", cloud.url()));
+    for (variables, asked) in [
+        (vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())], "PUT /latest/api/token"),
+        (vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str())], "GET /container"),
+        (
+            vec![
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+                ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
+                ("AWS_ENDPOINT_URL_STS", url.as_str()),
+            ],
+            "POST /",
+        ),
+    ] {
+        let house = House::start_with(&bedrock(&provider), &variables).await;
+        for _ in 0..2 {
+            let answer = house.call(chat("bedrock/amazon.nova-pro-v1:0")).await;
+            assert_eq!(answer.status, 200, "{asked}: {}", answer.text());
+        }
+        let heard = cloud.heard();
+        assert_eq!(heard.iter().filter(|(one, _)| one == asked).count(), 1, "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_the_gateways_trouble_and_no_callers() {
+    let provider = Provider::start().await;
+    let wrong = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wrong")];
+    let house = House::start_with(&bedrock(&provider), &wrong).await;
+    for (front, _) in FRONTS {
+        let answer = house.call(front.ask("bedrock/m", "hello there")).await;
+        assert_eq!((answer.status, front.code(&answer.json()).as_str()), (502, "upstream_auth_failed"));
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_event_stream_ends_with_an_error_and_is_priced() {
+    let provider = Provider::start().await;
+    let house = House::start_with(&bedrock(&provider), &AWS_KEYS).await;
+    for (model, code) in [("bedrock/badcrc", "upstream_bad_response"), ("bedrock/fail-3", "upstream_error")] {
+        for (front, _) in FRONTS {
+            let answer = house.call(front.stream(model, "hello there")).await;
+            assert_eq!(front.code_in(&answer), code, "{front:?}: {}", answer.text());
+            let shown = house.json(&["audit", "show", &answer.record()]).await;
+            assert_ne!(shown["record"]["cost"]["nano"], 0, "{shown:#}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The kinds of provider that the simulator plays, as the configuration names them.
-pub(crate) const PROVIDERS: [&str; 4] = ["openai", "anthropic", "gemini", "compatible"];
+pub(crate) const PROVIDERS: [&str; 6] = ["openai", "anthropic", "gemini", "compatible", "bedrock", "azure"];
 
 /// A simulated provider on a port of its own.
 pub(crate) struct Provider {
@@ -38,8 +38,9 @@ impl Provider {
             String::from("version: 1\nlisten: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nproviders:\n");
         for kind in PROVIDERS {
             let version = if matches!(kind, "openai" | "compatible") { "/v1" } else { "" };
+            let more = if kind == "bedrock" { "aws_region: eu-central-1, " } else { "" };
             text.push_str(&format!(
-                "  {kind}: {{ api: {kind}, base_url: \"http://{}{version}\", api_key: \"${{PROVIDER_KEY}}\", \
+                "  {kind}: {{ api: {kind}, {more}base_url: \"http://{}{version}\", api_key: \"${{PROVIDER_KEY}}\", \
                  prices: {{ \"*\": {{ input: \"1\", output: \"2\" }} }} }}\n",
                 self.address
             ));
