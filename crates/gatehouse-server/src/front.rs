@@ -39,7 +39,7 @@ pub enum Framing {
 #[must_use]
 pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Front> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    openai(path, headers).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
+    azure(path).or_else(|| openai(path, headers)).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
 }
 
 /// In which dialect to answer a request whose path or credential is not understood.
@@ -61,15 +61,34 @@ fn front(operation: Operation, dialect: Dialect) -> Front {
     Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false }
 }
 
-fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
-    // SDKs put the version in their base address; some people leave it out, Azure's and Groq's differ.
-    let rest = path.strip_prefix("/openai/v1").or_else(|| path.strip_prefix("/v1")).unwrap_or(path);
-    Some(match rest {
+/// Azure OpenAI's paths by deployment: the deployment is a model's name here, slashes and all. The `api-version` says
+/// nothing that matters: these calls have the same form in all of them.
+fn azure(path: &str) -> Option<Front> {
+    let rest = path.strip_prefix("/openai/deployments/")?;
+    // The longer endings first: one ends as another does.
+    let calls = ["/chat/completions", "/completions", "/embeddings"];
+    let (deployment, call) = calls.iter().find_map(|call| Some((rest.strip_suffix(call)?, call)))?;
+    let model = Some(decoded(deployment)).filter(|model| !model.is_empty())?;
+    Some(Front { model: Some(model), ..openai_call(call)? })
+}
+
+fn openai_call(path: &str) -> Option<Front> {
+    Some(match path {
         "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
         "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
         "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
-        _ => {
+        _ => return None,
+    })
+}
+
+fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
+    // SDKs put the version in their base address; some people leave it out, Azure's and Groq's differ.
+    let prefixes = ["/openai/v1", "/openai", "/v1"];
+    let rest = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    Some(match openai_call(rest) {
+        Some(front) => front,
+        None => {
             let model = rest.strip_prefix("/models")?;
             if path.starts_with("/models")
                 || model.contains(':') && !model.contains("ft:") && is_gemini_call(model)
@@ -167,6 +186,30 @@ mod tests {
     use gatehouse_core::call::Operation;
     use gatehouse_core::content::Dialect;
     use http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn azures_deployments_are_models() {
+        use Dialect::{OpenAiChat, OpenAiCompletions, OpenAiResponses};
+        let model = |path: &str| {
+            look(path, Some("api-version=2024-10-21")).map(|(_, dialect, model, _)| (dialect, model))
+        };
+        let named = |name: &str| Some(name.to_owned());
+        let deployments = "/openai/deployments";
+        for (path, found) in [
+            (format!("{deployments}/fast/chat/completions"), Some((OpenAiChat, named("fast")))),
+            (format!("{deployments}/fast/completions"), Some((OpenAiCompletions, named("fast")))),
+            (
+                format!("{deployments}/openai/gpt-5.2/chat/completions"),
+                Some((OpenAiChat, named("openai/gpt-5.2"))),
+            ),
+            (format!("{deployments}/a%2Fb/chat/completions"), Some((OpenAiChat, named("a/b")))),
+            (format!("{deployments}//chat/completions"), None),
+            (format!("{deployments}/fast/nothing"), None),
+            ("/openai/responses".to_owned(), Some((OpenAiResponses, None))),
+        ] {
+            assert_eq!(model(&path), found, "{path}");
+        }
+    }
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {
         find(path, query, &HeaderMap::new())

@@ -5,16 +5,17 @@ use super::{Accepted, Authenticated};
 use crate::body;
 use crate::call::Call;
 use crate::dialects;
-use crate::front::Framing;
+use crate::front::{Framing, Front};
 use crate::headers::TIMEOUT;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::call::{Operation, Scope};
+use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::engine::Active;
 use gatehouse_ledger::ServiceTier;
-use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::json::{Doc, Strictness, escaped};
 use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
 use std::pin::pin;
@@ -41,7 +42,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     if front.operation != Operation::ListModels {
         trail.request.take_in(&raw);
     }
-    let doc = Doc::parse(raw, Strictness::Caller)?;
+    let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let view = dialects::view(&front, &doc)?;
     let model = match (&front.model, &view.model) {
         (Some(model), _) => model.clone(),
@@ -63,6 +64,23 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     }
     let (scope, guards) = (Scope::default(), Active::default());
     Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards })
+}
+
+/// A body of OpenAI's that leaves the model's name to the path, with the name in it, as whoever serves it needs it.
+fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
+    let wants = front.operation != Operation::ListModels && front.dialect.family() == Family::OpenAi;
+    let Some(model) = front.model.as_deref().filter(|_| wants && doc.root().get("model").is_none()) else {
+        return Ok(doc);
+    };
+    let (object, raw) = (doc.root().range(), doc.bytes().clone());
+    let is_empty = doc.root().members().next().is_none();
+    let Some(inside) = raw.get(object.start..object.end).and_then(|object| object.strip_prefix(b"{")) else {
+        // Not even an object: the dialect says so.
+        return Ok(doc);
+    };
+    let comma: &[u8] = if is_empty { b"" } else { b"," };
+    let member = [b"{\"model\":\"".as_slice(), &escaped(model), b"\"", comma, inside].concat();
+    Doc::parse(Bytes::from(member), Strictness::Caller)
 }
 
 /// How long the call may take: what the caller asks for, within what is configured.

@@ -257,3 +257,32 @@ async fn a_damaged_event_stream_ends_with_an_error_and_is_priced() {
         }
     }
 }
+
+#[tokio::test]
+async fn azures_own_clients_find_their_paths() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let said = json!({"messages": [{"role": "user", "content": "hello there"}]});
+    for model in ["openai/m", "anthropic/m", "bedrock/m"] {
+        let path = format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21");
+        let ask = Ask::post(path, &said).header("api-key", &house.key);
+        let answer = house.call(ask).await;
+        assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, model), "{}", answer.text());
+        assert!(Front::Chat.said(&answer.json()).text.contains("hello there"), "{}", answer.text());
+    }
+    // What the body says of the model does not count, as at Azure.
+    let other = json!({"model": "nobody", "messages": said["messages"]});
+    let path = "/openai/deployments/openai/m/chat/completions?api-version=2024-10-21";
+    let answer = house.call(Ask::post(path, &other).header("api-key", &house.key)).await;
+    assert_eq!(
+        (answer.status, provider.last().body["model"].as_str()),
+        (200, Some("m")),
+        "{}",
+        answer.text()
+    );
+    for (body, param) in [(json!({}), "messages"), (json!([1]), "")] {
+        let answer = house.call(Ask::post(path, &body).header("api-key", &house.key)).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert_eq!(answer.json()["error"]["param"].as_str().unwrap_or_default(), param, "{}", answer.text());
+    }
+}
