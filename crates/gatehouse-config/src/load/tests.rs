@@ -102,10 +102,21 @@ fn what_is_not_there_yet_is_refused_by_name() {
         ],
     );
     refused(
-        "providers: { az: { api: azure, endpoint: \"https://x\" } }",
+        "providers: { vo: { api: voyage } }",
         &[
-            "g.yaml:1:25: providers.az.api: this version does not have \"azure\" yet and cannot honour it; take it out",
-            "g.yaml:1:32: providers.az.endpoint: this version does not have \"endpoint\" yet and cannot honour it; take it out",
+            "g.yaml:1:25: providers.vo.api: this version does not have \"voyage\" yet and cannot honour it; take it out",
+        ],
+    );
+}
+
+#[test]
+fn settings_of_other_kinds_are_refused() {
+    refused(
+        "providers:\n  s: { api: sim, endpoint: \"https://x\", deployments: { a: b } }\n  o: { api: ollama, base_url: \"http://o\", project: p }\n",
+        &[
+            "g.yaml:2:28: providers.s.endpoint: is no setting of sim; take it out",
+            "g.yaml:2:41: providers.s.deployments: is no setting of sim; take it out",
+            "g.yaml:3:52: providers.o.project: is no setting of ollama; take it out",
         ],
     );
 }
