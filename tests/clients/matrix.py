@@ -35,7 +35,7 @@ INTRODUCTION = """\
 
 This page is written by `tests/clients/matrix.py` from the tests that `make test` runs; it is not edited by
 hand, and the tests fail when it is out of date. The gateway runs with the simulated provider behind it, which
-speaks the dialects of OpenAI, Anthropic and Gemini and checks requests as strictly as they do; of the
+speaks the dialects of OpenAI, Anthropic, Gemini and Bedrock and checks requests as strictly as they do; of the
 OpenAI-compatible kinds it is the gateway's handling of each that is tried.
 
 | | means |

@@ -25,6 +25,9 @@ BASES = {
     "openai": "/v1",
     "anthropic": "",
     "gemini": "",
+    "azure": "",
+    "bedrock": "",
+    "vertex": "",
     "mistral": "/v1",
     "groq": "/openai/v1",
     "deepseek": "",
@@ -39,8 +42,13 @@ BASES = {
     "tgi": "/v1",
     "compatible": "/v1",
 }
+# What else some kinds need to know.
+SETTINGS = {
+    "bedrock": {"aws_region": "eu-central-1"},
+    "vertex": {"project": "sim", "location": "europe-west4"},
+}
 # The model of each provider that answers ordinarily.
-PLAIN = {"anthropic": "claude-sim", "gemini": "gemini-2.5-sim"}
+PLAIN = {"anthropic": "claude-sim", "gemini": "gemini-2.5-sim", "vertex": "gemini-2.5-sim"}
 PLAIN_ELSE = "small"
 # What callers may put before `-on-<provider>`, and the simulator's model that does it.
 BEHAVIOURS = {
@@ -165,6 +173,7 @@ class Stage:
                 "base_url": self.simulator + base,
                 "api_key": "${SIM_KEY}",
                 "prices": {"*": {"input": "1", "output": "2"}},
+                **SETTINGS.get(name, {}),
             }
             for name, base in BASES.items()
         }

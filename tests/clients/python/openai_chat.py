@@ -52,6 +52,22 @@ def chat(on: str) -> None:
     equal(answer.usage.total_tokens, answer.usage.prompt_tokens + 4)
 
 
+@suite.case("chat", "plain")
+def chat_of_azures_client(on: str) -> None:
+    # It puts the model into the path, as a deployment.
+    azure = openai.AzureOpenAI(azure_endpoint=GATEWAY, api_version="2024-10-21", api_key=KEY, max_retries=0)
+    answer = azure.chat.completions.create(model=model(on), messages=said("hello there"))
+    equal(answer.choices[0].message.content, "You said: hello there")
+    raises(openai.NotFoundError, lambda: azure.chat.completions.create(model="nobody", messages=said("hi")))
+
+
+@suite.case("chat", "stream")
+def chat_of_azures_client_streamed(on: str) -> None:
+    azure = openai.AzureOpenAI(azure_endpoint=GATEWAY, api_version="2024-10-21", api_key=KEY)
+    stream = azure.chat.completions.create(model=model(on), messages=said("hello there"), stream=True)
+    equal("".join(chunk.choices[0].delta.content or "" for chunk in stream), "You said: hello there")
+
+
 @suite.case("chat", "stream")
 def chat_streamed(on: str) -> None:
     messages = said("one two three: très bien, 日本語 🙂")

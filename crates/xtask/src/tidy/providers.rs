@@ -10,13 +10,28 @@ use anyhow::{Context as _, Result};
 const LIST: &str = "crates/gatehouse-providers/src/kinds/mod.rs";
 const FOLDER: &str = "crates/gatehouse-providers/src/kinds/";
 /// Names that are more than a provider's: the dialects and their makers, and what comes with the gateway.
-const MORE_THAN_A_PROVIDER: [&str; 5] = ["openai", "anthropic", "gemini", "compatible", "sim"];
+const MORE_THAN_A_PROVIDER: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "compatible", "sim"];
 /// What is left beside the list, with the reason.
 const ALSO: &[(&str, &str, &str)] = &[
     (
         "ollama",
         "crates/gatehouse-config/src/environment.rs",
         "its variable holds an address that only Ollama's own programs know how to read",
+    ),
+    (
+        "azure",
+        "crates/gatehouse-providers/src/auth/entra.rs",
+        "the variables in which its libraries look for an identity begin so",
+    ),
+    (
+        "vertex",
+        "crates/gatehouse-ledger/src/catalogue.rs",
+        "its models carry a version that is not a part of their name in the list",
+    ),
+    (
+        "azure",
+        "crates/gatehouse-server/src/front.rs",
+        "callers use its paths by deployment, whoever serves them",
     ),
     (
         "openrouter",
