@@ -39,7 +39,8 @@ pub(crate) fn providers(env: &dyn Fn(&str) -> Option<String>, known: &Known<'_>)
     let mut all = Vec::new();
     for kind in known.kinds {
         let (key, address) = (set(kind.key_variable), set(kind.base_url_variable));
-        let also = kind.also_variables.iter().any(|name| set(Some(name)).is_some());
+        let also = !kind.also_variables.is_empty()
+            && kind.also_variables.iter().all(|name| set(Some(name)).is_some());
         let offered = if kind.key_variable.is_some() { key.is_some() || also } else { address.is_some() };
         // A resource of one's own cannot be guessed from its key.
         let is_placed = kind.base_url.is_some() || kind.base_url_variable.is_none() || address.is_some();

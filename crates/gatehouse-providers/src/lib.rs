@@ -160,7 +160,8 @@ pub struct Environment {
     pub key: Option<&'static str>,
     /// Overrides the address.
     pub base_url: Option<&'static str>,
-    /// Others, any of which shows that it is to be offered: its credential is found by [`Provider::credentials`].
+    /// Others which, all set, show that it is to be offered, too: its credential is found by
+    /// [`Provider::credentials`].
     pub also: &'static [&'static str],
 }
 

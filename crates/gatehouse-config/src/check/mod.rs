@@ -34,7 +34,7 @@ pub struct Kind {
     pub key_variable: Option<&'static str>,
     /// The variable that says where it is.
     pub base_url_variable: Option<&'static str>,
-    /// Others, any of which shows that it is to be offered.
+    /// Others which, all set, show that it is to be offered, too.
     pub also_variables: &'static [&'static str],
     /// Settings that not every kind takes, by name. With `aws_region` or `project`, its address follows from these.
     pub takes: &'static [&'static str],

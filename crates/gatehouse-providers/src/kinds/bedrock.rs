@@ -37,7 +37,7 @@ impl Provider for Bedrock {
     }
 
     fn environment(&self) -> Environment {
-        Environment { key: Some("AWS_BEARER_TOKEN_BEDROCK"), base_url: None, also: &["AWS_ACCESS_KEY_ID"] }
+        Environment { key: Some("AWS_BEARER_TOKEN_BEDROCK"), base_url: None, also: &["AWS_ACCESS_KEY_ID", "AWS_REGION"] }
     }
 
     fn takes(&self) -> &'static [&'static str] {
@@ -45,11 +45,10 @@ impl Provider for Bedrock {
     }
 
     fn place(&self, settings: &Settings, env: Env<'_>) -> Result<String, String> {
-        if let Some(written) = &settings.base_url {
-            return Ok(written.clone());
-        }
-        let region = region(settings, env).ok_or("aws_region: is missing; write one such as eu-central-1")?;
-        Ok(format!("https://bedrock-runtime.{region}.amazonaws.com"))
+        let region = region(settings, env)
+            .ok_or("aws_region: is missing; write one such as eu-central-1, or set AWS_REGION")?;
+        let usual = || format!("https://bedrock-runtime.{region}.amazonaws.com");
+        Ok(settings.base_url.clone().unwrap_or_else(usual))
     }
 
     fn settled(&self, mut settings: Settings, env: Env<'_>) -> Settings {
@@ -88,6 +87,10 @@ impl Provider for Bedrock {
         }
     }
 
+    fn example_model(&self) -> Option<&'static str> {
+        Some("amazon.nova-lite-v1:0")
+    }
+
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
         let call = match outgoing.action {
             Action::Stream => "converse-stream",
@@ -101,7 +104,9 @@ impl Provider for Bedrock {
         let mut headers = headers(outgoing.caller, &[]);
         match outgoing.credential {
             Some(Credential::Aws(keys)) => {
-                let region = outgoing.settings.aws_region.as_deref().unwrap_or("us-east-1");
+                let region = outgoing.settings.aws_region.as_deref().ok_or_else(|| {
+                    Error::new(Code::Internal, "a signature of AWS needs a region (aws_region)")
+                })?;
                 let scope = Scope { region, service: "bedrock", now: outgoing.now };
                 signed(keys, &scope, &uri, &mut headers, outgoing.body)?;
             }
