@@ -125,9 +125,15 @@ impl Writer<'_> {
         let mark = mark?;
         let surplus = self.surplus_marks.get();
         self.surplus_marks.set(surplus.saturating_sub(1));
+        if surplus > 0 {
+            return None;
+        }
+        if self.maker == Maker::Anthropic {
+            return Some(mark);
+        }
         // An hour is known to Claude alone.
-        let mark = if self.maker == Maker::Anthropic { mark } else { CacheMark::Short };
-        (surplus == 0).then_some(mark)
+        self.losses.borrow_mut().drop_if(mark == CacheMark::Long, "cache_control.ttl");
+        Some(CacheMark::Short)
     }
 }
 

@@ -86,6 +86,10 @@ fn tools_are_omitted_or_declared_as_the_history_demands() {
         {"role": "tool", "tool_call_id": "c", "content": "r"}]);
     let (body, _) = chat(CLAUDE, &json!({"model": "m", "messages": history})).unwrap();
     assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["name"], "g");
+    let asked = json!({"model": "m", "messages": ask, "tools": tools});
+    let (body, dropped) = chat("amazon.nova-pro-v1:0", &asked).unwrap();
+    assert!(body["toolConfig"]["tools"][0]["toolSpec"].get("strict").is_none());
+    assert_eq!(dropped, ["strict"]);
     let long = json!([{"type": "function", "function": {"name": "f".repeat(65)}}]);
     let error = chat(CLAUDE, &json!({"model": "m", "messages": ask, "tools": long})).unwrap_err();
     assert_eq!((error.code, error.param.as_deref()), (Code::UnsupportedParameter, Some("tools[0].name")));
@@ -125,6 +129,9 @@ fn claudes_own_members_and_cache_marks_are_said() {
     assert_eq!(body["messages"][0]["content"][1], json!({"cachePoint": {"type": "default"}}));
     assert_eq!(body["toolConfig"]["tools"][1]["cachePoint"]["ttl"], "1h");
     assert!(dropped.is_empty(), "{dropped:?}");
+    let (body, dropped) = messages("eu.amazon.nova-pro-v1:0", &ask);
+    assert_eq!(body["system"][1], json!({"cachePoint": {"type": "default"}}));
+    assert!(dropped.iter().any(|one| one == "cache_control.ttl"), "{dropped:?}");
     let (body, dropped) = messages("meta.llama3-70b-instruct-v1:0", &ask);
     assert!(!body.to_string().contains("cachePoint") && body.get("additionalModelRequestFields").is_none());
     assert_eq!(dropped, ["cache_control", "reasoning"]);

@@ -75,6 +75,7 @@ fn function(
 ) {
     let Tool::Function { name, description, parameters, strict, cache } = tool else { return };
     // Those of other makers refuse the member.
+    losses.drop_if(*strict == Some(true) && maker != Maker::Anthropic, "strict");
     let strict = strict.filter(|strict| *strict && maker == Maker::Anthropic);
     out.object(|out| {
         out.object_field("toolSpec", |out| {
