@@ -1,9 +1,10 @@
 //! Guardrails in both directions, whatever the caller speaks and whoever answers.
 
+use crate::client::Ask;
 use crate::front::FRONTS;
 use crate::house::House;
 use crate::provider::Provider;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const CONFIG: &str = r#"
 guards:
@@ -144,4 +145,33 @@ async fn token_ids_do_not_pass_a_guardrail_unread() {
         );
     }
     assert_eq!(provider.sim.stats().total.received, 0);
+}
+
+#[tokio::test]
+async fn an_escape_in_arguments_hides_no_word_and_our_own_frame_of_a_text_is_none() {
+    let provider = Provider::start().await;
+    let more =
+        "guards: [{ name: args, detect: words, words: [Osprey, input], at: [tool_arguments], do: block }]\n";
+    let house = House::start(&provider.config(more)).await;
+    let history = |call: &Value| {
+        json!({"model": "anthropic/m", "messages": [
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "done"},
+            {"role": "user", "content": "hello there"}]})
+    };
+    let function = |arguments: &str| json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}});
+    let free = |text: &str| json!({"id": "c1", "type": "custom", "custom": {"name": "run", "input": text}});
+    for (call, status) in [
+        (function(r#"{"text":"\u004fsprey"}"#), 400),
+        (function(r#"{"\u004fsprey":1}"#), 400),
+        (function(r#"{"text":"\\u004fsprey"}"#), 200),
+        (free("ls of Osprey"), 400),
+        (free("ls"), 200),
+    ] {
+        let answer = house.call(Ask::post("/v1/chat/completions", &history(&call))).await;
+        assert_eq!(answer.status, status, "{call}: {}", answer.text());
+        let code = answer.json()["error"]["code"].as_str().map(ToOwned::to_owned);
+        assert_eq!(code.as_deref(), (status == 400).then_some("guard_blocked"), "{call}");
+    }
 }
