@@ -112,7 +112,7 @@ impl Keeper {
     /// What is kept and still good; sees that it is fetched anew in time.
     fn held(self: &Arc<Self>, now: u64) -> Option<Arc<Credential>> {
         let held = self.held.load();
-        let held = held.as_ref().filter(|held| now.saturating_add(LAST_SECONDS) < held.expires_at)?;
+        let held = held.as_ref().filter(|held| held.is_good(now))?;
         if now >= held.refresh_at
             && !self.rests()
             && let Ok(one) = Arc::clone(&self.fetching).try_lock_owned()
@@ -132,7 +132,7 @@ impl Keeper {
     async fn wait(self: &Arc<Self>) -> Result<Arc<Credential>, Error> {
         let _one = self.fetching.lock().await;
         // Somebody else may have fetched it meanwhile, or met the same error.
-        if let Some(held) = self.held.load().as_ref().filter(|held| clock::unix_seconds() < held.expires_at) {
+        if let Some(held) = self.held.load().as_ref().filter(|held| held.is_good(clock::unix_seconds())) {
             return Ok(Arc::clone(&held.credential));
         }
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -178,6 +178,14 @@ impl Keeper {
         self.held.store(Some(Arc::new(held)));
         self.failed_at.store(0, Ordering::Relaxed);
         credential
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    fn is_good(&self, now: u64) -> bool {
+        now.saturating_add(LAST_SECONDS) < self.expires_at
     }
 }
 

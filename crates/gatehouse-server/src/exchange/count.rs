@@ -24,7 +24,9 @@ use std::sync::Arc;
 /// What came of the attempt.
 pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Result<Whole, Error> {
     let dialect = call.front.dialect;
-    if !target.provider.kind.counts_tokens(dialect) {
+    // A kind may serve one model in this dialect and another in its maker's.
+    let speaks = target.dialect(dialect) == Some(dialect);
+    if !speaks || !target.provider.kind.counts_tokens(dialect) {
         return Ok(estimate(call, target, trail));
     }
     let rewrite: Rewrite = match dialect {

@@ -24,6 +24,8 @@ pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rew
             let stands = member_ranges(doc, root).into_iter().find(|(name, _)| name == "model");
             let with = Bytes::from(format!("\"{name}\":\"{text}\""));
             rewrite.edits.extend(stands.map(|(_, range)| Edit { range, with }));
+            // The caller's own would stand beside it.
+            doomed.extend(root.get(name).map(|_| name));
         }
         (Some((model, range)), None) if model != target.model => {
             let name = [b"\"".as_slice(), &escaped(target.model), b"\""].concat();
@@ -247,6 +249,25 @@ mod tests {
             let left: Vec<usize> = serde_json::from_slice(&cut).unwrap();
             let expected: Vec<usize> = (0..gone.len()).filter(|at| !gone[*at]).collect();
             prop_assert_eq!(left, expected);
+        }
+    }
+
+    #[test]
+    fn a_version_stands_once_where_the_model_would() {
+        let quirks = Quirks { instead_of_model: Some(("anthropic_version", "v-1")), ..Quirks::NONE };
+        let target = Target { model: "claude", capabilities: Default::default(), quirks: &quirks };
+        let rest = r#""messages":[{"role":"user","content":"x"}]"#;
+        for (body, dropped) in [
+            (format!(r#"{{"model":"m",{rest}}}"#), 0),
+            (format!(r#"{{"model":"m","anthropic_version":"theirs",{rest}}}"#), 1),
+            (format!(r#"{{"anthropic_version":"theirs","model":"m",{rest}}}"#), 1),
+        ] {
+            let doc = Doc::parse(Bytes::from(body), Strictness::Caller).unwrap();
+            let view = Messages.view(&doc).unwrap();
+            let rewrite = Messages.rewrite(&doc, &view, &target).unwrap();
+            let sent = splice(doc.bytes(), &rewrite.edits);
+            assert_eq!(sent, format!(r#"{{"anthropic_version":"v-1",{rest}}}"#).as_bytes());
+            assert_eq!(rewrite.dropped.len(), dropped);
         }
     }
 }

@@ -127,6 +127,11 @@ async fn who_gets_no_credential_is_told_and_the_next_target_is_tried() {
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (504, Some("upstream_timeout")));
     let shown = house.json(&["audit", "show", &answer.record()]).await;
     assert_eq!(shown["record"]["route"]["attempts"][0]["error"], "upstream_timeout", "{shown:#}");
+    assert_eq!(
+        shown["record"]["cost"]["nano"].as_u64().unwrap_or_default(),
+        0,
+        "nobody was asked: {shown:#}"
+    );
 }
 
 #[tokio::test]
@@ -168,6 +173,17 @@ async fn vertex_serves_gemini_and_claude_each_in_its_own_dialect() {
         }
     }
     assert_eq!(cloud.heard().len(), 1);
+    // Gemini's way to count is asked for Gemini's models only; for others we count, and say so.
+    for (model, estimated) in [("gemini-2.5-pro", false), ("claude-sonnet-4-5", true)] {
+        let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]});
+        let answer = house.call(Ask::post(format!("/v1beta/models/vertex/{model}:countTokens"), &body)).await;
+        assert_eq!(
+            (answer.status, answer.headers.contains_key("x-gatehouse-count")),
+            (200, estimated),
+            "{}",
+            answer.text()
+        );
+    }
 }
 
 /// The keys of AWS' own examples: the simulated provider checks what they sign.
