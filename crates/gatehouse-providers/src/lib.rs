@@ -206,3 +206,22 @@ pub fn secret_header(prefix: &str, secret: &SecretString) -> Result<HeaderValue,
     value.set_sensitive(true);
     Ok(value)
 }
+
+/// Puts a credential where a cloud looks for it: a key of its own into this header, a token where tokens stand.
+///
+/// # Errors
+/// As [`secret_header`]'s, and for keys of AWS.
+pub(crate) fn key_or_token(
+    headers: &mut HeaderMap,
+    name: &'static str,
+    credential: Option<&Credential>,
+) -> Result<(), Error> {
+    match credential {
+        Some(Credential::Key(key)) => headers.insert(HeaderName::from_static(name), secret_header("", key)?),
+        Some(other) => {
+            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", other.secret()?)?)
+        }
+        None => None,
+    };
+    Ok(())
+}

@@ -2,13 +2,12 @@
 //! <https://learn.microsoft.com/azure/ai-foundry/openai/reference>
 
 use crate::auth::{encoded, entra};
-use crate::credential::{Credential, Env, Found};
+use crate::credential::{Env, Found};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
-use http::HeaderName;
 
 /// Azure OpenAI.
 #[derive(Clone, Copy, Debug)]
@@ -96,15 +95,7 @@ impl Provider for Azure {
         let base = outgoing.base_url.trim_end_matches('/');
         let base = base.trim_end_matches("/v1").trim_end_matches("/openai");
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
-        match outgoing.credential {
-            Some(Credential::Key(key)) => {
-                headers.insert(HeaderName::from_static("api-key"), secret_header("", key)?);
-            }
-            Some(other) => {
-                headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", other.secret()?)?);
-            }
-            None => {}
-        }
+        key_or_token(&mut headers, "api-key", outgoing.credential)?;
         Ok(Addressed { uri: uri(base, &path)?, headers })
     }
 }

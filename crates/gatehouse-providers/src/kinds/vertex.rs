@@ -3,13 +3,12 @@
 //! <https://platform.claude.com/docs/en/api/claude-on-vertex-ai>
 
 use crate::auth::{encoded, google};
-use crate::credential::{Credential, Env, Found, set};
+use crate::credential::{Env, Found, set};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
-use http::HeaderName;
 
 /// Vertex AI.
 #[derive(Clone, Copy, Debug)]
@@ -116,15 +115,7 @@ impl Provider for Vertex {
             vertex_model(outgoing.model),
         );
         let mut headers = headers(outgoing.caller, &["anthropic-beta"]);
-        match outgoing.credential {
-            Some(Credential::Key(key)) => {
-                headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header("", key)?);
-            }
-            Some(other) => {
-                headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", other.secret()?)?);
-            }
-            None => {}
-        }
+        key_or_token(&mut headers, "x-goog-api-key", outgoing.credential)?;
         Ok(Addressed { uri: uri(outgoing.base_url, &path)?, headers })
     }
 }
