@@ -21,6 +21,14 @@ pub enum Operation {
     CountTokens,
     /// The models that the caller may use.
     ListModels,
+    /// Whether a text or an image is harmful.
+    Moderation,
+    /// Images made or changed after a description.
+    ImageGeneration,
+    /// A text read aloud.
+    Speech,
+    /// A recording written down, in its own language or in English.
+    Transcription,
 }
 
 /// The authenticated party: a caller key, or whatever else identity learns to accept.
@@ -98,8 +106,17 @@ impl fmt::Debug for CallId {
 
 impl Operation {
     /// All of them, to find one by its name.
-    pub const ALL: &'static [Self] =
-        &[Self::Chat, Self::TextCompletion, Self::Embeddings, Self::CountTokens, Self::ListModels];
+    pub const ALL: &'static [Self] = &[
+        Self::Chat,
+        Self::TextCompletion,
+        Self::Embeddings,
+        Self::CountTokens,
+        Self::ListModels,
+        Self::Moderation,
+        Self::ImageGeneration,
+        Self::Speech,
+        Self::Transcription,
+    ];
 
     /// The name in telemetry and in records.
     #[must_use]
@@ -110,6 +127,10 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
+            Self::Moderation => "moderation",
+            Self::ImageGeneration => "image_generation",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
         }
     }
 }

@@ -25,6 +25,20 @@ pub enum Dialect {
     BedrockConverse,
     /// Cohere `POST /v2/chat`; spoken towards providers only
     CohereChat,
+    /// OpenAI `POST /v1/moderations`
+    OpenAiModerations,
+    /// OpenAI `POST /v1/images/generations`
+    OpenAiImages,
+    /// OpenAI `POST /v1/images/edits`
+    OpenAiImageEdits,
+    /// OpenAI `POST /v1/images/variations`
+    OpenAiImageVariations,
+    /// OpenAI `POST /v1/audio/speech`
+    OpenAiSpeech,
+    /// OpenAI `POST /v1/audio/transcriptions`
+    OpenAiTranscriptions,
+    /// OpenAI `POST /v1/audio/translations`
+    OpenAiTranslations,
 }
 
 /// The family of a dialect: decides how errors look and which headers are used.
@@ -115,20 +129,50 @@ impl Dialect {
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::OpenAiModerations,
+        Self::OpenAiImages,
+        Self::OpenAiImageEdits,
+        Self::OpenAiImageVariations,
+        Self::OpenAiSpeech,
+        Self::OpenAiTranscriptions,
+        Self::OpenAiTranslations,
     ];
 
     /// Whose error envelope and headers this dialect uses.
     #[must_use]
     pub fn family(self) -> Family {
         match self {
-            Self::OpenAiChat | Self::OpenAiResponses | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
-                Family::OpenAi
-            }
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiModerations
+            | Self::OpenAiImages
+            | Self::OpenAiImageEdits
+            | Self::OpenAiImageVariations
+            | Self::OpenAiSpeech
+            | Self::OpenAiTranscriptions
+            | Self::OpenAiTranslations => Family::OpenAi,
             Self::AnthropicMessages => Family::Anthropic,
             Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
             Self::BedrockConverse => Family::Bedrock,
             Self::CohereChat => Family::Cohere,
         }
+    }
+
+    /// Whether it is served only by providers that speak it themselves: nothing is translated into it or out of it.
+    #[must_use]
+    pub fn is_untranslated(self) -> bool {
+        matches!(
+            self,
+            Self::OpenAiModerations
+                | Self::OpenAiImages
+                | Self::OpenAiImageEdits
+                | Self::OpenAiImageVariations
+                | Self::OpenAiSpeech
+                | Self::OpenAiTranscriptions
+                | Self::OpenAiTranslations
+        )
     }
 
     /// The name in records, metrics and the matrix in docs.
@@ -144,6 +188,13 @@ impl Dialect {
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",
+            Self::OpenAiModerations => "openai.moderations",
+            Self::OpenAiImages => "openai.images.generations",
+            Self::OpenAiImageEdits => "openai.images.edits",
+            Self::OpenAiImageVariations => "openai.images.variations",
+            Self::OpenAiSpeech => "openai.audio.speech",
+            Self::OpenAiTranscriptions => "openai.audio.transcriptions",
+            Self::OpenAiTranslations => "openai.audio.translations",
         }
     }
 }

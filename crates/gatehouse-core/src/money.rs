@@ -41,6 +41,12 @@ pub struct Price {
     pub search: Nanodollars,
     /// One request, whatever it carries.
     pub request: Nanodollars,
+    /// One image made. `None`: no such price is known.
+    pub image: Option<Nanodollars>,
+    /// One hour of audio heard. `None`: no such price is known.
+    pub audio_hour: Option<Nanodollars>,
+    /// Characters read aloud, per million. `None`: no such price is known.
+    pub character: Option<Rate>,
 }
 
 /// What `usage` costs at `price`: the sum over the classes, rounded once, half up, to a nanodollar.
@@ -61,10 +67,24 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
     ];
     let per_million = total(usage.input_tokens, price.input, &input_classes)
         + total(usage.output_tokens, price.output, &output_classes);
+    let per_million = per_million
+        + u128::from(usage.characters) * u128::from(price.character.unwrap_or_default().0)
+        // A million for an hour's 3,600,000 milliseconds.
+        + u128::from(usage.audio_millis) * u128::from(price.audio_hour.unwrap_or_default().0) * 10 / 36;
     let whole = (per_million + 500_000) / 1_000_000
+        + u128::from(usage.images) * u128::from(price.image.unwrap_or_default().0)
         + u128::from(usage.searches) * u128::from(price.search.0)
         + u128::from(price.request.0);
     Nanodollars(u64::try_from(whole).unwrap_or(u64::MAX))
+}
+
+/// Whether the price says what everything in `usage` costs. Images, seconds and characters have no class that they
+/// are part of, so that one without its own price has none.
+#[must_use]
+pub fn covers(price: &Price, usage: &Usage) -> bool {
+    (usage.images == 0 || price.image.is_some())
+        && (usage.audio_millis == 0 || price.audio_hour.is_some())
+        && (usage.characters == 0 || price.character.is_some())
 }
 
 fn total(all: u64, base: Rate, classes: &[(u64, Option<Rate>)]) -> u128 {

@@ -37,8 +37,9 @@ pub enum BadPrice {
     Missing(&'static str),
 }
 
-/// The names of prices, in dollars per million tokens; the last two in dollars each.
-const NAMES: [&str; 12] = [
+/// The names of prices, in dollars per million tokens (`character`: per million characters); those from `search` on
+/// in dollars each.
+const NAMES: [&str; 15] = [
     "input",
     "output",
     "cached_read",
@@ -49,8 +50,11 @@ const NAMES: [&str; 12] = [
     "audio_output",
     "image_input",
     "image_output",
+    "character",
     "search",
     "request",
+    "image",
+    "audio_hour",
 ];
 
 // === impl PriceOverride ===
@@ -60,7 +64,8 @@ impl PriceOverride {
     /// configuration calls `provider`.
     ///
     /// `dollars` names prices as in [`BadPrice::Unknown`]'s list, each a decimal amount of dollars per
-    /// million tokens (`search` and `request`: for each one). `input` and `output` are needed.
+    /// million tokens (`character`: characters; `search`, `request`, `image`, `audio_hour`: for each one). `input` and
+    /// `output` are needed.
     pub fn new<'a>(
         provider: impl Into<Arc<str>>,
         model: impl Into<Arc<str>>,
@@ -85,6 +90,9 @@ impl PriceOverride {
                 "image_output" => price.image_output = Some(rate),
                 "search" => price.search = amount,
                 "request" => price.request = amount,
+                "image" => price.image = Some(amount),
+                "audio_hour" => price.audio_hour = Some(amount),
+                "character" => price.character = Some(rate),
                 _ => return Err(BadPrice::Unknown(name.to_owned())),
             }
         }
@@ -96,7 +104,9 @@ impl PriceOverride {
     /// Every model of a provider at no cost: the operator's own machines.
     #[must_use]
     pub fn self_hosted(provider: impl Into<Arc<str>>) -> Self {
-        Self::of(provider.into(), "*".into(), Price::default())
+        let free = Some(Nanodollars::ZERO);
+        let price = Price { image: free, audio_hour: free, character: Some(Rate(0)), ..Price::default() };
+        Self::of(provider.into(), "*".into(), price)
     }
 
     fn of(provider: Arc<str>, model: Arc<str>, price: Price) -> Self {
@@ -134,8 +144,11 @@ fn canonical(price: &Price) -> String {
         price.audio_output,
         price.image_input,
         price.image_output,
+        price.character,
         Some(Rate(price.search.0)),
         Some(Rate(price.request.0)),
+        price.image.map(|each| Rate(each.0)),
+        price.audio_hour.map(|each| Rate(each.0)),
     ];
     let mut text = String::new();
     for (name, rate) in NAMES.iter().zip(classes) {

@@ -3,7 +3,7 @@
 use crate::UnixSeconds;
 use crate::price::ModelPrices;
 use crate::tier::ServiceTier;
-use gatehouse_core::money::{Nanodollars, cost};
+use gatehouse_core::money::{Nanodollars, cost, covers};
 use gatehouse_core::record::{Cost, CostStatus};
 use gatehouse_core::usage::{Usage, UsageSource};
 
@@ -22,7 +22,7 @@ pub fn ceiling(
     let mut price = prices.at(now, tier, bound.input_tokens)?.price;
     price.input = price.input.max(price.cache_write.unwrap_or_default());
     price.output = price.output.max(price.reasoning.unwrap_or_default());
-    Some(cost(bound, &price))
+    covers(&price, bound).then(|| cost(bound, &price))
 }
 
 /// What a call cost, and how that is known. `now` is when the call began, `tier` what it was served at.
@@ -43,7 +43,7 @@ pub fn settle(
         UsageSource::Provider => CostStatus::Exact,
         UsageSource::Estimated => CostStatus::Estimated,
     };
-    match prices.at(now, tier, usage.input_tokens) {
+    match prices.at(now, tier, usage.input_tokens).filter(|priced| covers(&priced.price, usage)) {
         Some(priced) => Cost { amount: cost(usage, &priced.price), status, price: Some(priced.id) },
         None => Cost { amount: Nanodollars::ZERO, status: CostStatus::Unpriced, price: None },
     }

@@ -37,6 +37,20 @@ pub enum Key {
     Optional,
 }
 
+/// Where an operation that is not translated is, under the version.
+pub(crate) fn native_path(dialect: Dialect) -> Option<&'static str> {
+    Some(match dialect {
+        Dialect::OpenAiModerations => "/moderations",
+        Dialect::OpenAiImages => "/images/generations",
+        Dialect::OpenAiImageEdits => "/images/edits",
+        Dialect::OpenAiImageVariations => "/images/variations",
+        Dialect::OpenAiSpeech => "/audio/speech",
+        Dialect::OpenAiTranscriptions => "/audio/transcriptions",
+        Dialect::OpenAiTranslations => "/audio/translations",
+        _ => return None,
+    })
+}
+
 impl Compatible {
     /// What most have in common; the name and address are to be set.
     pub const BASE: Self = Self {
@@ -57,7 +71,7 @@ impl Compatible {
             Dialect::OpenAiResponses => Some("/responses"),
             Dialect::OpenAiCompletions => Some("/completions"),
             Dialect::OpenAiEmbeddings => Some("/embeddings"),
-            _ => None,
+            other => native_path(other),
         }
     }
 }
@@ -82,6 +96,7 @@ impl Provider for Compatible {
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
             front if front == Dialect::OpenAiChat || self.also.contains(&front) => Some(front),
+            front if front.is_untranslated() => None,
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
                 self.also.contains(&Dialect::OpenAiEmbeddings).then_some(Dialect::OpenAiEmbeddings)
             }

@@ -7,7 +7,8 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{EmbedCodec, GeminiEmbeddings, OpenAiEmbeddings};
 use gatehouse_wire::json::Doc;
-use gatehouse_wire::{anthropic, bedrock, completions, gemini, openai_chat, openai_responses};
+use gatehouse_wire::native::NativeCodec;
+use gatehouse_wire::{anthropic, bedrock, completions, gemini, native, openai_chat, openai_responses};
 
 /// The codec of a dialect of conversations in which a provider is asked.
 ///
@@ -35,6 +36,15 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
     })
 }
 
+/// The codec of a dialect that is not translated.
+///
+/// # Errors
+/// `internal_error` for dialects that are.
+pub fn native(dialect: Dialect) -> Result<&'static dyn NativeCodec, Error> {
+    native::codec(dialect)
+        .ok_or_else(|| Error::new(Code::Internal, format!("{} is translated", dialect.as_str())))
+}
+
 /// The codec of a dialect of embeddings.
 #[must_use]
 pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
@@ -51,6 +61,7 @@ pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
         (Operation::ListModels, _) => Ok(View::default()),
+        (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),
         (Operation::Embeddings, dialect) => embeddings(dialect).view(doc),

@@ -7,11 +7,13 @@
 //! What it does *not* know: where keys and records are stored, the command line.
 
 pub mod admin;
+mod aside;
 pub mod body;
 pub mod call;
 pub mod clock;
 pub mod dialects;
 pub mod exchange;
+pub mod form;
 pub mod front;
 pub mod headers;
 pub mod house;

@@ -24,6 +24,8 @@ pub struct Meter {
     reported: Option<Usage>,
     /// Whether the request has left for a provider that may bill it.
     sent: bool,
+    /// What will probably be used beside the texts that go by: images, seconds, characters.
+    expected: Usage,
 }
 
 // === impl Meter ===
@@ -61,6 +63,11 @@ impl Meter {
     #[must_use]
     pub fn input_bound(&self) -> u64 {
         self.input_bound
+    }
+
+    /// What will probably be used beside the texts that go by, should nobody count it.
+    pub fn expect(&mut self, usage: Usage) {
+        self.expected = usage;
     }
 
     /// The request has left.
@@ -117,7 +124,8 @@ impl Meter {
             None if !self.sent => (Usage::default(), UsageSource::None),
             None => {
                 let input_tokens = self.input_estimate;
-                (Usage { input_tokens, output_tokens: output, ..Usage::default() }, UsageSource::Estimated)
+                let counted = Usage { input_tokens, output_tokens: output, ..Usage::default() };
+                (counted.saturating_add(self.expected), UsageSource::Estimated)
             }
         }
     }

@@ -32,6 +32,7 @@ pub async fn serve(house: Arc<House>, request: Request<Incoming>) -> Response<Re
     match way {
         Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,
         Ok(Ok(Answered::Stream(opened))) => render::stream(*opened, trail, house),
+        Ok(Ok(Answered::Bytes(opened))) => render::bytes(*opened, trail, house),
         Ok(Err(error)) => render::failed(&error, trail, family).await,
         // One call's bug ends one call.
         Err(_) => render::failed(&Error::new(Code::Internal, "the gateway failed"), trail, family).await,

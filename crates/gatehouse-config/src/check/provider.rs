@@ -141,8 +141,18 @@ fn credential(secret: &Secret, at: &Path, report: &mut Report<'_>) {
 
 fn prices(provider: &Provider, at: &Path, report: &mut Report<'_>) {
     for (model, price) in &provider.prices {
-        let Price { input, output, cached_read, cache_write, cache_write_long, reasoning } = price;
-        if [input, output, cached_read, cache_write, cache_write_long, reasoning]
+        let Price {
+            input,
+            output,
+            cached_read,
+            cache_write,
+            cache_write_long,
+            reasoning,
+            character,
+            image,
+            audio_hour,
+        } = price;
+        if [input, output, cached_read, cache_write, cache_write_long, reasoning, character, image, audio_hour]
             .iter()
             .all(|part| part.is_none())
         {

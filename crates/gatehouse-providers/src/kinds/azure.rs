@@ -2,6 +2,7 @@
 //! <https://learn.microsoft.com/azure/ai-foundry/openai/reference>
 
 use crate::auth::{encoded, entra};
+use crate::compatible::native_path;
 use crate::credential::{Env, Found};
 use crate::settings::Settings;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
@@ -53,6 +54,9 @@ impl Provider for Azure {
             | Dialect::OpenAiCompletions
             | Dialect::OpenAiEmbeddings => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
+            // No variations and no moderation of their own.
+            Dialect::OpenAiModerations | Dialect::OpenAiImageVariations => return None,
+            front if front.is_untranslated() => front,
             _ => Dialect::OpenAiChat,
         })
     }
@@ -76,7 +80,7 @@ impl Provider for Azure {
             (_, Dialect::OpenAiResponses) => Some("responses"),
             (_, Dialect::OpenAiCompletions) => Some("completions"),
             (_, Dialect::OpenAiEmbeddings) => Some("embeddings"),
-            _ => None,
+            (_, other) => native_path(other).map(|path| path.trim_start_matches('/')),
         };
         let operation = operation
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;

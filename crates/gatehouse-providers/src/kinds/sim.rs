@@ -1,6 +1,7 @@
 //! The simulated provider that comes with the gateway: every dialect, no bill, answers that can be
 //! foreseen. The composition root starts it on a loopback port and gives its address.
 
+use crate::compatible::native_path;
 use crate::kinds::{anthropic, gemini};
 use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
@@ -59,13 +60,14 @@ impl Provider for Sim {
             }
             Family::OpenAi => {
                 let path = match outgoing.dialect {
-                    Dialect::OpenAiResponses => "/v1/responses",
-                    Dialect::OpenAiCompletions => "/v1/completions",
-                    Dialect::OpenAiEmbeddings => "/v1/embeddings",
-                    _ => "/v1/chat/completions",
+                    Dialect::OpenAiResponses => "/responses",
+                    Dialect::OpenAiCompletions => "/completions",
+                    Dialect::OpenAiEmbeddings => "/embeddings",
+                    other => native_path(other).unwrap_or("/chat/completions"),
                 };
+                let path = format!("/v1{path}");
                 Ok(Addressed {
-                    uri: uri(outgoing.base_url, path)?,
+                    uri: uri(outgoing.base_url, &path)?,
                     headers: headers(outgoing.caller, &["openai-beta"]),
                 })
             }

@@ -10,7 +10,14 @@ pub static PROVIDER: Compatible = Compatible {
     name: "together",
     base_url: Some("https://api.together.xyz/v1"),
     environment: Environment { key: Some("TOGETHER_API_KEY"), base_url: Some("TOGETHER_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    also: &[
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiEmbeddings,
+        Dialect::OpenAiImages,
+        Dialect::OpenAiSpeech,
+        Dialect::OpenAiTranscriptions,
+        Dialect::OpenAiTranslations,
+    ],
     quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], ..Quirks::COMPATIBLE },
     example_model: Some("meta-llama/Llama-3.3-70B-Instruct-Turbo"),
     ..Compatible::BASE

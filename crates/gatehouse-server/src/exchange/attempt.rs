@@ -4,6 +4,7 @@ use super::prepare::Prepared;
 use crate::call::Call;
 use crate::clock;
 use crate::clock::left;
+use crate::form::Files;
 use crate::headers;
 use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
@@ -55,6 +56,20 @@ impl Sent {
         prepared: &Prepared,
         trail: &mut Trail,
     ) -> Result<(Self, Head), Error> {
+        Self::send_with(call, target, prepared, None, trail).await
+    }
+
+    /// The same with a form, which is made once it can be sent.
+    ///
+    /// # Errors
+    /// As [`Self::send`]'s.
+    pub async fn send_with(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        files: Option<&Files>,
+        trail: &mut Trail,
+    ) -> Result<(Self, Head), Error> {
         let provider = &target.provider;
         let credential = provider.rotation.pick(clock::steady_millis());
         let slot = credential.and_then(|at| provider.credentials.get(at));
@@ -79,7 +94,16 @@ impl Sent {
             return Err(Error::new(Code::UpstreamTimeout, "the time for this call is over"));
         }
         trail.attempting(target, span);
-        match provider.upstream.send(request, limit).await {
+        let answer = match files {
+            None => provider.upstream.send(request, limit).await,
+            Some(files) => {
+                let kind = HeaderValue::from_str(&files.content_type());
+                request.headers_mut().extend(kind.ok().map(|kind| (header::CONTENT_TYPE, kind)));
+                let upload = files.upload(&call.doc, target.model());
+                provider.upstream.send_upload(request, upload, limit).await
+            }
+        };
+        match answer {
             Ok(response) if response.status().is_success() => {
                 let (parts, body) = response.into_parts();
                 Ok((sent, Head { headers: parts.headers, body }))
@@ -188,7 +212,11 @@ fn addressed(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = addressed.uri;
     *request.headers_mut() = addressed.headers;
-    let accept = if prepared.action == Action::Stream { "text/event-stream" } else { "application/json" };
+    let accept = match prepared.action {
+        _ if prepared.dialect.is_untranslated() => "*/*",
+        Action::Stream => "text/event-stream",
+        Action::Generate | Action::CountTokens | Action::EmbedMany => "application/json",
+    };
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
     Ok(request)
 }

@@ -1,6 +1,7 @@
 //! Is there money for it? The likely maximum is reserved before anybody is called.
 
 use super::{Funded, Routed};
+use crate::exchange::native::{self, Guess};
 use crate::house::House;
 use crate::target::Target;
 use crate::trail::Trail;
@@ -58,6 +59,11 @@ fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold
 /// The most that the call can use at a target.
 fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
     let call = routed.call();
+    if call.front.dialect.is_untranslated() {
+        let most = native::used(call, target, Guess::Most, trail.accepted_at());
+        let input_tokens = trail.meter.input_bound();
+        return most.saturating_add(Usage { input_tokens, ..Usage::default() });
+    }
     let limit =
         call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let output_tokens = if call.front.operation == Operation::Embeddings { 0 } else { limit };

@@ -5,8 +5,10 @@ mod framing;
 mod head;
 mod pool;
 mod tls;
+mod upload;
 
 pub use connection::Answer;
+pub use upload::{Pieces, Upload};
 pub(crate) use framing::Broken;
 
 use bytes::Bytes;
@@ -61,6 +63,30 @@ impl Upstream {
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
     }
 
+    /// Sends a request whose body is sent as it comes, on a connection of its own: nothing of it could be sent again.
+    ///
+    /// # Errors
+    /// As [`Self::send`]'s, and why the body came to no end.
+    pub async fn send_upload(
+        &self,
+        mut request: Request<Bytes>,
+        upload: Upload,
+        limit: Duration,
+    ) -> Result<Response<Answer>, Error> {
+        let sending = async {
+            let origin = addressed(&mut request)?;
+            let connection = self.connect(&origin).await?;
+            let answer = connection.ask(&request, Some(upload), self.pool.home()).await;
+            answer.map_err(|(Unanswered::Unheard(broken) | Unanswered::Failed(broken))| match broken {
+                Broken::Source(error) => *error,
+                broken => unanswered(chain(&broken)),
+            })
+        };
+        tokio::time::timeout(limit, pin!(sending))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
+    }
+
     async fn ask(&self, mut request: Request<Bytes>) -> Result<Response<Answer>, Error> {
         let origin = addressed(&mut request)?;
         let mut pooled = true;
@@ -70,7 +96,7 @@ impl Upstream {
                 // Rare, and large: not a part of every call.
                 None => (Box::pin(self.connect(&origin)).await?, false),
             };
-            match connection.ask(&request, self.pool.home()).await {
+            match connection.ask(&request, None, self.pool.home()).await {
                 Ok(response) => return Ok(response),
                 // Closed while it waited. That tells nothing of the provider: it is no attempt, and is made
                 // up for at once, on a new connection, as the others may be closed too.
