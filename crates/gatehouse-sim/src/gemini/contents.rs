@@ -161,10 +161,6 @@ fn part_of(part: &Value, role: &str, at: &str, conversation: &mut Conversation) 
             return Ok(());
         }
         if role == "user" {
-            // A text after the answers of functions is the newer word.
-            if conversation.tool_said.is_some() {
-                conversation.user_begins();
-            }
             conversation.user_says(said);
         } else {
             conversation.hear(said);
