@@ -96,7 +96,8 @@ impl Turns<'_> {
             (None, "model") => {
                 return Err(Fault::bad("Please ensure that multiturn requests start with a user turn."));
             }
-            (Some(last), role) if last == role => {
+            // Several of the user in a row are taken, as Google takes them: Gemini CLI sends its context so.
+            (Some("model"), "model") => {
                 return Err(Fault::bad(
                     "Please ensure that multiturn requests alternate between user and model.",
                 ));
