@@ -12,11 +12,12 @@
 //! Gemini CLI 0.61 sends none. OpenAI's `prompt_cache_key` is not read: Codex puts its session there, others share one
 //! key among all their users.
 
-use crate::scope::NAME_CHARS_MAX;
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::borrow::Cow;
 
+/// The longest id of a session that is taken for a run: as long as any run may be. All known ones are UUIDs.
+const SESSION_BYTES_MAX: usize = 128;
 /// The longest JSON text in `metadata.user_id` that is looked into, in bytes. Claude Code's has some 180.
 const USER_ID_BYTES_MAX: usize = 1_024;
 
@@ -68,7 +69,7 @@ fn of_underscores(user: &str) -> Option<(Cow<'_, str>, Option<String>)> {
 /// An id as agents make them: letters, digits and a few marks, not too many.
 fn fit(id: &[u8]) -> Option<&str> {
     let is_sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    let is_fit = !id.is_empty() && id.len() <= NAME_CHARS_MAX && id.iter().all(is_sane);
+    let is_fit = !id.is_empty() && id.len() <= SESSION_BYTES_MAX && id.iter().all(is_sane);
     is_fit.then_some(id).and_then(|id| std::str::from_utf8(id).ok())
 }
 
@@ -137,7 +138,7 @@ mod tests {
         fn a_run_is_short_and_has_no_strange_characters(user in any::<String>(), id in any::<Vec<u8>>()) {
             let _ = of_user(&user);
             if let Some(id) = fit(&id) {
-                assert!(id.len() <= super::NAME_CHARS_MAX && !id.contains(char::is_whitespace) && id.is_ascii());
+                assert!(id.len() <= super::SESSION_BYTES_MAX && !id.contains(char::is_whitespace) && id.is_ascii());
             }
         }
     }
