@@ -51,7 +51,9 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
     let path = path.strip_suffix('/').unwrap_or(path);
     realtime(path, query)
         .or_else(|| azure(path))
-        .or_else(|| openai(path, headers)).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
+        .or_else(|| openai(path, headers))
+        .or_else(|| anthropic(path))
+        .or_else(|| gemini(path, query))
 }
 
 /// In which dialect to answer a request whose path or credential is not understood.

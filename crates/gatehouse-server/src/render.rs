@@ -2,8 +2,8 @@
 //! out.
 
 use crate::body::{Live, Reply};
-use crate::exchange::{Whole, realtime};
 use crate::exchange::relay::Opened;
+use crate::exchange::{Whole, realtime};
 use crate::headers;
 use crate::house::House;
 use crate::stage::seal;

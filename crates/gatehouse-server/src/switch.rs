@@ -44,7 +44,9 @@ pub fn is_sound(headers: &HeaderMap) -> Result<(), Error> {
         })
     };
     if !says(header::UPGRADE, "websocket") || !says(header::CONNECTION, "upgrade") {
-        return wrong("is a WebSocket: ask over HTTP/1.1 with \"Connection: Upgrade\" and \"Upgrade: websocket\"");
+        return wrong(
+            "is a WebSocket: ask over HTTP/1.1 with \"Connection: Upgrade\" and \"Upgrade: websocket\"",
+        );
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return wrong("needs \"Sec-WebSocket-Version: 13\"");

@@ -21,7 +21,9 @@ use crate::route::{Route, Verb};
 use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
-use crate::{anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, realtime};
+use crate::{
+    anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, realtime,
+};
 
 /// The connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +83,8 @@ pub(crate) async fn handle(
     let model = match &route {
         Route::Realtime { model }
         | Route::Gemini { model, .. }
-        | Route::RawPredict { model, .. } | Route::Converse { model, .. } => {
-            model.as_str()
-        }
+        | Route::RawPredict { model, .. }
+        | Route::Converse { model, .. } => model.as_str(),
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
@@ -191,7 +192,9 @@ fn ask(
         },
         Route::Models(dialect, one) => models::models(*dialect, one.as_deref(), &shared.options.models),
         Route::Nothing(_, 405) => Err(Fault::new(405, "Method not allowed.")),
-        Route::Nothing(..) | Route::Control | Route::Root | Route::Realtime { .. } => Err(Fault::new(404, "Not found.")),
+        Route::Nothing(..) | Route::Control | Route::Root | Route::Realtime { .. } => {
+            Err(Fault::new(404, "Not found."))
+        }
     }
 }
 

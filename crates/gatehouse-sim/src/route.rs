@@ -87,7 +87,9 @@ impl Route {
         let dialect = dialect_of(path, query, headers);
         match *method {
             Method::POST => Self::post(path, query),
-            Method::GET if path.ends_with("/realtime") => Some(Self::Realtime { model: session_model(query) }),
+            Method::GET if path.ends_with("/realtime") => {
+                Some(Self::Realtime { model: session_model(query) })
+            }
             Method::GET => Self::get(path, dialect),
             Method::DELETE => stored(path),
             _ => None,

@@ -6,8 +6,8 @@ mod head;
 mod pool;
 mod tls;
 
-pub use connection::{Answer, Switched};
 pub(crate) use connection::Stream;
+pub use connection::{Answer, Switched};
 pub(crate) use framing::Broken;
 
 use bytes::Bytes;

@@ -55,7 +55,8 @@ pub(crate) async fn answer(
         Err(fault) => {
             let answer = Dialect::OpenAi.refuse(&fault, &request_id);
             flight.answered(answer.status.as_u16());
-            let mut response = Response::new(Paced::new(answer.pieces, false, Default::default(), Some(flight)));
+            let mut response =
+                Response::new(Paced::new(answer.pieces, false, Default::default(), Some(flight)));
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
             return Ok(response);

@@ -46,9 +46,7 @@ fn called(events: &mut Vec<Value>, id: &str, at: usize, name: &str, arguments: &
     let (item_id, call_id) = (ids.next("item_"), ids.next("call_"));
     let mut item = json!({"id": item_id, "type": "function_call", "status": "in_progress", "name": name,
         "call_id": call_id, "arguments": ""});
-    let own = |kind: &str| {
-        json!({"type": kind, "response_id": id, "item_id": item_id, "output_index": at, "call_id": call_id})
-    };
+    let own = |kind: &str| json!({"type": kind, "response_id": id, "item_id": item_id, "output_index": at, "call_id": call_id});
     events.push(
         json!({"type": "response.output_item.added", "response_id": id, "output_index": at, "item": item}),
     );
@@ -62,24 +60,30 @@ fn called(events: &mut Vec<Value>, id: &str, at: usize, name: &str, arguments: &
     events.push(done);
     item["status"] = "completed".into();
     item["arguments"] = arguments.into();
-    events
-        .push(json!({"type": "response.output_item.done", "response_id": id, "output_index": at, "item": item}));
+    events.push(
+        json!({"type": "response.output_item.done", "response_id": id, "output_index": at, "item": item}),
+    );
     item
 }
 
 fn worded(events: &mut Vec<Value>, id: &str, text: &str, speaks: bool, ids: &Ids) -> Value {
     let item_id = ids.next("item_");
     let (delta, done, member, part) = if speaks {
-        ("response.output_audio_transcript.delta", "response.output_audio_transcript.done", "transcript", "output_audio")
+        (
+            "response.output_audio_transcript.delta",
+            "response.output_audio_transcript.done",
+            "transcript",
+            "output_audio",
+        )
     } else {
         ("response.output_text.delta", "response.output_text.done", "text", "output_text")
     };
-    let own = |kind: &str| {
-        json!({"type": kind, "response_id": id, "item_id": item_id, "output_index": 0, "content_index": 0})
-    };
+    let own = |kind: &str| json!({"type": kind, "response_id": id, "item_id": item_id, "output_index": 0, "content_index": 0});
     let mut item = json!({"id": item_id, "type": "message", "status": "in_progress", "role": "assistant",
         "content": []});
-    events.push(json!({"type": "response.output_item.added", "response_id": id, "output_index": 0, "item": item}));
+    events.push(
+        json!({"type": "response.output_item.added", "response_id": id, "output_index": 0, "item": item}),
+    );
     let mut added = own("response.content_part.added");
     added["part"] = json!({"type": part, member: ""});
     events.push(added);
@@ -106,6 +110,8 @@ fn worded(events: &mut Vec<Value>, id: &str, text: &str, speaks: bool, ids: &Ids
     events.push(over);
     item["status"] = "completed".into();
     item["content"] = json!([whole]);
-    events.push(json!({"type": "response.output_item.done", "response_id": id, "output_index": 0, "item": item}));
+    events.push(
+        json!({"type": "response.output_item.done", "response_id": id, "output_index": 0, "item": item}),
+    );
     item
 }

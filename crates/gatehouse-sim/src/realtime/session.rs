@@ -54,8 +54,7 @@ pub(super) async fn run(
         "output_modalities": ["audio"], "instructions": "", "tools": [], "tool_choice": "auto",
     });
     let conversation = Conversation::new(model);
-    let mut session =
-        Session { shared, directives, socket, conversation, settings, audio: (0, 0), sent: 0 };
+    let mut session = Session { shared, directives, socket, conversation, settings, audio: (0, 0), sent: 0 };
     match session.serve(&flight).await {
         Err(Over::Cut) => flight.cut(),
         Err(Over::Left) | Ok(()) => flight.complete(),
@@ -85,7 +84,8 @@ impl Session<'_> {
         let kind = event["type"].as_str().unwrap_or_default();
         match kind {
             "session.update" => {
-                if let (Some(own), Some(new)) = (self.settings.as_object_mut(), event["session"].as_object()) {
+                if let (Some(own), Some(new)) = (self.settings.as_object_mut(), event["session"].as_object())
+                {
                     own.extend(new.clone());
                 }
                 self.conversation.tools = tools(&self.settings);
@@ -122,7 +122,9 @@ impl Session<'_> {
     async fn item(&mut self, item: &Value) -> Result<(), Over> {
         self.conversation.message();
         match item["type"].as_str().unwrap_or_default() {
-            "function_call_output" => self.conversation.tool_says(item["output"].as_str().unwrap_or_default()),
+            "function_call_output" => {
+                self.conversation.tool_says(item["output"].as_str().unwrap_or_default())
+            }
             "message" if item["role"] == "user" => {
                 self.conversation.user_begins();
                 for part in item["content"].as_array().into_iter().flatten() {
@@ -154,7 +156,8 @@ impl Session<'_> {
         let speaks = modalities.as_array().is_some_and(|all| all.iter().any(|one| one == "audio"));
         let reply = think(&self.conversation, b"{}");
         let input_audio = self.audio.1 * TOKENS_PER_AUDIO;
-        for (at, event) in said::events(&reply, speaks, input_audio, &self.shared.ids).into_iter().enumerate() {
+        for (at, event) in said::events(&reply, speaks, input_audio, &self.shared.ids).into_iter().enumerate()
+        {
             if self.directives.cut == Some(at) {
                 return Err(Over::Cut);
             }

@@ -58,7 +58,8 @@ fn a_callers_texts_have_their_places() {
 fn audio_models_and_nonsense_are_seen() {
     let read = |text: &str| asked(&doc(text));
     assert_eq!(read(r#"{"type":"input_audio_buffer.append","audio":"AAAA"}"#).unwrap().audio_chars, 4);
-    let item = r#"{"type":"conversation.item.create","item":{"content":[{"type":"input_audio","audio":"AA"}]}}"#;
+    let item =
+        r#"{"type":"conversation.item.create","item":{"content":[{"type":"input_audio","audio":"AA"}]}}"#;
     assert_eq!(read(item).unwrap().audio_chars, 2);
     let session = read(r#"{"type":"session.update","session":{"model":"other"}}"#).unwrap();
     assert_eq!(session.model.unwrap().0, "other");
@@ -69,7 +70,8 @@ fn audio_models_and_nonsense_are_seen() {
 
 #[test]
 fn a_providers_events_are_read() {
-    let begun = said(&doc(r#"{"type":"response.created","response":{"id":"r","output_modalities":["audio"]}}"#));
+    let begun =
+        said(&doc(r#"{"type":"response.created","response":{"id":"r","output_modalities":["audio"]}}"#));
     assert_eq!(begun.kind, Kind::Begins { audio: true });
     let delta = r#"{"type":"response.output_text.delta","response_id":"r","item_id":"i","content_index":0,"delta":"a\"b"}"#;
     let piece = said(&doc(delta)).piece.unwrap();
@@ -108,5 +110,8 @@ fn our_errors_have_openais_form() {
     let error = Error::new(Code::GuardBlocked, "no");
     let event: serde_json::Value = serde_json::from_str(&error_event(&error, "event_1", Some("e"))).unwrap();
     assert_eq!((&event["type"], &event["event_id"]), (&"error".into(), &"event_1".into()));
-    assert_eq!((&event["error"]["code"], &event["error"]["event_id"]), (&"guard_blocked".into(), &"e".into()));
+    assert_eq!(
+        (&event["error"]["code"], &event["error"]["event_id"]),
+        (&"guard_blocked".into(), &"e".into())
+    );
 }

@@ -70,11 +70,8 @@ impl Judge {
     /// `guard_blocked` where a guardrail acts there: nothing may pass it unseen.
     pub(super) fn unread(&mut self, place: Place) -> Result<(), Error> {
         if self.guards.acts_at(place) {
-            let instead = if place == Place::Output {
-                "ask for text with output_modalities"
-            } else {
-                "send text"
-            };
+            let instead =
+                if place == Place::Output { "ask for text with output_modalities" } else { "send text" };
             let message = format!("a guardrail must read what is said, and cannot read audio; {instead}");
             return Err(Error::new(Code::GuardBlocked, message));
         }
@@ -88,7 +85,12 @@ impl Judge {
     ///
     /// # Errors
     /// `guard_blocked` or `guard_unavailable`: nothing that is held back may pass any more.
-    pub(super) fn said(&mut self, event: Utf8Bytes, said: Option<(&Doc, &Said)>, out: &mut Vec<Utf8Bytes>) -> Result<(), Error> {
+    pub(super) fn said(
+        &mut self,
+        event: Utf8Bytes,
+        said: Option<(&Doc, &Said)>,
+        out: &mut Vec<Utf8Bytes>,
+    ) -> Result<(), Error> {
         if self.window.is_none() {
             out.push(event);
             return Ok(());

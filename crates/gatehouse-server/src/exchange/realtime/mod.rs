@@ -50,8 +50,9 @@ pub struct Opened {
 /// What came of the attempt, which is then in the trail.
 pub async fn open(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Result<Opened, Error> {
     let dialect = target.dialect(call.front.dialect);
-    let dialect = dialect
-        .ok_or_else(|| Error::new(Code::NoCapableTarget, format!("{} has no realtime sessions", target.name)))?;
+    let dialect = dialect.ok_or_else(|| {
+        Error::new(Code::NoCapableTarget, format!("{} has no realtime sessions", target.name))
+    })?;
     let prepared = Prepared {
         dialect,
         action: Action::Stream,

@@ -85,7 +85,13 @@ enum Next {
 
 impl Session {
     /// Both sides are WebSockets now.
-    pub(super) async fn begin(opened: Opened, line: Line, trail: Trail, house: Arc<House>, limits: &Limits) -> Self {
+    pub(super) async fn begin(
+        opened: Opened,
+        line: Line,
+        trail: Trail,
+        house: Arc<House>,
+        limits: &Limits,
+    ) -> Self {
         let bytes_max = limits.message.0;
         let times = Times {
             deadline: opened.deadline,
@@ -241,7 +247,8 @@ impl Session {
             Ok(Heard::Text(text)) => text,
             Ok(Heard::Gone { in_order }) => return Err(End::Gone { caller: false, in_order }),
             Err(wrong) => {
-                let error = Error::new(Code::UpstreamBadResponse, "the provider's WebSocket broke the protocol");
+                let error =
+                    Error::new(Code::UpstreamBadResponse, "the provider's WebSocket broke the protocol");
                 return Err(End::Ours(error.detail(wrong.error.message), CloseCode::Error));
             }
         };
@@ -256,7 +263,10 @@ impl Session {
             return self.judge.said(text, None, &mut self.out).map_err(ours);
         }
         let Ok(doc) = Doc::parse(Bytes::from(text.clone()), Strictness::Provider) else {
-            return Err(ours(Error::new(Code::UpstreamBadResponse, "the provider sent an event that is no JSON")));
+            return Err(ours(Error::new(
+                Code::UpstreamBadResponse,
+                "the provider sent an event that is no JSON",
+            )));
         };
         let said = realtime::said(&doc);
         self.turns.said(&said);

@@ -156,7 +156,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Broken::Protocol(
                 tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
             ) => return Ok(Heard::Gone { in_order: false }),
-            Broken::Protocol(why) => wrong(&format!("a frame breaks the protocol: {why}"), CloseCode::Protocol),
+            Broken::Protocol(why) => {
+                wrong(&format!("a frame breaks the protocol: {why}"), CloseCode::Protocol)
+            }
             _ => return Ok(Heard::Gone { in_order: false }),
         })
     }

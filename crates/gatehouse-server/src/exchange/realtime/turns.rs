@@ -34,7 +34,11 @@ impl Turns {
 
     /// The caller said something.
     pub(super) fn asked(&mut self, text: &str, asked: &Asked) {
-        asked.spans.iter().filter_map(|span| text.get(span.range.clone())).for_each(|text| self.asked.feed(text));
+        asked
+            .spans
+            .iter()
+            .filter_map(|span| text.get(span.range.clone()))
+            .for_each(|text| self.asked.feed(text));
         self.asked_audio_chars = self.asked_audio_chars.saturating_add(asked.audio_chars);
     }
 
