@@ -93,7 +93,7 @@ pub(crate) async fn handle(
         if shared.options.control {
             keep(shared, &parts, &body);
         }
-        return realtime::answer(&simulator.shared, model, &mut parts, script, flight).await;
+        return realtime::answer(&simulator.shared, model, &mut parts, script, flight).await.ok_or(HangUp);
     }
     if script.is_none() && model == bench::MODEL && credential_is_fine(shared, &parts) {
         let include_usage = peek.stream_options.and_then(|options| options.include_usage).unwrap_or(false);

@@ -18,7 +18,6 @@ use crate::ask::refusal;
 use crate::credential;
 use crate::dialect::Dialect;
 use crate::directive::Directives;
-use crate::dispatch::HangUp;
 use crate::fault::{Checked, Fault};
 use crate::pace::Paced;
 use crate::script::Script;
@@ -28,21 +27,21 @@ use crate::stats::Flight;
 /// The subprotocol that clients offer and get.
 const SUBPROTOCOL: &str = "realtime";
 
-/// Answers a request for a session, and goes on with it.
+/// Answers a request for a session, and goes on with it; `None` where the connection is to be closed instead.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     model: &str,
     parts: &mut Parts,
     script: Option<Script>,
     mut flight: Flight,
-) -> Result<Response<Paced>, HangUp> {
+) -> Option<Response<Paced>> {
     let directives = Directives::of(model);
     if let Some(delay) = script.as_ref().and_then(Script::delay).or(directives.slow) {
         tokio::time::sleep(delay).await;
     }
     if directives.hang_up || script.as_ref().is_some_and(|script| script.hang_up) {
         flight.cut();
-        return Err(HangUp);
+        return None;
     }
     let request_id = shared.ids.next("req_");
     let scripted = script.as_ref().and_then(|script| script.status).filter(|status| *status >= 400);
@@ -59,7 +58,7 @@ pub(crate) async fn answer(
                 Response::new(Paced::new(answer.pieces, false, Default::default(), Some(flight)));
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
-            return Ok(response);
+            return Some(response);
         }
     };
     let mut response = Response::new(Paced::whole(Bytes::new()));
@@ -74,7 +73,7 @@ pub(crate) async fn answer(
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
         session::run(&shared, &model, directives, socket, flight).await;
     });
-    Ok(response)
+    Some(response)
 }
 
 /// Checks what a session needs.

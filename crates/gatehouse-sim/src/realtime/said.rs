@@ -29,15 +29,19 @@ pub(super) fn events(reply: &Reply, speaks: bool, input_audio: u64, ids: &Ids) -
     }
     let spoken = if speaks { words::count(&reply.text) * TOKENS_PER_SPOKEN_WORD } else { 0 };
     let (input, text) = (reply.usage.input, reply.usage.output);
-    response["status"] = "completed".into();
-    response["output"] = output.into();
-    response["usage"] = json!({
-        "total_tokens": input + input_audio + text + spoken,
-        "input_tokens": input + input_audio, "output_tokens": text + spoken,
-        "input_token_details": {"text_tokens": input, "audio_tokens": input_audio, "cached_tokens": 0,
-            "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0}},
-        "output_token_details": {"text_tokens": text, "audio_tokens": spoken},
-    });
+    set(&mut response, "status", "completed");
+    set(&mut response, "output", output);
+    set(
+        &mut response,
+        "usage",
+        json!({
+            "total_tokens": input + input_audio + text + spoken,
+            "input_tokens": input + input_audio, "output_tokens": text + spoken,
+            "input_token_details": {"text_tokens": input, "audio_tokens": input_audio, "cached_tokens": 0,
+                "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0}},
+            "output_token_details": {"text_tokens": text, "audio_tokens": spoken},
+        }),
+    );
     events.push(json!({"type": "response.done", "response": response}));
     events
 }
@@ -52,14 +56,14 @@ fn called(events: &mut Vec<Value>, id: &str, at: usize, name: &str, arguments: &
     );
     for piece in words::chunks(arguments) {
         let mut delta = own("response.function_call_arguments.delta");
-        delta["delta"] = piece.into();
+        set(&mut delta, "delta", piece);
         events.push(delta);
     }
     let mut done = own("response.function_call_arguments.done");
-    done["arguments"] = arguments.into();
+    set(&mut done, "arguments", arguments);
     events.push(done);
-    item["status"] = "completed".into();
-    item["arguments"] = arguments.into();
+    set(&mut item, "status", "completed");
+    set(&mut item, "arguments", arguments);
     events.push(
         json!({"type": "response.output_item.done", "response_id": id, "output_index": at, "item": item}),
     );
@@ -85,16 +89,16 @@ fn worded(events: &mut Vec<Value>, id: &str, text: &str, speaks: bool, ids: &Ids
         json!({"type": "response.output_item.added", "response_id": id, "output_index": 0, "item": item}),
     );
     let mut added = own("response.content_part.added");
-    added["part"] = json!({"type": part, member: ""});
+    set(&mut added, "part", json!({"type": part, member: ""}));
     events.push(added);
     let silence = STANDARD.encode([0; AUDIO_BYTES_PER_WORD]);
     for piece in words::chunks(text) {
         let mut said = own(delta);
-        said["delta"] = piece.into();
+        set(&mut said, "delta", piece);
         events.push(said);
         if speaks {
             let mut heard = own("response.output_audio.delta");
-            heard["delta"] = silence.clone().into();
+            set(&mut heard, "delta", silence.clone());
             events.push(heard);
         }
     }
@@ -102,16 +106,28 @@ fn worded(events: &mut Vec<Value>, id: &str, text: &str, speaks: bool, ids: &Ids
         events.push(own("response.output_audio.done"));
     }
     let mut over = own(done);
-    over[member] = text.into();
+    set(&mut over, member, text);
     events.push(over);
     let whole = json!({"type": part, member: text});
     let mut over = own("response.content_part.done");
-    over["part"] = whole.clone();
+    set(&mut over, "part", whole.clone());
     events.push(over);
-    item["status"] = "completed".into();
-    item["content"] = json!([whole]);
+    set(&mut item, "status", "completed");
+    set(&mut item, "content", json!([whole]));
     events.push(
         json!({"type": "response.output_item.done", "response_id": id, "output_index": 0, "item": item}),
     );
     item
+}
+
+/// Sets a member of an object; of anything else there is none to set.
+pub(super) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+/// The value behind a path of member names; `null` where there is none.
+pub(super) fn at<'a>(value: &'a Value, names: &[&str]) -> &'a Value {
+    names.iter().try_fold(value, |value, name| value.get(name)).unwrap_or(&Value::Null)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::said;
+use super::said::{self, at, set};
 use crate::conversation::{Conversation, Tool};
 use crate::directive::Directives;
 use crate::simulator::Shared;
@@ -81,10 +81,11 @@ impl Session<'_> {
     }
 
     async fn hear(&mut self, event: &Value, flight: &Flight) -> Result<(), Over> {
-        let kind = event["type"].as_str().unwrap_or_default();
+        let kind = at(event, &["type"]).as_str().unwrap_or_default();
         match kind {
             "session.update" => {
-                if let (Some(own), Some(new)) = (self.settings.as_object_mut(), event["session"].as_object())
+                if let (Some(own), Some(new)) =
+                    (self.settings.as_object_mut(), at(event, &["session"]).as_object())
                 {
                     own.extend(new.clone());
                 }
@@ -92,7 +93,7 @@ impl Session<'_> {
                 let session = self.settings.clone();
                 self.say(json!({"type": "session.updated", "session": session})).await
             }
-            "conversation.item.create" => self.item(&event["item"]).await,
+            "conversation.item.create" => self.item(at(event, &["item"])).await,
             "input_audio_buffer.append" => {
                 self.audio.0 += 1;
                 Ok(())
@@ -113,7 +114,7 @@ impl Session<'_> {
             other => {
                 let message = format!("Invalid value: '{other}'.");
                 let error = json!({"type": "invalid_request_error", "code": "invalid_value",
-                    "message": message, "param": "type", "event_id": event["event_id"]});
+                    "message": message, "param": "type", "event_id": at(event, &["event_id"])});
                 self.say(json!({"type": "error", "error": error})).await
             }
         }
@@ -121,16 +122,16 @@ impl Session<'_> {
 
     async fn item(&mut self, item: &Value) -> Result<(), Over> {
         self.conversation.message();
-        match item["type"].as_str().unwrap_or_default() {
+        match at(item, &["type"]).as_str().unwrap_or_default() {
             "function_call_output" => {
-                self.conversation.tool_says(item["output"].as_str().unwrap_or_default())
+                self.conversation.tool_says(at(item, &["output"]).as_str().unwrap_or_default());
             }
-            "message" if item["role"] == "user" => {
+            "message" if at(item, &["role"]) == "user" => {
                 self.conversation.user_begins();
-                for part in item["content"].as_array().into_iter().flatten() {
-                    if let Some(text) = part["text"].as_str() {
+                for part in at(item, &["content"]).as_array().into_iter().flatten() {
+                    if let Some(text) = at(part, &["text"]).as_str() {
                         self.conversation.user_says(text);
-                    } else if part["audio"].is_string() {
+                    } else if at(part, &["audio"]).is_string() {
                         self.audio.1 += 1;
                     }
                 }
@@ -138,7 +139,8 @@ impl Session<'_> {
             _ => {}
         }
         let mut item = item.clone();
-        item["id"] = item["id"].as_str().map_or_else(|| self.shared.ids.next("item_"), str::to_owned).into();
+        let own = at(&item, &["id"]).as_str().map(str::to_owned);
+        set(&mut item, "id", own.unwrap_or_else(|| self.shared.ids.next("item_")));
         self.say(json!({"type": "conversation.item.added", "item": item})).await?;
         self.say(json!({"type": "conversation.item.done", "item": item})).await
     }
@@ -149,8 +151,8 @@ impl Session<'_> {
                 self.socket.feed(Message::Ping(Default::default())).await.map_err(|_| Over::Left)?;
             }
         }
-        let modalities = match &event["response"]["output_modalities"] {
-            Value::Null => &self.settings["output_modalities"],
+        let modalities = match at(event, &["response", "output_modalities"]) {
+            Value::Null => at(&self.settings, &["output_modalities"]),
             asked => asked,
         };
         let speaks = modalities.as_array().is_some_and(|all| all.iter().any(|one| one == "audio"));
@@ -175,16 +177,16 @@ impl Session<'_> {
 
     async fn say(&mut self, mut event: Value) -> Result<(), Over> {
         self.sent += 1;
-        event["event_id"] = self.shared.ids.next("event_").into();
+        set(&mut event, "event_id", self.shared.ids.next("event_"));
         self.socket.send(Message::text(event.to_string())).await.map_err(|_| Over::Left)
     }
 }
 
 fn tools(settings: &Value) -> Vec<Tool> {
-    let declared = settings["tools"].as_array().into_iter().flatten();
+    let declared = at(settings, &["tools"]).as_array().into_iter().flatten();
     let tool = |tool: &Value| {
-        let name = tool["name"].as_str()?.to_owned();
-        Some(Tool { name, schema: tool["parameters"].clone() })
+        let name = at(tool, &["name"]).as_str()?.to_owned();
+        Some(Tool { name, schema: at(tool, &["parameters"]).clone() })
     };
     declared.filter_map(tool).collect()
 }

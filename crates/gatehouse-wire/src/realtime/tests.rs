@@ -1,3 +1,5 @@
+//! What events mean, by example.
+
 use super::{Kind, asked, error_event, is_audio, said};
 use crate::json::{Doc, Strictness};
 use gatehouse_core::content::Place;

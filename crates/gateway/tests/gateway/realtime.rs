@@ -230,7 +230,12 @@ async fn the_next_target_is_asked_when_the_first_refuses() {
     client.say(&json!({"type": "session.update", "session": {"model": "other"}})).await;
     let id = client.record.clone();
     assert_eq!(client.rest().await.error(), "invalid_request");
-    assert_eq!(record(&house, &id).await["target"], "openai/gpt-realtime");
+    let record = record(&house, &id).await;
+    assert_eq!(
+        (&record["provider"], &record["served"]),
+        (&json!("openai"), &json!("gpt-realtime")),
+        "{record}"
+    );
 }
 
 const GUARDS: &str = r#"
