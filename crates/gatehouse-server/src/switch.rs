@@ -2,7 +2,7 @@
 //! answered, and who goes on with the connection once HTTP has let go of it.
 
 use gatehouse_core::error::{Code, Error};
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -36,7 +36,7 @@ pub(crate) type Session = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// # Errors
 /// `invalid_request` saying what is missing.
-pub fn is_sound(headers: &HeaderMap) -> Result<(), Error> {
+pub fn is_sound(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
     let wrong = |why: &str| Err(Error::new(Code::InvalidRequest, format!("a realtime session {why}")));
     let says = |name, token: &str| {
         headers.get_all(name).iter().any(|value| {
@@ -47,6 +47,11 @@ pub fn is_sound(headers: &HeaderMap) -> Result<(), Error> {
         return wrong(
             "is a WebSocket: ask over HTTP/1.1 with \"Connection: Upgrade\" and \"Upgrade: websocket\"",
         );
+    }
+    // What stands behind the head are frames, for whoever reads it.
+    let is_empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if method != Method::GET || !is_empty || headers.contains_key(header::TRANSFER_ENCODING) {
+        return wrong("is asked for by a GET without a body");
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return wrong("needs \"Sec-WebSocket-Version: 13\"");
@@ -109,7 +114,7 @@ impl Onward {
 #[cfg(test)]
 mod tests {
     use super::is_sound;
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     fn headers(changes: &[(&'static str, Option<&'static str>)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -132,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_handshake_is_whole_or_refused() {
-        assert!(is_sound(&headers(&[])).is_ok());
+        assert!(is_sound(&Method::GET, &headers(&[])).is_ok());
+        assert!(is_sound(&Method::HEAD, &headers(&[])).is_err());
         for (name, value) in [
             ("upgrade", None),
             ("upgrade", Some("h2c")),
@@ -140,8 +146,10 @@ mod tests {
             ("sec-websocket-version", Some("8")),
             ("sec-websocket-key", None),
             ("sec-websocket-key", Some("short")),
+            ("content-length", Some("2")),
+            ("transfer-encoding", Some("chunked")),
         ] {
-            assert!(is_sound(&headers(&[(name, value)])).is_err(), "{name} {value:?}");
+            assert!(is_sound(&Method::GET, &headers(&[(name, value)])).is_err(), "{name} {value:?}");
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
         .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {}", shown(path))))?;
     method_is_right(&front, &parts.method)?;
     if front.operation == Operation::Realtime {
-        switch::is_sound(&parts.headers)?;
+        switch::is_sound(&parts.method, &parts.headers)?;
     }
     if front.method == Method::POST {
         content_is_json(&parts.headers)?;

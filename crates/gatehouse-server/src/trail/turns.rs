@@ -50,6 +50,8 @@ impl Trail {
         let Some(target) = &self.billed_by else { return };
         let cost = settle(&usage, source, &target.prices, self.tier, self.accepted_at());
         let reserved = self.hold.as_ref().map(gatehouse_ledger::Hold::amount).unwrap_or_default();
+        // What was counted of it meanwhile is in there.
+        self.meter.refused();
         let turns = self.turns.get_or_insert_with(|| Turns { first: reserved, ..Turns::default() });
         turns.usage = turns.usage.saturating_add(usage);
         turns.source = worse(turns.source, source);

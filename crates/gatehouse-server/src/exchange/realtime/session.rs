@@ -6,6 +6,7 @@ use super::socket::{Heard, Socket, Wrong};
 use super::turns::Turns;
 use crate::clock::left;
 use crate::house::House;
+use crate::payload::Kept;
 use crate::switch::Line;
 use crate::target::Target;
 use crate::trail::Trail;
@@ -173,7 +174,7 @@ impl Session {
             passed = self.said(heard);
             let limit = self.times.patience();
             for text in std::mem::take(&mut self.out) {
-                self.trail.answer.take_in(text.as_bytes());
+                keep(&mut self.trail.answer, &text);
                 self.caller.say(text, limit).await.map_err(|()| GONE)?;
             }
             if passed.is_err() {
@@ -210,15 +211,17 @@ impl Session {
         };
         self.times.last = Instant::now();
         self.about = None;
-        self.trail.request.take_in(text.as_bytes());
         let judged = self.judged(&text).map_err(|error| {
+            self.trail.request.take_in(text.as_bytes());
             if error.code == Code::GuardBlocked {
                 // What may not pass is not kept either, beside its digest.
                 self.trail.request.forget_text();
             }
             End::Ours(error, CloseCode::Policy)
         })?;
-        Ok(judged.unwrap_or(text))
+        let goes_on = judged.unwrap_or(text);
+        keep(&mut self.trail.request, &goes_on);
+        Ok(goes_on)
     }
 
     /// An event of the caller with the edits of guardrails and the provider's name of the model; `None` when
@@ -270,9 +273,13 @@ impl Session {
         };
         let said = realtime::said(&doc);
         self.turns.said(&said);
+        if let Some(piece) = &said.piece {
+            self.trail.meter.text(&piece.text);
+        }
         match &said.kind {
             Kind::Begins { audio } => {
                 self.turns.begins();
+                self.count_running();
                 if *audio {
                     self.judge.unread(Place::Output).map_err(ours)?;
                 }
@@ -282,6 +289,9 @@ impl Session {
                 let usage = usage.unwrap_or_else(|| self.turns.counted());
                 self.turns.over(&usage);
                 self.trail.turn(usage, source);
+                if self.turns.is_running() {
+                    self.count_running();
+                }
             }
             Kind::Other => {}
         }
@@ -291,6 +301,13 @@ impl Session {
             Kind::Over(_) => self.trail.another_turn().map_err(|error| End::Ours(error, CloseCode::Policy)),
             Kind::Begins { .. } | Kind::Other => Ok(()),
         }
+    }
+
+    /// Puts what is under way into the record as we count it: whatever the provider came to say is billed, and where
+    /// the session ends before it, nobody tells us any more.
+    fn count_running(&mut self) {
+        self.trail.meter.sent();
+        self.trail.meter.reported(self.turns.counted());
     }
 
     fn look_at_the_clock(&self, alarm: Pin<&mut Sleep>) -> Result<(), End> {
@@ -315,9 +332,7 @@ impl Session {
         self.trail.judged(self.judge.take_tally());
         let cut = self.turns.is_running();
         if cut {
-            // Whatever the provider came to say is billed, and it does not tell us any more.
-            self.trail.meter.sent();
-            self.trail.meter.reported(self.turns.counted());
+            self.count_running();
         }
         match end {
             End::Gone { caller: false, in_order } if cut || !in_order => {
@@ -342,7 +357,7 @@ impl Session {
         tracing::debug!(call = %self.trail.id(), %error, "session ended");
         let event_id = format!("event_{}", self.trail.id());
         let event = realtime::error_event(error, &event_id, self.about.as_deref());
-        self.trail.answer.take_in(event.as_bytes());
+        keep(&mut self.trail.answer, &event);
         let ended = self.trail.fail(STATUS, error);
         // Should it not be safe: an error is the last word already.
         let _ = self.trail.safe(&ended).await;
@@ -357,6 +372,12 @@ impl Session {
 
 /// The caller does not take what it is told.
 const GONE: End = End::Gone { caller: true, in_order: false };
+
+/// Events are kept a line each.
+fn keep(kept: &mut Kept, event: &str) {
+    kept.take_in(event.as_bytes());
+    kept.take_in(b"\n");
+}
 
 fn text_of(bytes: Bytes) -> Result<Utf8Bytes, Error> {
     Utf8Bytes::try_from(bytes).map_err(|_| Error::new(Code::Internal, "an edit made an event unreadable"))
