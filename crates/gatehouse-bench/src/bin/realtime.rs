@@ -205,15 +205,15 @@ async fn start_gateway(binary: &Path, provider: &str, folder: &Path) -> Result<(
     let binary = binary.canonicalize().context("--gatehouse: there is no such file")?;
     let command = |words: &[&str]| {
         let mut command = Command::new(&binary);
-        command.current_dir(folder).args(words).arg("--data").arg(folder.join("data"));
+        command.current_dir(folder).arg("--data").arg(folder.join("data")).args(words);
         command
     };
     let made = command(&["key", "create", "--name", "bench", "--json"]).output()?;
     let made: serde_json::Value = serde_json::from_slice(&made.stdout)
         .with_context(|| String::from_utf8_lossy(&made.stderr).into_owned())?;
     let key = made.get("key").and_then(|key| key.as_str()).context("no key was made")?.to_owned();
-    let child = command(&["serve", "--config"]).arg(&config_path).stdout(Stdio::null()).stderr(Stdio::null());
-    let child = Ends(child.spawn()?);
+    let mut serve = command(&["serve", "--config"]);
+    let child = Ends(serve.arg(&config_path).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     let begun = Instant::now();
     while TcpStream::connect(&at).await.is_err() {
         if begun.elapsed() > READY_MAX {
