@@ -197,7 +197,7 @@ async fn start_gateway(binary: &Path, provider: &str, folder: &Path) -> Result<(
     let (at, admin) = (free_address()?, free_address()?);
     let config = format!(
         "version: 1\nlisten: \"{at}\"\nadmin: {{ listen: \"{admin}\" }}\nproviders:\n  sim:\n    api: openai\n    \
-         base_url: http://{provider}/v1\n    api_key: sk-bench\n    prices: {{ \"*\": {{ input: \"1\", output: \"2\" }} }}\n\
+         base_url: http://{provider}/v1\n    api_key: \"${{SIM_KEY}}\"\n    prices: {{ \"*\": {{ input: \"1\", output: \"2\" }} }}\n\
          models:\n  bench: {{ targets: [sim/bench] }}\n"
     );
     let config_path = folder.join("gatehouse.yaml");
@@ -205,7 +205,11 @@ async fn start_gateway(binary: &Path, provider: &str, folder: &Path) -> Result<(
     let binary = binary.canonicalize().context("--gatehouse: there is no such file")?;
     let command = |words: &[&str]| {
         let mut command = Command::new(&binary);
-        command.current_dir(folder).arg("--data").arg(folder.join("data")).args(words);
+        command
+            .current_dir(folder)
+            .env("GATEHOUSE_DATA", folder.join("data"))
+            .env("SIM_KEY", "sk-bench")
+            .args(words);
         command
     };
     let made = command(&["key", "create", "--name", "bench", "--json"]).output()?;
