@@ -330,6 +330,12 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long open calls may go on after the first SIGTERM.
     pub drain: Duration,
+    /// The largest message of a realtime session, from either side.
+    pub message: Bytes,
+    /// How long a realtime session may last.
+    pub session: Duration,
+    /// How long both sides of a realtime session may be silent while no response is under way.
+    pub session_idle: Duration,
 }
 
 /// Limits of time towards providers.
@@ -412,6 +418,9 @@ impl Default for Limits {
             header_time: Duration::seconds(10),
             body_time: Duration::seconds(60),
             drain: Duration::seconds(600),
+            message: Bytes(16 << 20),
+            session: Duration::seconds(3600),
+            session_idle: Duration::seconds(300),
         }
     }
 }

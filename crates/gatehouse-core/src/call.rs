@@ -21,6 +21,8 @@ pub enum Operation {
     CountTokens,
     /// The models that the caller may use.
     ListModels,
+    /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`).
+    Realtime,
 }
 
 /// The authenticated party: a caller key, or whatever else identity learns to accept.
@@ -98,8 +100,14 @@ impl fmt::Debug for CallId {
 
 impl Operation {
     /// All of them, to find one by its name.
-    pub const ALL: &'static [Self] =
-        &[Self::Chat, Self::TextCompletion, Self::Embeddings, Self::CountTokens, Self::ListModels];
+    pub const ALL: &'static [Self] = &[
+        Self::Chat,
+        Self::TextCompletion,
+        Self::Embeddings,
+        Self::CountTokens,
+        Self::ListModels,
+        Self::Realtime,
+    ];
 
     /// The name in telemetry and in records.
     #[must_use]
@@ -110,6 +118,7 @@ impl Operation {
             Self::Embeddings => "embeddings",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
+            Self::Realtime => "realtime",
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Dialect {
     OpenAiCompletions,
     /// OpenAI `POST /v1/embeddings`
     OpenAiEmbeddings,
+    /// OpenAI `GET /v1/realtime`, events over a WebSocket
+    OpenAiRealtime,
     /// Anthropic `POST /v1/messages`
     AnthropicMessages,
     /// Gemini `POST /v1beta/models/{m}:generateContent` and `:streamGenerateContent`
@@ -110,6 +112,7 @@ impl Dialect {
         Self::OpenAiResponses,
         Self::OpenAiCompletions,
         Self::OpenAiEmbeddings,
+        Self::OpenAiRealtime,
         Self::AnthropicMessages,
         Self::GeminiGenerate,
         Self::GeminiEmbed,
@@ -121,9 +124,11 @@ impl Dialect {
     #[must_use]
     pub fn family(self) -> Family {
         match self {
-            Self::OpenAiChat | Self::OpenAiResponses | Self::OpenAiCompletions | Self::OpenAiEmbeddings => {
-                Family::OpenAi
-            }
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings
+            | Self::OpenAiRealtime => Family::OpenAi,
             Self::AnthropicMessages => Family::Anthropic,
             Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
             Self::BedrockConverse => Family::Bedrock,
@@ -139,6 +144,7 @@ impl Dialect {
             Self::OpenAiResponses => "openai.responses",
             Self::OpenAiCompletions => "openai.completions",
             Self::OpenAiEmbeddings => "openai.embeddings",
+            Self::OpenAiRealtime => "openai.realtime",
             Self::AnthropicMessages => "anthropic.messages",
             Self::GeminiGenerate => "gemini.generate_content",
             Self::GeminiEmbed => "gemini.embed_content",

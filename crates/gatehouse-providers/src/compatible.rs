@@ -1,5 +1,6 @@
 //! The OpenAI-compatible family: one implementation, a value for each member.
 
+use crate::auth::encoded;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
@@ -57,6 +58,7 @@ impl Compatible {
             Dialect::OpenAiResponses => Some("/responses"),
             Dialect::OpenAiCompletions => Some("/completions"),
             Dialect::OpenAiEmbeddings => Some("/embeddings"),
+            Dialect::OpenAiRealtime => Some("/realtime"),
             _ => None,
         }
     }
@@ -85,6 +87,8 @@ impl Provider for Compatible {
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
                 self.also.contains(&Dialect::OpenAiEmbeddings).then_some(Dialect::OpenAiEmbeddings)
             }
+            // Sessions are passed on as they are, or not at all.
+            Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::OpenAiChat),
         }
     }
@@ -115,11 +119,17 @@ impl Provider for Compatible {
         }
         let path = Self::path(outgoing.dialect)
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
+        let uri = match outgoing.dialect {
+            Dialect::OpenAiRealtime => {
+                uri(outgoing.base_url, &format!("{path}?model={}", encoded(outgoing.model)))?
+            }
+            _ => uri(outgoing.base_url, path)?,
+        };
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
         if let Some(credential) = outgoing.credential {
             headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
         }
-        Ok(Addressed { uri: uri(outgoing.base_url, path)?, headers })
+        Ok(Addressed { uri, headers })
     }
 }
 

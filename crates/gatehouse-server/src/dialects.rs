@@ -50,7 +50,7 @@ pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
 /// `invalid_request` naming the member that is malformed.
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
-        (Operation::ListModels, _) => Ok(View::default()),
+        (Operation::ListModels | Operation::Realtime, _) => Ok(View::default()),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),
         (Operation::Embeddings, dialect) => embeddings(dialect).view(doc),

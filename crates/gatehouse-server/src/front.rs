@@ -35,11 +35,25 @@ pub enum Framing {
     Array,
 }
 
+// === impl Front ===
+
+impl Front {
+    /// Whether a request of this kind says what it wants in its body.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        !matches!(self.operation, Operation::ListModels | Operation::Realtime)
+    }
+}
+
 /// What a path asks for; `None` when it is no path of ours.
 #[must_use]
 pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Front> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    azure(path).or_else(|| openai(path, headers)).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
+    realtime(path, query)
+        .or_else(|| azure(path))
+        .or_else(|| openai(path, headers))
+        .or_else(|| anthropic(path))
+        .or_else(|| gemini(path, query))
 }
 
 /// In which dialect to answer a request whose path or credential is not understood.
@@ -59,6 +73,19 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
 
 fn front(operation: Operation, dialect: Dialect) -> Front {
     Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false }
+}
+
+/// A realtime session. The model is in the query, under Azure's name for it where the path is Azure's.
+fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
+    if !["/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime"].contains(&path) {
+        return None;
+    }
+    let named = |name: &str| {
+        let mut pairs = query.unwrap_or_default().split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
+    };
+    let model = named("model").or_else(|| named("deployment"));
+    Some(Front { model, method: Method::GET, ..front(Operation::Realtime, Dialect::OpenAiRealtime) })
 }
 
 /// Azure OpenAI's paths by deployment: the deployment is a model's name here, slashes and all. The `api-version` says
@@ -209,6 +236,21 @@ mod tests {
         ] {
             assert_eq!(model(&path), found, "{path}");
         }
+    }
+
+    #[test]
+    fn a_sessions_model_is_in_the_query() {
+        let model = |path: &str, query| {
+            let found = look(path, query).filter(|found| found.0 == Operation::Realtime)?;
+            Some(found.2.unwrap_or_default())
+        };
+        let named = Some("sim/small".to_owned());
+        assert_eq!(model("/v1/realtime", Some("x=1&model=sim%2Fsmall")), named);
+        assert_eq!(model("/openai/v1/realtime", Some("model=sim/small")), named);
+        let azure = Some("api-version=2025-04-01-preview&deployment=sim%2Fsmall");
+        assert_eq!(model("/openai/realtime", azure), named);
+        assert_eq!(model("/v1/realtime", None), Some(String::new()));
+        assert_eq!(model("/v1/realtime/calls", None), None);
     }
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {

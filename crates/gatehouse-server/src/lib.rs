@@ -24,6 +24,7 @@ mod refusal;
 pub mod render;
 pub mod snapshot;
 pub mod stage;
+pub mod switch;
 pub mod target;
 pub mod telemetry;
 mod traffic;

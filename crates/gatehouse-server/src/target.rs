@@ -72,11 +72,12 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 7] = [
+const FRONTS: [Dialect; 8] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
     Dialect::OpenAiEmbeddings,
+    Dialect::OpenAiRealtime,
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
     Dialect::GeminiEmbed,

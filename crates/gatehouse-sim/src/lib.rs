@@ -25,7 +25,7 @@
 //! # What it does when the model is named so
 //! `missing…` unknown model · `slow-<ms>` · `error-<status>` · `ratelimit-<s>` · `cut-<n>` and `stall-<n>`
 //! after n events · `fail-<n>` error event after n events · `drip-<ms>` between chunks · `big-<kb>` ·
-//! `filter` · `echo-json` · `hangup` · `bench`. They combine with `+`.
+//! `filter` · `echo-json` · `hangup` · `pings` (in sessions) · `bench`. They combine with `+`.
 //!
 //! # The way of a call
 //! [`serve`] → `dispatch` (read, count, script, route) → the dialect's folder (check, reduce to a
@@ -60,6 +60,7 @@ mod json;
 mod models;
 mod openai_chat;
 mod openai_responses;
+mod realtime;
 mod sse;
 
 mod answer;

@@ -22,6 +22,11 @@ pub(crate) enum Route {
     Responses,
     /// A stored response.
     StoredResponse(String),
+    /// OpenAI's realtime sessions.
+    Realtime {
+        /// The model.
+        model: String,
+    },
     /// Anthropic's messages.
     Messages,
     /// Anthropic's token count.
@@ -82,6 +87,9 @@ impl Route {
         let dialect = dialect_of(path, query, headers);
         match *method {
             Method::POST => Self::post(path, query),
+            Method::GET if path.ends_with("/realtime") => {
+                Some(Self::Realtime { model: session_model(query) })
+            }
             Method::GET => Self::get(path, dialect),
             Method::DELETE => stored(path),
             _ => None,
@@ -197,6 +205,13 @@ fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
     };
     let version = before.trim_start_matches('/').split('/').next().unwrap_or_default();
     Some(Route::Gemini { version: version.to_owned(), model: decoded(model), verb })
+}
+
+/// The model of a session, which Azure calls a deployment.
+fn session_model(query: Option<&str>) -> String {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let model = pairs.find(|(name, _)| ["model", "deployment"].contains(name));
+    model.map(|(_, model)| decoded(model)).unwrap_or_default()
 }
 
 /// Who is meant where several families share a path.

@@ -51,7 +51,8 @@ impl Provider for Azure {
         Some(match front {
             Dialect::OpenAiResponses
             | Dialect::OpenAiCompletions
-            | Dialect::OpenAiEmbeddings => front,
+            | Dialect::OpenAiEmbeddings
+            | Dialect::OpenAiRealtime => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
             _ => Dialect::OpenAiChat,
         })
@@ -76,11 +77,19 @@ impl Provider for Azure {
             (_, Dialect::OpenAiResponses) => Some("responses"),
             (_, Dialect::OpenAiCompletions) => Some("completions"),
             (_, Dialect::OpenAiEmbeddings) => Some("embeddings"),
+            (_, Dialect::OpenAiRealtime) => Some("realtime"),
             _ => None,
         };
         let operation = operation
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
         let path = match &outgoing.settings.api_version {
+            None if outgoing.dialect == Dialect::OpenAiRealtime => {
+                format!("/openai/v1/realtime?model={}", encoded(outgoing.model))
+            }
+            Some(version) if outgoing.dialect == Dialect::OpenAiRealtime => {
+                let (deployment, version) = (encoded(outgoing.model), encoded(version));
+                format!("/openai/realtime?api-version={version}&deployment={deployment}")
+            }
             None => format!("/openai/v1/{operation}"),
             // Responses never had a deployment in their path.
             Some(version) if outgoing.dialect == Dialect::OpenAiResponses => {

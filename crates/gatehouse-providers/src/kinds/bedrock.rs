@@ -62,7 +62,7 @@ impl Provider for Bedrock {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed | Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::BedrockConverse),
         }
     }

@@ -10,7 +10,12 @@ pub static PROVIDER: Compatible = Compatible {
     name: "openai",
     base_url: Some("https://api.openai.com/v1"),
     environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiResponses, Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    also: &[
+        Dialect::OpenAiResponses,
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiEmbeddings,
+        Dialect::OpenAiRealtime,
+    ],
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },
     model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-"],

@@ -1,6 +1,7 @@
 //! The simulated provider that comes with the gateway: every dialect, no bill, answers that can be
 //! foreseen. The composition root starts it on a loopback port and gives its address.
 
+use crate::auth::encoded;
 use crate::kinds::{anthropic, gemini};
 use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
@@ -62,6 +63,13 @@ impl Provider for Sim {
                     Dialect::OpenAiResponses => "/v1/responses",
                     Dialect::OpenAiCompletions => "/v1/completions",
                     Dialect::OpenAiEmbeddings => "/v1/embeddings",
+                    Dialect::OpenAiRealtime => {
+                        let path = format!("/v1/realtime?model={}", encoded(outgoing.model));
+                        return Ok(Addressed {
+                            uri: uri(outgoing.base_url, &path)?,
+                            headers: headers(outgoing.caller, &["openai-beta"]),
+                        });
+                    }
                     _ => "/v1/chat/completions",
                 };
                 Ok(Addressed {

@@ -78,7 +78,7 @@ impl Provider for Vertex {
     fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect> {
         match front {
             // Vertex' embeddings have yet another form (`:predict`).
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed | Dialect::OpenAiRealtime => None,
             _ if is_claude(model) => Some(Dialect::AnthropicMessages),
             _ => Some(Dialect::GeminiGenerate),
         }

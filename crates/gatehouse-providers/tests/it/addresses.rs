@@ -37,6 +37,31 @@ fn token(text: &str) -> Credential {
     Credential::Token(text.to_owned().into())
 }
 
+#[test]
+fn sessions_have_their_addresses() {
+    let asked = (Dialect::OpenAiRealtime, Action::Stream, "gpt realtime");
+    let versions = [None, Some("2025-04-01-preview".to_owned())];
+    let expected = [
+        "https://r.openai.azure.com/openai/v1/realtime?model=gpt%20realtime",
+        "https://r.openai.azure.com/openai/realtime?api-version=2025-04-01-preview&deployment=gpt%20realtime",
+    ];
+    for (api_version, expected) in versions.into_iter().zip(expected) {
+        let base_url = Some("https://r.openai.azure.com".to_owned());
+        let settings = Settings { base_url, api_version, ..Settings::default() };
+        let addressed = address("azure", &settings, asked, Some(&key("k")));
+        assert_eq!(
+            (addressed.uri.to_string().as_str(), &addressed.headers["api-key"]),
+            (expected, &"k".parse().unwrap())
+        );
+    }
+    let addressed = address("openai", &Settings::default(), asked, Some(&key("k")));
+    assert_eq!(addressed.uri, "https://api.openai.com/v1/realtime?model=gpt%20realtime");
+    for kind in kinds::ALL {
+        let has = ["openai", "azure", "sim"].contains(&kind.name());
+        assert_eq!(kind.dialect(Dialect::OpenAiRealtime, "m").is_some(), has, "{}", kind.name());
+    }
+}
+
 /// The expected signatures are botocore's, for the same request at the same time.
 #[test]
 fn bedrock_is_signed_as_aws_own_library_signs() {

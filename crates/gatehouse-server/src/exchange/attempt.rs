@@ -55,6 +55,20 @@ impl Sent {
         prepared: &Prepared,
         trail: &mut Trail,
     ) -> Result<(Self, Head), Error> {
+        let (sent, request, limit) = Self::ready(call, target, prepared, trail).await?;
+        match target.provider.upstream.send(request, limit).await {
+            Ok(response) => sent.answered(response, prepared, trail).await,
+            Err(error) => Err(sent.unanswered(error, trail)),
+        }
+    }
+
+    /// Addresses and signs the request, and notes that it leaves.
+    pub(super) async fn ready(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<(Self, Request<Bytes>, Duration), Error> {
         let provider = &target.provider;
         let credential = provider.rotation.pick(clock::steady_millis());
         let slot = credential.and_then(|at| provider.credentials.get(at));
@@ -79,25 +93,39 @@ impl Sent {
             return Err(Error::new(Code::UpstreamTimeout, "the time for this call is over"));
         }
         trail.attempting(target, span);
-        match provider.upstream.send(request, limit).await {
-            Ok(response) if response.status().is_success() => {
-                let (parts, body) = response.into_parts();
-                Ok((sent, Head { headers: parts.headers, body }))
-            }
-            Ok(response) => {
-                let status = response.status().as_u16();
-                let headers = response.headers().clone();
-                let error = refused(response, prepared).await;
-                trail.meter.refused();
-                Err(sent.failed(Some(status), &headers, error, trail))
-            }
-            Err(error) => {
-                if error.code == Code::UpstreamUnreachable {
-                    trail.meter.refused();
-                }
-                Err(sent.failed(None, &HeaderMap::new(), error, trail))
-            }
+        Ok((sent, request, limit))
+    }
+
+    /// The head of an answer, where it is a good one.
+    pub(super) async fn answered(
+        self,
+        response: Response<Answer>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<(Self, Head), Error> {
+        if response.status().is_success() {
+            let (parts, body) = response.into_parts();
+            return Ok((self, Head { headers: parts.headers, body }));
         }
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let error = refused(response, prepared).await;
+        trail.meter.refused();
+        Err(self.failed(Some(status), &headers, error, trail))
+    }
+
+    /// No answer came.
+    pub(super) fn unanswered(&self, error: Error, trail: &mut Trail) -> Error {
+        if error.code == Code::UpstreamUnreachable {
+            trail.meter.refused();
+        }
+        self.failed(None, &HeaderMap::new(), error, trail)
+    }
+
+    /// The provider goes on as a WebSocket: this target serves.
+    pub(super) fn switched(&self, headers: &HeaderMap, trail: &mut Trail) {
+        trail.attempted(self.attempt(Some(101), headers, None));
+        trail.served(&self.target, &[]);
     }
 
     /// The answer is good as far as it has come: this target serves.

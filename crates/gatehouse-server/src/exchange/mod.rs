@@ -7,6 +7,7 @@ pub mod edit;
 pub mod embed;
 pub mod listing;
 pub mod prepare;
+pub mod realtime;
 pub mod relay;
 pub mod source;
 pub mod whole;
@@ -30,4 +31,6 @@ pub enum Answered {
     Whole(Whole),
     /// A stream whose first content has come.
     Stream(Box<relay::Opened>),
+    /// A session that the provider has agreed to.
+    Session(Box<realtime::Opened>),
 }

@@ -2,6 +2,8 @@
 
 use super::Accepted;
 use crate::front::{self, Front};
+use crate::switch;
+use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_identity::key::PREFIX;
 use http::{HeaderMap, Method, Request, header};
@@ -25,6 +27,9 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     let front = front::find(path, query, &parts.headers)
         .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {}", shown(path))))?;
     method_is_right(&front, &parts.method)?;
+    if front.operation == Operation::Realtime {
+        switch::is_sound(&parts.method, &parts.headers)?;
+    }
     if front.method == Method::POST {
         content_is_json(&parts.headers)?;
     }

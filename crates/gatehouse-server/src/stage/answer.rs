@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, relay, whole};
+use crate::exchange::{Answered, count, embed, realtime, relay, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -73,6 +73,9 @@ async fn once(
     match call.front.operation {
         Operation::CountTokens => count::exchange(call, target, trail).await.map(Answered::Whole),
         Operation::Embeddings => embed::exchange(call, target, trail).await.map(Answered::Whole),
+        Operation::Realtime => {
+            realtime::open(call, target, trail).await.map(|opened| Answered::Session(Box::new(opened)))
+        }
         _ => {
             let prepared = prepare::conversation(call, target, decoded)?;
             if call.stream {

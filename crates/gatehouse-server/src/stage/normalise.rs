@@ -32,14 +32,14 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     let Authenticated { accepted, key } = authenticated;
     let Accepted { front, headers, body: incoming, .. } = accepted;
     let snapshot = trail.snapshot.clone();
-    let deadline = trail.started() + time_limit(&headers, &snapshot)?;
-    let raw = if front.operation == Operation::ListModels {
+    let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
+    let raw = if !front.has_body() {
         Bytes::from_static(b"{}")
     } else {
         let limits = &snapshot.limits;
         read(incoming, limits.body.0, limits.body_time.0).await?
     };
-    if front.operation != Operation::ListModels {
+    if front.has_body() {
         trail.request.take_in(&raw);
     }
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
@@ -50,7 +50,8 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         (None, None) => String::new(),
     };
     let stream = match front.framing {
-        Framing::FromBody => view.stream,
+        // Who sits in a session gets all as it comes.
+        Framing::FromBody => view.stream || front.operation == Operation::Realtime,
         Framing::Whole => false,
         Framing::Events | Framing::Array => true,
     };
@@ -68,7 +69,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
 
 /// A body of OpenAI's that leaves the model's name to the path, with the name in it, as whoever serves it needs it.
 fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
-    let wants = front.operation != Operation::ListModels && front.dialect.family() == Family::OpenAi;
+    let wants = front.has_body() && front.dialect.family() == Family::OpenAi;
     let Some(model) = front.model.as_deref().filter(|_| wants && doc.root().get("model").is_none()) else {
         return Ok(doc);
     };
@@ -83,17 +84,22 @@ fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
     Doc::parse(Bytes::from(member), Strictness::Caller)
 }
 
+/// How long such a call may take at most.
+fn longest(front: &Front, snapshot: &Snapshot) -> Duration {
+    if front.operation == Operation::Realtime { snapshot.limits.session.0 } else { snapshot.total }
+}
+
 /// How long the call may take: what the caller asks for, within what is configured.
-fn time_limit(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Duration, Error> {
+fn time_limit(headers: &HeaderMap, longest: Duration) -> Result<Duration, Error> {
     const NAME: &str = "x-gatehouse-timeout";
-    let Some(asked) = headers.get(TIMEOUT) else { return Ok(snapshot.total) };
+    let Some(asked) = headers.get(TIMEOUT) else { return Ok(longest) };
     let text = asked.to_str().unwrap_or_default().trim();
     let plain_seconds = text.parse().ok().map(Duration::from_secs);
     let asked = plain_seconds
         .or_else(|| gatehouse_config::unit::Duration::parse(text).map(|duration| duration.0))
         .filter(|asked| *asked >= TIMEOUT_MIN)
         .ok_or_else(|| Error::invalid(NAME, format!("{NAME}: write a duration such as 30s or 1500ms")))?;
-    Ok(asked.min(snapshot.total))
+    Ok(asked.min(longest))
 }
 
 /// Collects a body, refusing to buffer more than the limit or to wait longer than the limit.

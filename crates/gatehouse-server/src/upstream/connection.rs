@@ -7,7 +7,7 @@ use super::head::{self, Head, HeadReader};
 use super::pool::Home;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
@@ -31,7 +31,7 @@ thread_local! {
 }
 
 /// What is below HTTP.
-pub(super) type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+pub(crate) type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 /// Where a connection leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,14 @@ pub struct Answer {
     link: Option<(Connection, Option<Home>)>,
 }
 
+/// What came of a request for another protocol.
+pub enum Switched {
+    /// The stream goes on in it, beginning with these bytes.
+    Over(Box<Stream>, BytesMut),
+    /// The provider answered over HTTP.
+    Not(Answer),
+}
+
 // === impl Connection ===
 
 impl Connection {
@@ -113,10 +121,31 @@ impl Connection {
         request: &Request<Bytes>,
         home: Home,
     ) -> Result<Response<Answer>, Unanswered> {
-        self.outgoing = Outgoing::new(request);
-        let mut reader = HeadReader::default();
+        self.outgoing = Outgoing::new(head::request(request), request.body().clone());
+        let head = self.head(HeadReader::default()).await?;
+        Ok(self.answered(head, home))
+    }
+
+    /// Sends a request for another protocol and waits for the head of its answer.
+    pub(super) async fn switch(
+        mut self,
+        request: &Request<Bytes>,
+        home: Home,
+    ) -> Result<Response<Switched>, Unanswered> {
+        self.outgoing = Outgoing::new(head::switching(request), request.body().clone());
+        let head = self.head(HeadReader::switching()).await?;
+        if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(self.answered(head, home).map(Switched::Not));
+        }
+        let mut response = Response::new(Switched::Over(self.stream, self.buffer));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+
+    async fn head(&mut self, mut reader: HeadReader) -> Result<Head, Unanswered> {
         let head = poll_fn(|context| self.poll_head(&mut reader, context)).await;
-        let Head { status, headers, framing, keep_alive } = head.map_err(|broken| {
+        head.map_err(|broken| {
             // What is not idempotent goes out again by itself only where it is known that it was never
             // applied (RFC 9110 section 9.2.2; RFC 9112 section 9.3.1 allows no more). That is so where the
             // connection was gone before all of the request was written: a request that lacks bytes is
@@ -124,11 +153,15 @@ impl Connection {
             // close was under way already; that is an attempt like any other.
             let applied = self.outgoing.done || reader.has_begun();
             if applied { Unanswered::Failed(broken) } else { Unanswered::Unheard(broken) }
-        })?;
+        })
+    }
+
+    fn answered(self, head: Head, home: Home) -> Response<Answer> {
+        let Head { status, headers, framing, keep_alive } = head;
         let mut response = Response::new(Answer { framing, link: Some((self, keep_alive.then_some(home))) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        Ok(response)
+        response
     }
 
     fn poll_head(
@@ -179,8 +212,8 @@ impl Connection {
 // === impl Outgoing ===
 
 impl Outgoing {
-    fn new(request: &Request<Bytes>) -> Self {
-        Self { head: head::request(request).into(), body: request.body().clone(), ..Self::default() }
+    fn new(head: Vec<u8>, body: Bytes) -> Self {
+        Self { head: head.into(), body, ..Self::default() }
     }
 
     /// Writes what is left.

@@ -6,7 +6,8 @@ mod head;
 mod pool;
 mod tls;
 
-pub use connection::Answer;
+pub(crate) use connection::Stream;
+pub use connection::{Answer, Switched};
 pub(crate) use framing::Broken;
 
 use bytes::Bytes;
@@ -57,6 +58,27 @@ impl Upstream {
     /// time is over, `upstream_bad_response` when what came was no answer.
     pub async fn send(&self, request: Request<Bytes>, limit: Duration) -> Result<Response<Answer>, Error> {
         tokio::time::timeout(limit, pin!(self.ask(request)))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
+    }
+
+    /// Asks to go on in another protocol, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn switch(
+        &self,
+        mut request: Request<Bytes>,
+        limit: Duration,
+    ) -> Result<Response<Switched>, Error> {
+        let asking = async {
+            let origin = addressed(&mut request)?;
+            let connection = self.connect(&origin).await?;
+            connection.switch(&request, self.pool.home()).await.map_err(|unanswered| match unanswered {
+                Unanswered::Unheard(broken) | Unanswered::Failed(broken) => self::unanswered(chain(&broken)),
+            })
+        };
+        tokio::time::timeout(limit, Box::pin(asking))
             .await
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
     }

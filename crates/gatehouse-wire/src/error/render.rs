@@ -124,7 +124,7 @@ fn proto_duration(duration: Duration) -> String {
 }
 
 /// OpenAI's `error.type`.
-pub(super) fn openai_type(code: Code) -> &'static str {
+pub(crate) fn openai_type(code: Code) -> &'static str {
     words(code).openai
 }
 

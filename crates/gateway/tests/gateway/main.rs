@@ -34,6 +34,8 @@ mod life;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod realtime;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod reload;
