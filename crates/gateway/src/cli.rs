@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+pub(crate) mod import;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -51,6 +53,12 @@ pub(crate) enum Command {
     /// Look into the record.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make a configuration from that of another gateway, or from an environment.
+    ///
+    /// What does not go over as it was is reported on standard error, with its place and what to do instead. Secrets
+    /// are never copied: the configuration refers to variables.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Run the simulated providers alone, for tests and benches.
     Sim(Sim),
     /// Run the gateway on simulated providers, with the traffic of several teams.

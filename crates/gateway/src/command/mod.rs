@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod first_start;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod schema;
 pub(crate) mod serve;

@@ -28,6 +28,8 @@ mod guards_in_streams;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod life;

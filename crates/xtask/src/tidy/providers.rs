@@ -44,6 +44,16 @@ const ALSO: &[(&str, &str, &str)] = &[
         "its answers hold the usage under a member of its own (x_groq), which is read wherever it is met",
     ),
     (
+        "azure",
+        "crates/gateway/src/command/import/",
+        "variables and settings of other programs begin so, and are read and reported by name",
+    ),
+    (
+        "vertex",
+        "crates/gateway/src/command/import/",
+        "settings of another program begin so, and are read and reported by name",
+    ),
+    (
         "xai",
         "crates/gatehouse-wire/src/error/redact.rs",
         "so its credentials begin, which are taken out of any text",
