@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 pub(crate) mod import;
+pub(crate) mod models;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Schema,
     /// Say which target would serve a model, and why each candidate is kept or dropped. Sends nothing.
     Explain(Explain),
+    /// List the models that callers can name, with limits, abilities and prices, and who says so and when.
+    Models(models::Models),
     /// Make, list, rotate and revoke caller keys.
     #[command(subcommand)]
     Key(KeyCommand),

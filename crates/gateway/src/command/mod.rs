@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod first_start;
 pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod models;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod sim;

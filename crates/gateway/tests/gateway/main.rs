@@ -18,6 +18,8 @@ mod attempts;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod clouds;
 #[cfg(test)]
 mod departures;
