@@ -127,8 +127,8 @@ async fn a_newer_catalogue_comes_in_by_its_hash_and_in_no_other_way() {
     let model = || async { house.call(Ask::get("/v1/models/smart")).await.json() };
     assert_ne!(model().await["context_window"], 424_242, "it comes into force when it is told to");
     house.signal("HUP");
-    until(|| house.stderr().contains("catalogue of models brought in")).await;
-    until(|| house.stderr().contains("configuration applied")).await;
+    until(async || house.stderr().contains("catalogue of models brought in")).await;
+    until(async || house.stderr().contains("configuration applied")).await;
     let smart = model().await;
     assert_eq!(
         (&smart["context_window"], &smart["gatehouse"]["date"]),
