@@ -1,5 +1,6 @@
 //! The catalogue of models that was brought in last: a file of the data folder.
 
+use crate::output;
 use anyhow::{Context as _, Result};
 use gatehouse_ledger::Catalogue;
 use std::fs::{self, File, OpenOptions};
@@ -9,25 +10,34 @@ use std::path::Path;
 /// Its name in the data folder.
 const FILE: &str = "catalogue.jsonl";
 
-/// The catalogue in force for this data folder. One that cannot be read any more is told, and the built-in one holds.
+/// The catalogue in force for a gateway on this data folder. One that cannot be read any more is told in the log, and
+/// the built-in one holds.
 pub(crate) fn in_force(dir: &Path) -> Catalogue {
+    let catalogue = read(dir).unwrap_or_else(|error| {
+        tracing::error!(error = format!("{error:#}"), "the built-in catalogue of models holds");
+        Catalogue::default()
+    });
+    if let Some(sha256) = catalogue.sha256() {
+        tracing::info!(date = catalogue.date(), sha256, "catalogue of models brought in");
+    }
+    catalogue
+}
+
+/// The same for a command, which has no log.
+pub(crate) fn for_command(dir: &Path) -> Catalogue {
+    read(dir).unwrap_or_else(|error| {
+        output::note(&format!("{error:#}; the built-in catalogue holds"));
+        Catalogue::default()
+    })
+}
+
+fn read(dir: &Path) -> Result<Catalogue> {
     let path = dir.join(FILE);
-    let read = match bytes(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Catalogue::default(),
-        Err(error) => Err(anyhow::Error::new(error)),
-        Ok(bytes) => Catalogue::read(bytes).map_err(anyhow::Error::new),
-    };
-    match read {
-        Ok(catalogue) => {
-            let sha256 = catalogue.sha256().unwrap_or_default();
-            tracing::info!(date = catalogue.date(), sha256, "catalogue of models brought in");
-            catalogue
-        }
-        Err(error) => {
-            let path = path.display();
-            tracing::error!(%error, %path, "the catalogue cannot be read, the built-in one holds");
-            Catalogue::default()
-        }
+    let shown = path.display();
+    match bytes(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Catalogue::default()),
+        read => Catalogue::read(read.with_context(|| format!("{shown} cannot be read"))?)
+            .with_context(|| format!("{shown} is no catalogue")),
     }
 }
 

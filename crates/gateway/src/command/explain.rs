@@ -26,7 +26,7 @@ const OUTPUT_TOKENS_SHOWN: u64 = 1_000;
 /// Prints every candidate with what came of it.
 pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
     let settings = Settings::load(&wanted.place)?;
-    let catalogue = catalogue::in_force(&wanted.place.data);
+    let catalogue = catalogue::for_command(&wanted.place.data);
     let snapshot =
         Snapshot::compile_with(&settings.config, &settings.version, Some(PLACEHOLDER), None, catalogue)
             .map_err(|error| anyhow!(error))?;

@@ -35,7 +35,7 @@ pub(crate) fn run(wanted: &Models) -> Result<ExitCode> {
     if let Some(ModelsCommand::Refresh(refresh)) = &wanted.command {
         return refresh::run(&wanted.place, refresh);
     }
-    let catalogue = catalogue::in_force(&wanted.place.data);
+    let catalogue = catalogue::for_command(&wanted.place.data);
     let shown = if wanted.all { listed(&catalogue) } else { offered(wanted, catalogue.clone())? };
     let matching: Vec<&Shown> = shown.iter().filter(|one| one.matches(wanted)).collect();
     let now = clock::unix_seconds();

@@ -222,6 +222,7 @@ fn export_telemetry(house: &House, settings: &Settings) -> Result<()> {
 fn record_config(house: &House, settings: &Settings) {
     let event = Event::new(EventKind::ConfigChanged, clock::unix_micros())
         .field("config_sha256", settings.version.clone())
+        .field("catalogue_date", house.snapshot.load().catalogue().date().to_owned())
         .field("source", settings.source.clone());
     if let Err(error) = house.log.append(Leaf::Event(&event)) {
         tracing::error!(%error, "the configuration could not be recorded");

@@ -161,6 +161,7 @@ impl Reloader {
         let event = Event::new(EventKind::ConfigChanged, clock::unix_micros())
             .field("config_sha256", settings.version)
             .field("config_sha256_before", before.to_owned())
+            .field("catalogue_date", self.house.snapshot.load().catalogue().date().to_owned())
             .field("source", settings.source);
         self.record(&event);
     }

@@ -49,6 +49,11 @@ const ALSO: &[(&str, &str, &str)] = &[
         "variables and settings of other programs begin so, and are read and reported by name",
     ),
     (
+        "ollama",
+        "crates/gateway/src/command/import/litellm/place.rs",
+        "another program asks it by its own API, whose address is not the one that we need",
+    ),
+    (
         "vertex",
         "crates/gateway/src/command/import/",
         "settings of another program begin so, and are read and reported by name",

@@ -125,7 +125,7 @@ fn told_to_callers(kind: &dyn Kind, key: &Variable<'_>, report: &mut Report) {
             "keep it where the gateway runs; in applications it becomes a caller key (gatehouse key create), and {address} the \
              gateway's address"
         );
-        report.to_do(&At::default().key(key.name, key.line), message);
+        report.ask(&At::default().key(key.name, key.line), message);
     }
 }
 
@@ -139,7 +139,7 @@ fn left_over(variables: &[Variable<'_>], seen: &[&str], report: &mut Report) {
             [environment.key, environment.base_url].contains(&Some(name)) || environment.also.contains(&name)
         };
         name.starts_with("GATEHOUSE_")
-            || kinds::ALL.iter().any(|kind| own(kind))
+            || kinds::ALL.iter().any(own)
             || ALSO.iter().any(|(other, _)| *other == name)
     };
     for variable in rest {

@@ -89,10 +89,20 @@ fn checked(text: &str, file: &str) -> Vec<Fault> {
         _ if name.starts_with("GATEHOUSE_") => None,
         _ => Some(PLACEHOLDER.to_owned()),
     };
-    match gatehouse_config::parse(text, file, &env, &Known { kinds: &kinds }) {
+    match gatehouse_config::parse(&without_files(text), file, &env, &Known { kinds: &kinds }) {
         Ok(loaded) => loaded.warnings,
         Err(Faults(faults)) => faults,
     }
+}
+
+/// Files that are referred to are those of the machine where the gateway runs: here a variable stands for each.
+fn without_files(text: &str) -> String {
+    let mut parts = text.split("${file:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| {
+        let behind = part.split_once('}').map_or(part, |(_, behind)| behind);
+        whole + "${A_FILE}" + behind
+    })
 }
 
 /// Writes the file, whole or not at all.

@@ -74,7 +74,7 @@ impl Report {
         self.add(Matter::Differs, at, message.into());
     }
 
-    pub(super) fn to_do(&mut self, at: &At, message: impl Into<String>) {
+    pub(super) fn ask(&mut self, at: &At, message: impl Into<String>) {
         self.add(Matter::ToDo, at, message.into());
     }
 

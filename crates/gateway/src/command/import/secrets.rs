@@ -30,7 +30,7 @@ impl Secrets {
         let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
         // Only as many names are taken as there are secrets.
         let variable = names.find(|name| !self.used.contains(name)).unwrap_or_else(|| wanted.to_owned());
-        report.to_do(
+        report.ask(
             at,
             format!(
                 "stands there in clear and was not copied: set the variable {variable} to it, and change it"

@@ -24,7 +24,10 @@ enum Origin {
 
 /// Reads, checks, shows what changes, stores.
 pub(super) fn run(place: &Place, wanted: &Refresh) -> Result<ExitCode> {
-    let configured = Settings::load(place)?.config.catalogue;
+    // Who says everything here needs no configuration that can be used.
+    let is_told = wanted.sha256.is_some() && (wanted.from.is_some() || wanted.url.is_some());
+    let configured =
+        if is_told { file::Catalogue::default() } else { Settings::load(place)?.config.catalogue };
     let origin = origin(wanted, &configured)?;
     let sha256 = wanted.sha256.as_ref().or(configured.sha256.as_ref()).context(
         "its SHA-256 has to be told, here (--sha256) or in the configuration (catalogue.sha256), from somewhere that is \
@@ -33,7 +36,7 @@ pub(super) fn run(place: &Place, wanted: &Refresh) -> Result<ExitCode> {
     let bytes = origin.read()?;
     let next = Catalogue::verified(bytes.clone(), sha256)
         .with_context(|| format!("{} was not taken, nothing has changed", origin.name()))?;
-    let before = catalogue::in_force(&place.data);
+    let before = catalogue::for_command(&place.data);
     if next.date() < before.date() {
         bail!(
             "{} is of {}, older than the one in force ({}): it was not taken, nothing has changed",

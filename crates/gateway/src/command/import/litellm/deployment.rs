@@ -82,6 +82,9 @@ impl<'a> Import<'a> {
             return self.report.lost(&params.at, "has no model; the entry is left out");
         };
         let Some(named) = self.named(&written, &mut params) else { return };
+        if named.model.is_empty() {
+            return self.report.lost(&written.at, "names no model; the entry is left out");
+        }
         let mut provider = Provider::new(named.kind);
         let model = self.place(&mut provider, &named, &mut params);
         let listed = self.listed(&mut provider, &named, model, info.as_mut());
@@ -216,7 +219,7 @@ impl<'a> Import<'a> {
         let Some(kind) = kinds::find(provider.api) else { return };
         let is_priced = PriceBook::default().resolve(kind.name(), "", kind.catalogue_name(model)).is_priced();
         if !is_priced && !provider.self_hosted && !model.contains('*') {
-            self.report.to_do(
+            self.report.ask(
                 &params.at,
                 format!("the price of {model:?} is not known: write it under prices, or the model's own name under deployments"),
             );

@@ -79,7 +79,8 @@ impl Import<'_> {
                 }
                 "blocked_words_file" => self.report.lost(&at, "write the words of the file into words:"),
                 "patterns" => {
-                    self.report.lost(&at, "patterns are not there yet; only words and phrases are looked for")
+                    self.report
+                        .lost(&at, "patterns are not there yet; only words and phrases are looked for");
                 }
                 "categories" => self.report.lost(&at, "categories of content are not there yet"),
                 "keyword_redaction_tag" | "pattern_redaction_format" => {

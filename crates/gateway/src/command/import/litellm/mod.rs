@@ -53,7 +53,7 @@ struct Group {
 /// It is none of LiteLLM's, or a part of it is not what it has to be.
 pub(super) fn import(document: &Foreign, file: &str) -> Result<Imported, Faults> {
     let is_known = |name: &&str| document.get(name).is_some();
-    if !SECTIONS.iter().any(|name| is_known(&name)) {
+    if !SECTIONS.iter().any(is_known) {
         let message = format!("this is no configuration of LiteLLM: it has none of {}", SECTIONS.join(", "));
         return Err(fault(file, document.line, &message));
     }
@@ -86,7 +86,7 @@ fn section<'a>(import: &mut Import<'a>, name: &str, value: &'a Foreign, file: &s
             for (name, value) in variables {
                 let message =
                     format!("set the variable {name} where the gateway runs; its value was not copied");
-                import.report.to_do(&at.key(name, value.line), message);
+                import.report.ask(&at.key(name, value.line), message);
             }
         }
         ("model_list" | "guardrails", _) => {

@@ -18,7 +18,7 @@ pub(super) fn millis(text: &str) -> Option<u64> {
 
 /// Milliseconds as a duration of our configuration.
 pub(super) fn duration(millis: u64) -> String {
-    if millis % 1_000 == 0 { format!("{}s", millis / 1_000) } else { format!("{millis}ms") }
+    if millis.is_multiple_of(1_000) { format!("{}s", millis / 1_000) } else { format!("{millis}ms") }
 }
 
 /// A decimal number with its point moved to the right.

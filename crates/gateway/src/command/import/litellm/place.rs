@@ -16,6 +16,12 @@ const ROUTES: [&str; 4] = ["converse/", "invoke/", "converse_like/", "responses/
 /// Paths that come after the address of a provider.
 const CALLS: [&str; 3] = ["/chat/completions", "/completions", "/embeddings"];
 
+/// The kind whose address the other program writes without the version in its path: it uses another API of it.
+const WITHOUT_VERSION: &str = "ollama";
+const VERSION_ADDED: &str = "the address has the version in its path here: /v1 was added";
+/// How the paths begin that follow the address of a cloud's.
+const PATHS: [&str; 3] = ["/openai", "/v1/projects", "/v1beta1/projects"];
+
 /// Our settings and the other's, where a kind takes them.
 const SETTINGS: [(&str, &str); 4] = [
     ("api_version", "api_version"),
@@ -73,7 +79,7 @@ impl<'a> Import<'a> {
             if kind.needs_credential() {
                 let variable = key_variable(kind);
                 let message = format!("no key is written: {variable} is referred to; set it");
-                self.report.to_do(&params.at, message);
+                self.report.ask(&params.at, message);
                 provider.settings.insert("api_key", Text::variable(&variable));
             }
             return;
@@ -115,13 +121,17 @@ impl<'a> Import<'a> {
                     let message = format!(
                         "the variable {name} has to hold the key file itself; for a path write ${{file:PATH}}"
                     );
-                    self.report.to_do(&written.at, message);
+                    self.report.ask(&written.at, message);
                     Text::variable(name)
                 }
                 None if written.text.trim_start().starts_with('{') => {
                     self.secret(&written, "SERVICE_ACCOUNT")
                 }
-                None => Text::file(written.text),
+                None => {
+                    let message = format!("the file {} has to be there where the gateway runs", written.text);
+                    self.report.ask(&written.at, message);
+                    Text::file(written.text)
+                }
             };
             provider.credentials.insert("service_account", account);
         }
@@ -138,17 +148,13 @@ impl<'a> Import<'a> {
         let Some(written) = names.iter().find_map(|name| params.take(name)) else { return };
         let takes_endpoint = kind.takes().contains(&"endpoint");
         let setting = if takes_endpoint { "endpoint" } else { "base_url" };
-        let is_own_server = is_own_server(kind);
+        let lacks_version = kind.name() == WITHOUT_VERSION;
         let address = match variable(written.text) {
-            Some(name) => {
-                if is_own_server {
-                    let message = format!(
-                        "{name} has to hold the address with the version in its path, such as http://llama:8000/v1"
-                    );
-                    self.report.to_do(&written.at, message);
-                }
-                Text::variable(name)
+            Some(name) if lacks_version => {
+                self.report.differs(&written.at, VERSION_ADDED);
+                Text::variable(name).and("/v1")
             }
+            Some(name) => Text::variable(name),
             None if written.text.contains(['@', '?', '#']) => {
                 let message = "has a credential or a query in it, which an address cannot have here";
                 self.report.lost(&written.at, message);
@@ -160,13 +166,14 @@ impl<'a> Import<'a> {
                 for call in CALLS {
                     address = address.strip_suffix(call).unwrap_or(address);
                 }
-                if takes_endpoint {
-                    address = address.split_once("/openai").map_or(address, |(resource, _)| resource);
+                // Addresses are often copied with the path of a call.
+                for path in PATHS {
+                    let cut = takes_endpoint || kind.takes().contains(&"project");
+                    address = address.split_once(path).filter(|_| cut).map_or(address, |(before, _)| before);
                 }
                 let has_path = address.split_once("://").is_some_and(|(_, behind)| behind.contains('/'));
-                if is_own_server && !has_path {
-                    self.report
-                        .differs(&written.at, "the address has the version in its path here: /v1 was added");
+                if lacks_version && !has_path {
+                    self.report.differs(&written.at, VERSION_ADDED);
                     Text::literal(address).and("/v1")
                 } else {
                     Text::literal(address)
@@ -198,7 +205,7 @@ impl<'a> Import<'a> {
             wanted.filter(|(setting, _)| !provider.settings.contains_key(setting))
         {
             let message = format!("no {setting} is written: {variable} is referred to; set it");
-            self.report.to_do(&params.at, message);
+            self.report.ask(&params.at, message);
             provider.settings.insert(setting, Text::variable(&variable));
         }
         if takes("location") && !provider.settings.contains_key("location") {

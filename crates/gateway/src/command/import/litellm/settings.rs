@@ -29,7 +29,7 @@ impl<'a> Import<'a> {
                 "num_retries" => self.attempts(value, &at),
                 "request_timeout" => self.times(value, &at, None),
                 "default_key_generate_params" | "upperbound_key_generate_params" => {
-                    self.key_shape(value, &at)
+                    self.key_shape(value, &at);
                 }
                 "model_group_alias" | "model_alias_map" => self.aliases(value, &at),
                 other => self.unmapped(unmapped::LITELLM, other, &at),
@@ -64,7 +64,7 @@ impl<'a> Import<'a> {
             let at = at.key(name, value.line);
             let number = value.text().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
             match (name.as_str(), number) {
-                ("master_key", _) => self.report.to_do(
+                ("master_key", _) => self.report.ask(
                     &at,
                     "not copied: make an administrator key with gatehouse key create --admin, and a caller key for each \
                      application that used the master key",
@@ -124,7 +124,7 @@ impl<'a> Import<'a> {
         if let Some(team) = text("team_id") {
             command.push_str(&format!(" --team {team}"));
         }
-        self.report.to_do(at, format!("keys have no defaults; make each with: {command}"));
+        self.report.ask(at, format!("keys have no defaults; make each with: {command}"));
         let said = ["max_budget", "budget_duration", "duration", "models", "team_id"];
         for (name, value) in section.members().iter().filter(|(name, _)| !said.contains(&name.as_str())) {
             self.unmapped(unmapped::PARAMS, name, &at.key(name, value.line));

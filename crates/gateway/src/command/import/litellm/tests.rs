@@ -183,11 +183,35 @@ model_list:
     litellm_params: { model: 'openai/*', api_key: os.environ/K }
 ",
     );
-    assert!(written.contains("  compatible:\n    api: compatible\n    api_key: \"${LLAMA_KEY}\"\n    base_url: http://llama:8000/v1\n"));
+    assert!(written.contains(
+        "  compatible:\n    api: compatible\n    api_key: \"${LLAMA_KEY}\"\n    base_url: http://llama:8000\n"
+    ));
     assert!(written.contains("our-llama:\n        input: 0.25\n        output: 1\n"), "{written}");
     assert!(report.contains("there is no kind of provider \"sagemaker\""), "{report}");
     assert!(report.contains("callers write openai/MODEL"), "{report}");
     assert!(report.contains("Lost:defaults: this version has nothing of the kind"), "{report}");
+}
+
+#[test]
+fn addresses_and_files_are_those_of_the_machine_where_it_runs() {
+    let (written, report) = imported(
+        "
+model_list:
+  - { model_name: a, litellm_params: { model: ollama/m, api_base: os.environ/OLLAMA_API_BASE } }
+  - { model_name: b, litellm_params: { model: azure/, api_base: 'https://a.openai.azure.com', api_key: os.environ/K } }
+  - model_name: c
+    litellm_params:
+      model: vertex_ai/gemini-2.5-pro
+      api_base: https://proxy.example.com/v1/projects/p/locations/l/publishers/google/models/m
+      vertex_project: p
+      vertex_credentials: /nowhere/key.json
+",
+    );
+    assert!(written.contains("base_url: \"${OLLAMA_API_BASE}/v1\""), "{written}");
+    assert!(written.contains("base_url: https://proxy.example.com\n"), "{written}");
+    assert!(written.contains("service_account: \"${file:/nowhere/key.json}\""), "{written}");
+    assert!(report.contains("the file /nowhere/key.json has to be there"), "{report}");
+    assert!(report.contains("model_list[1].litellm_params.model: names no model"), "{report}");
 }
 
 #[test]

@@ -16,8 +16,7 @@ use Fate::{Differs, Lost, Needless};
 /// Names, what becomes of them, what to do instead.
 pub(super) type Row = (&'static [&'static str], Fate, &'static str);
 
-const RATES: &str =
-    "there are no rate limits yet; limits.calls bounds the calls at the same time of all together";
+const RATES: &str = "there are no rate limits yet; limits.calls bounds the calls at the same time";
 const BUDGETS: &str = "budgets belong to caller keys: gatehouse key create --budget \"10 USD/day\"";
 const CACHE: &str = "there is no cache of answers yet";
 const DEFAULTS: &str = "parameters of a call are up to its caller; take it into the application";
@@ -35,7 +34,7 @@ const SHARED: &str = "replicas share nothing yet; each counts for itself";
 
 /// At the top.
 pub(super) const TOP: &[Row] = &[
-    (&["include"], Lost, "import each of the files, and put the results together"),
+    (&["include"], Lost, "import each of the files, and put the results into one"),
     (&["mcp_servers", "mcp_tools", "mcp_aliases"], Lost, "there is no MCP yet"),
     (&["agents", "agent_list"], Lost, "there are no agents yet"),
     (&["callback_settings"], Lost, HOOKS),
@@ -120,7 +119,7 @@ pub(super) const PARAMS: &[Row] = &[
     (
         &["max_retries", "num_retries", "retry_policy"],
         Lost,
-        "retries are set for all together: retry.attempts",
+        "retries are set for all models alike: retry.attempts",
     ),
     (
         &[
@@ -266,7 +265,7 @@ pub(super) const ROUTER: &[Row] = &[
     (
         &["retry_after", "retry_policy", "model_group_retry_policy"],
         Lost,
-        "retries are set for all together: retry.attempts, retry.backoff; a provider's retry-after is kept to",
+        "retries are set for all models alike: retry.attempts, retry.backoff; a provider's retry-after is kept to",
     ),
     (
         &["context_window_fallbacks"],
