@@ -101,9 +101,11 @@ impl Provider {
         if self.self_hosted {
             all.insert("self_hosted".to_owned(), json!(true));
         }
+        let deployments =
+            self.deployments.iter().map(|(model, name)| (model.clone(), json!(Text::literal(name).0)));
         let sections = [
             ("credentials", Value::Object(texts(&self.credentials))),
-            ("deployments", json!(self.deployments)),
+            ("deployments", Value::Object(deployments.collect())),
             ("prices", json!(self.prices)),
             ("timeouts", Value::Object(texts(&self.timeouts))),
         ];
@@ -140,15 +142,13 @@ impl Draft {
 
     /// The file, below some lines of comment.
     pub(super) fn written(&self, heading: &str) -> String {
-        let by_name = |(name, value): (String, Value)| (name, value);
-        let providers: Map<String, Value> = self
-            .providers
+        let providers: Map<String, Value> =
+            self.providers.iter().map(|(name, provider)| (name.clone(), provider.value())).collect();
+        let models: Map<String, Value> = self
+            .models
             .iter()
-            .map(|(name, provider)| (name.clone(), provider.value()))
-            .map(by_name)
+            .map(|(name, targets)| (name.clone(), json!({ "targets": literals(targets) })))
             .collect();
-        let models: Map<String, Value> =
-            self.models.iter().map(|(name, targets)| (name.clone(), json!({ "targets": targets }))).collect();
         let guards: Vec<Value> = self.guards.iter().map(Guard::value).collect();
         let mut all = Map::new();
         let parts = [
@@ -168,9 +168,12 @@ impl Draft {
 
 impl Guard {
     fn value(&self) -> Value {
-        let words: Vec<String> = self.words.iter().map(|word| Text::literal(word).0).collect();
-        json!({ "name": self.name, "detect": "words", "words": words, "at": self.at, "do": self.action })
+        json!({ "name": self.name, "detect": "words", "words": literals(&self.words), "at": self.at, "do": self.action })
     }
+}
+
+fn literals(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| Text::literal(text).0).collect()
 }
 
 fn named((name, value): (&str, Value)) -> (String, Value) {

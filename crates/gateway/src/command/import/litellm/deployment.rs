@@ -209,9 +209,12 @@ impl<'a> Import<'a> {
             first.get_or_insert(written.at);
         }
         if !prices.is_empty() {
-            // Half a price would make the other half free.
             for class in ["input", "output"] {
-                prices.entry(class).or_insert_with(|| "0".to_owned());
+                if !prices.contains_key(class) {
+                    let message = format!("no {class} price is written: it costs nothing, here as there");
+                    self.report.differs(&params.at, message);
+                    prices.insert(class, "0".to_owned());
+                }
             }
             provider.prices.insert(model.to_owned(), prices);
             return;
