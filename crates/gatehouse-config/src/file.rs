@@ -43,6 +43,8 @@ pub struct Config {
     pub retry: Retry,
     /// Where traces and metrics go.
     pub telemetry: Telemetry,
+    /// Where `gatehouse models refresh` finds newer limits and prices of models. Nothing else ever looks there.
+    pub catalogue: Catalogue,
 }
 
 /// The administration side.
@@ -374,6 +376,18 @@ pub struct Telemetry {
     pub otlp: Option<String>,
 }
 
+/// Where `gatehouse models refresh` finds newer limits and prices of models.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Catalogue {
+    /// A file. A relative path starts in the working folder.
+    pub file: Option<String>,
+    /// An address. Only that command asks it, never a start or a reload.
+    pub url: Option<String>,
+    /// Required with either. The SHA-256 of the file in hex: any other is refused.
+    pub sha256: Option<String>,
+}
+
 // === defaults ===
 
 fn input_and_output() -> Vec<At> {
@@ -397,6 +411,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             telemetry: Telemetry::default(),
+            catalogue: Catalogue::default(),
         }
     }
 }

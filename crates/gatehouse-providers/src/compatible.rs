@@ -11,6 +11,8 @@ use gatehouse_wire::codec::Quirks;
 pub struct Compatible {
     /// Its name in the configuration and in the price list.
     pub name: &'static str,
+    /// What configurations of other programs call it.
+    pub also_called: &'static [&'static str],
     /// Its name in OpenTelemetry's conventions, where that is another.
     pub convention_name: Option<&'static str>,
     /// Where it is, with the version in the path; `None` for servers of one's own.
@@ -42,6 +44,7 @@ impl Compatible {
     /// What most have in common; the name and address are to be set.
     pub const BASE: Self = Self {
         name: "",
+        also_called: &[],
         convention_name: None,
         base_url: None,
         environment: Environment { key: None, base_url: None, also: &[] },
@@ -71,6 +74,10 @@ impl Provider for Compatible {
 
     fn convention_name(&self) -> &'static str {
         self.convention_name.unwrap_or(self.name)
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        self.also_called
     }
 
     fn base_url(&self) -> Option<&'static str> {

@@ -77,6 +77,11 @@ pub trait Provider: Send + Sync {
         self.name()
     }
 
+    /// What configurations of other programs call it, for those who move from them.
+    fn also_called(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Where it is unless configured otherwise. `None` for servers of one's own, and where the address follows
     /// from other settings.
     fn base_url(&self) -> Option<&'static str>;

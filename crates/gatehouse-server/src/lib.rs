@@ -12,6 +12,7 @@ pub mod call;
 pub mod clock;
 pub mod dialects;
 pub mod exchange;
+pub mod fetch;
 pub mod front;
 pub mod headers;
 pub mod house;

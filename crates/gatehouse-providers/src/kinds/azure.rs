@@ -23,6 +23,10 @@ impl Provider for Azure {
         "azure"
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["azure_text"]
+    }
+
     fn convention_name(&self) -> &'static str {
         "azure.ai.openai"
     }

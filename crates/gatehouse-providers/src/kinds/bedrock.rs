@@ -28,6 +28,10 @@ impl Provider for Bedrock {
         "bedrock"
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["bedrock_converse"]
+    }
+
     fn convention_name(&self) -> &'static str {
         "aws.bedrock"
     }

@@ -21,3 +21,9 @@ providers! {
 pub fn find(name: &str) -> Option<&'static dyn Provider> {
     ALL.iter().copied().find(|provider| provider.name() == name)
 }
+
+/// The kind that another program's configuration calls by this name.
+#[must_use]
+pub fn called(name: &str) -> Option<&'static dyn Provider> {
+    find(name).or_else(|| ALL.iter().copied().find(|provider| provider.also_called().contains(&name)))
+}

@@ -41,6 +41,10 @@ impl Provider for Vertex {
         "vertex"
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["vertex_ai", "vertex_ai_beta"]
+    }
+
     fn convention_name(&self) -> &'static str {
         "gcp.vertex_ai"
     }

@@ -8,6 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// vLLM's server.
 pub static PROVIDER: Compatible = Compatible {
     name: "vllm",
+    also_called: &["hosted_vllm"],
     environment: Environment { key: None, base_url: Some("VLLM_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
     key: Key::Optional,

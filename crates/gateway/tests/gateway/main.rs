@@ -18,6 +18,8 @@ mod attempts;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod clouds;
 #[cfg(test)]
 mod departures;
@@ -27,6 +29,8 @@ mod guards;
 mod guards_in_streams;
 #[cfg(test)]
 mod http2;
+#[cfg(test)]
+mod imports;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]

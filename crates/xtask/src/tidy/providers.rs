@@ -44,6 +44,21 @@ const ALSO: &[(&str, &str, &str)] = &[
         "its answers hold the usage under a member of its own (x_groq), which is read wherever it is met",
     ),
     (
+        "azure",
+        "crates/gateway/src/command/import/",
+        "variables and settings of other programs begin so, and are read and reported by name",
+    ),
+    (
+        "ollama",
+        "crates/gateway/src/command/import/litellm/place.rs",
+        "another program asks it by its own API, whose address is not the one that we need",
+    ),
+    (
+        "vertex",
+        "crates/gateway/src/command/import/",
+        "settings of another program begin so, and are read and reported by name",
+    ),
+    (
         "xai",
         "crates/gatehouse-wire/src/error/redact.rs",
         "so its credentials begin, which are taken out of any text",
