@@ -17,6 +17,8 @@ pub enum Operation {
     TextCompletion,
     /// Vectors for texts.
     Embeddings,
+    /// The order of texts by how well they answer a question.
+    Rerank,
     /// How many tokens a conversation would take.
     CountTokens,
     /// The models that the caller may use.
@@ -98,8 +100,14 @@ impl fmt::Debug for CallId {
 
 impl Operation {
     /// All of them, to find one by its name.
-    pub const ALL: &'static [Self] =
-        &[Self::Chat, Self::TextCompletion, Self::Embeddings, Self::CountTokens, Self::ListModels];
+    pub const ALL: &'static [Self] = &[
+        Self::Chat,
+        Self::TextCompletion,
+        Self::Embeddings,
+        Self::Rerank,
+        Self::CountTokens,
+        Self::ListModels,
+    ];
 
     /// The name in telemetry and in records.
     #[must_use]
@@ -108,6 +116,7 @@ impl Operation {
             Self::Chat => "chat",
             Self::TextCompletion => "text_completion",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
         }

@@ -165,6 +165,9 @@ pub struct Environment {
     pub also: &'static [&'static str],
 }
 
+/// Where Cohere ranks, behind the address without a version.
+pub const COHERE_RERANK_PATH: &str = "/v2/rerank";
+
 /// Request headers of a caller that reach a provider of the same family.
 const FORWARDED: &[&str] = &["anthropic-beta", "anthropic-version", "openai-beta"];
 

@@ -24,6 +24,7 @@ mod kept;
 pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod rerank;
 pub mod seal;
 pub mod spelling;
 pub mod sse;

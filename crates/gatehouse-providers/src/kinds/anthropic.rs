@@ -34,7 +34,7 @@ impl Provider for Anthropic {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed | Dialect::CohereRerank => None,
             _ => Some(Dialect::AnthropicMessages),
         }
     }

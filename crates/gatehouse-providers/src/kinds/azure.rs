@@ -53,6 +53,7 @@ impl Provider for Azure {
             | Dialect::OpenAiCompletions
             | Dialect::OpenAiEmbeddings => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
+            Dialect::CohereRerank => return None,
             _ => Dialect::OpenAiChat,
         })
     }

@@ -37,6 +37,7 @@ impl Provider for Gemini {
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(match front {
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
+            Dialect::CohereRerank => return None,
             _ => Dialect::GeminiGenerate,
         })
     }

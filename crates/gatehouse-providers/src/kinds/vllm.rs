@@ -9,7 +9,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "vllm",
     environment: Environment { key: None, base_url: Some("VLLM_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::OpenAiResponses],
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank, Dialect::OpenAiResponses],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,
     ..Compatible::BASE

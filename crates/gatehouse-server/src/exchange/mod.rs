@@ -8,6 +8,7 @@ pub mod embed;
 pub mod listing;
 pub mod prepare;
 pub mod relay;
+pub mod rerank;
 pub mod source;
 pub mod whole;
 pub mod writer;

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, relay, whole};
+use crate::exchange::{Answered, count, embed, relay, rerank, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -73,6 +73,7 @@ async fn once(
     match call.front.operation {
         Operation::CountTokens => count::exchange(call, target, trail).await.map(Answered::Whole),
         Operation::Embeddings => embed::exchange(call, target, trail).await.map(Answered::Whole),
+        Operation::Rerank => rerank::exchange(call, target, trail).await.map(Answered::Whole),
         _ => {
             let prepared = prepare::conversation(call, target, decoded)?;
             if call.stream {
