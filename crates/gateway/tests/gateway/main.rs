@@ -22,6 +22,8 @@ mod clouds;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod guards_in_streams;
@@ -37,6 +39,8 @@ mod protocol;
 mod records;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod rerank;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
