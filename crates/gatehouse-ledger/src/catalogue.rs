@@ -190,7 +190,8 @@ impl Row<'_> {
         };
         let fees = [self.search, self.request].map(|fee| fee.to_string());
         let unit = self.search_unit.map(|unit| unit.to_string());
-        let content: Vec<&str> = [raw].into_iter().chain(fees.iter().chain(&unit).map(String::as_str)).collect();
+        let content: Vec<&str> =
+            [raw].into_iter().chain(fees.iter().chain(&unit).map(String::as_str)).collect();
         let id = price_id(self.key, entry.from, &content);
         let windows = entry.windows;
         Some(Variant { from, tiers, above: entry.above, windows, priced: Priced { price, id: id.into() } })

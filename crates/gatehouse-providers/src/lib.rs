@@ -11,6 +11,7 @@ mod auth;
 pub mod compatible;
 pub mod credential;
 pub mod kinds;
+mod ranking;
 pub mod settings;
 mod sigv4;
 
@@ -164,9 +165,6 @@ pub struct Environment {
     /// [`Provider::credentials`].
     pub also: &'static [&'static str],
 }
-
-/// Where Cohere ranks, behind the address without a version.
-pub const COHERE_RERANK_PATH: &str = "/v2/rerank";
 
 /// Request headers of a caller that reach a provider of the same family.
 const FORWARDED: &[&str] = &["anthropic-beta", "anthropic-version", "openai-beta"];

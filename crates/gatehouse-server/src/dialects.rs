@@ -6,11 +6,13 @@ use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{
-    BedrockCohereEmbed, BedrockTitanEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings, OpenAiEmbeddings,
-    VertexPredict, VoyageEmbeddings,
+    BedrockCohereEmbed, BedrockTitanEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings,
+    OpenAiEmbeddings, VertexPredict, VoyageEmbeddings,
 };
 use gatehouse_wire::json::Doc;
-use gatehouse_wire::rerank::{self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank};
+use gatehouse_wire::rerank::{
+    self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank,
+};
 use gatehouse_wire::{anthropic, bedrock, completions, gemini, openai_chat, openai_responses};
 
 /// The codec of a dialect of conversations in which a provider is asked.

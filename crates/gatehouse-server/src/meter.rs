@@ -62,7 +62,8 @@ impl Meter {
         let query = raw.get(ranks.query.clone()).unwrap_or_default();
         let estimate = estimate_tokens(query.get(..COUNTED_BYTES_MAX).unwrap_or(query));
         let most = RequestSize { text_bytes: wide(query.len()), ..RequestSize::default() }.tokens_max();
-        let documents = |all: u64, query: u64| search_units(ranks.documents, query, all.saturating_sub(query));
+        let documents =
+            |all: u64, query: u64| search_units(ranks.documents, query, all.saturating_sub(query));
         self.units = (documents(self.input_estimate, estimate), documents(self.input_bound, most));
         let again = ranks.documents.saturating_sub(1);
         self.input_estimate = self.input_estimate.saturating_add(estimate.saturating_mul(again));

@@ -21,7 +21,9 @@ use crate::route::{Route, Verb};
 use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
-use crate::{anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, rerank};
+use crate::{
+    anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, rerank,
+};
 
 /// The connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,15 +35,21 @@ pub(crate) struct Asked {
 pub(crate) fn rerank(ask: &Ask<'_>, form: Form) -> Checked<Answer> {
     let body = ask.object("invalid request: the body is no JSON object")?;
     let (known, documents, most): (&[&str], _, _) = match form {
-        Form::Cohere => {
-            (&["model", "query", "documents", "top_n", "max_tokens_per_doc", "priority"], "documents", "top_n")
-        }
-        Form::Jina => {
-            (&["model", "query", "documents", "top_n", "return_documents", "truncation"], "documents", "top_n")
-        }
-        Form::Voyage => {
-            (&["model", "query", "documents", "top_k", "return_documents", "truncation"], "documents", "top_k")
-        }
+        Form::Cohere => (
+            &["model", "query", "documents", "top_n", "max_tokens_per_doc", "priority"],
+            "documents",
+            "top_n",
+        ),
+        Form::Jina => (
+            &["model", "query", "documents", "top_n", "return_documents", "truncation"],
+            "documents",
+            "top_n",
+        ),
+        Form::Voyage => (
+            &["model", "query", "documents", "top_k", "return_documents", "truncation"],
+            "documents",
+            "top_k",
+        ),
         Form::Tei => (&["query", "texts", "raw_scores", "return_text", "truncate"], "texts", ""),
     };
     let asked = read(&body, known, documents, most)?;
@@ -123,7 +129,8 @@ fn places(asked: &Asked, score: &str, more: impl Fn(&mut Value, &str)) -> Value 
     all.sort_by_key(|(at, found, _)| (std::cmp::Reverse(*found), *at));
     let most = asked.most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
     let share = |found: usize| {
-        let (found, all) = (u32::try_from(found).unwrap_or(0), u32::try_from(wanted.len()).unwrap_or(1).max(1));
+        let (found, all) =
+            (u32::try_from(found).unwrap_or(0), u32::try_from(wanted.len()).unwrap_or(1).max(1));
         f64::from(found) / f64::from(all)
     };
     let place = |(at, found, document): (usize, usize, &String)| {

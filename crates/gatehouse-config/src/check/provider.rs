@@ -142,7 +142,8 @@ fn credential(secret: &Secret, at: &Path, report: &mut Report<'_>) {
 
 fn prices(provider: &Provider, at: &Path, report: &mut Report<'_>) {
     for (model, price) in &provider.prices {
-        let Price { input, output, cached_read, cache_write, cache_write_long, reasoning, search_unit } = price;
+        let Price { input, output, cached_read, cache_write, cache_write_long, reasoning, search_unit } =
+            price;
         if [input, output, cached_read, cache_write, cache_write_long, reasoning, search_unit]
             .iter()
             .all(|part| part.is_none())

@@ -9,7 +9,8 @@ use gatehouse_wire::codec::Quirks;
 /// Workers AI.
 pub static PROVIDER: Compatible = Compatible {
     name: "cloudflare",
-    environment: Environment { key: Some("CLOUDFLARE_API_TOKEN"), base_url: None, also: &["CLOUDFLARE_ACCOUNT_ID"] },
+    // The token alone, which other tools of Cloudflare's use, too, does not say which account.
+    environment: Environment { key: Some("CLOUDFLARE_API_TOKEN"), base_url: Some("CLOUDFLARE_BASE_URL"), also: &[] },
     also: &[Dialect::OpenAiEmbeddings],
     account: Some(Account {
         around: ("https://api.cloudflare.com/client/v4/accounts/", "/ai/v1"),

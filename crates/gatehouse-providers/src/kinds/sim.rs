@@ -2,7 +2,7 @@
 //! foreseen. The composition root starts it on a loopback port and gives its address.
 
 use crate::kinds::{anthropic, gemini};
-use crate::{Addressed, COHERE_RERANK_PATH, Environment, Outgoing, Provider, headers, uri};
+use crate::{Addressed, Environment, Outgoing, Provider, headers, ranking, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -54,10 +54,7 @@ impl Provider for Sim {
         match outgoing.dialect.family() {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
-            Family::Cohere if outgoing.dialect == Dialect::CohereRerank => Ok(Addressed {
-                uri: uri(outgoing.base_url, COHERE_RERANK_PATH)?,
-                headers: headers(outgoing.caller, &[]),
-            }),
+            Family::Cohere if outgoing.dialect == Dialect::CohereRerank => ranking::cohere(outgoing),
             Family::Bedrock | Family::Cohere => {
                 Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
             }

@@ -67,7 +67,8 @@ async fn translated(
 ) -> Result<(HeaderMap, EmbedAnswer), Error> {
     let codec = dialects::asked_embeddings(dialect);
     let piece_max = codec.texts_max(target.model()).unwrap_or(usize::MAX).max(1);
-    let mut whole = (HeaderMap::new(), EmbedAnswer { usage: Some(Usage::default()), ..EmbedAnswer::default() });
+    let mut whole =
+        (HeaderMap::new(), EmbedAnswer { usage: Some(Usage::default()), ..EmbedAnswer::default() });
     for piece in request.inputs.chunks(piece_max.min(request.inputs.len().max(1))) {
         let came = one_piece(call, target, dialect, &part(request, piece), trail).await;
         let (headers, answer) = match came {
@@ -109,7 +110,12 @@ async fn one_piece(
 }
 
 /// Sends a request and reads its answer.
-async fn ask(call: &Call, target: &Arc<Target>, prepared: &Prepared, trail: &mut Trail) -> Result<Came, Error> {
+async fn ask(
+    call: &Call,
+    target: &Arc<Target>,
+    prepared: &Prepared,
+    trail: &mut Trail,
+) -> Result<Came, Error> {
     let (sent, head) = Sent::send(call, target, prepared, trail).await?;
     let Head { headers, body } = head;
     let codec = dialects::asked_embeddings(prepared.dialect);

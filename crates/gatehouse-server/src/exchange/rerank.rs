@@ -25,8 +25,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     let request = rerank::decode_request(&call.doc)?;
     let prepared = prepare(call, target, &request)?;
     let codec = dialects::ranking(prepared.dialect)?;
-    let by_units = codec.billing() == Billing::Units;
-    trail.meter.by_units(by_units);
+    trail.meter.by_units(codec.billing() == Billing::Units);
     let (sent, head) = Sent::send(call, target, &prepared, trail).await?;
     let Head { headers, body } = head;
     let read = read_json(body, call, trail).await.and_then(|doc| {
@@ -38,10 +37,8 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         Err(error) => return Err(sent.failed(Some(200), &headers, error, trail)),
     };
     sent.succeeded(&headers, &prepared.dropped, trail);
-    // A count without what is billed would make the ranking free: then ours stands.
-    if let Some(usage) = answer.usage.filter(|usage| !by_units || usage.search_units > 0) {
-        trail.meter.reported(usage);
-    }
+    // Where nothing is counted that may be billed, our count stands.
+    answer.usage.into_iter().for_each(|usage| trail.meter.reported(usage));
     let passes = prepared.dialect == call.front.dialect && !request.return_documents;
     let body = if passes {
         doc.bytes().clone()

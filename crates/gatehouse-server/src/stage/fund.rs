@@ -67,13 +67,16 @@ fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
         Operation::Embeddings | Operation::Rerank => 0,
         _ => limit,
     };
-    let search_units = if is_billed_by_units(target, call.front.dialect) { trail.meter.units_bound() } else { 0 };
+    let search_units =
+        if is_billed_by_units(target, call.front.dialect) { trail.meter.units_bound() } else { 0 };
     Usage { input_tokens: trail.meter.input_bound(), output_tokens, search_units, ..Usage::default() }
 }
 
 fn is_billed_by_units(target: &Target, front: Dialect) -> bool {
     let dialect = target.dialect(front).filter(|_| front == Dialect::CohereRerank);
-    dialect.and_then(|dialect| dialects::ranking(dialect).ok()).is_some_and(|codec| codec.billing() == Billing::Units)
+    dialect
+        .and_then(|dialect| dialects::ranking(dialect).ok())
+        .is_some_and(|codec| codec.billing() == Billing::Units)
 }
 
 fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {

@@ -45,7 +45,8 @@ fn known(body: &Value, names: &[&str]) -> Checked<()> {
 fn titan(body: &Value) -> Checked<Answer> {
     known(body, &["inputText", "dimensions", "normalize", "embeddingTypes"])?;
     let said = text(body, "inputText").filter(|said| !said.is_empty());
-    let said = said.ok_or_else(|| Fault::bad("Malformed input request: #: required key [inputText] not found"))?;
+    let said =
+        said.ok_or_else(|| Fault::bad("Malformed input request: #: required key [inputText] not found"))?;
     let dimensions = get(body, "dimensions").and_then(Value::as_u64).unwrap_or(embed::DIMENSIONS);
     let vector = embed::written(&embed::vector(said, dimensions));
     Ok(Answer::ok(&json!({"embedding": vector, "inputTextTokenCount": words::count(said)})))

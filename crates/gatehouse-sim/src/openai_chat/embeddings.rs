@@ -17,7 +17,8 @@ use crate::words;
 
 /// Voyage's: the same, but for what some members are called.
 pub(crate) fn voyage_embeddings(ask: &Ask<'_>) -> Checked<Answer> {
-    let known = ["encoding_format", "input", "input_type", "model", "output_dimension", "output_dtype", "truncation"];
+    let known =
+        ["encoding_format", "input", "input_type", "model", "output_dimension", "output_dtype", "truncation"];
     answer(ask, &known, "output_dimension")
 }
 

@@ -144,9 +144,11 @@ fn used(thin: &Thin) -> Option<Usage> {
 
 fn summary(body: &Bytes) -> Summary {
     match Thin::parse(body) {
-        Ok(thin) => {
-            Summary { usage: used(&thin), error: from_stream(Family::Bedrock, &thin.doc), ..Summary::default() }
-        }
+        Ok(thin) => Summary {
+            usage: used(&thin),
+            error: from_stream(Family::Bedrock, &thin.doc),
+            ..Summary::default()
+        },
         Err(error) => Summary { error: Some(error), ..Summary::default() },
     }
 }

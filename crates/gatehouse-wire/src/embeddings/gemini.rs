@@ -2,7 +2,9 @@
 
 use super::openai::{as_many_as_asked, own_extensions};
 use super::thin::Thin;
-use super::{EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector};
+use super::{
+    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
+};
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
 use crate::cut::cut;

@@ -1,7 +1,9 @@
 //! OpenAI's `POST /v1/embeddings`, which most of the world imitates.
 
 use super::thin::Thin;
-use super::{EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector};
+use super::{
+    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
+};
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
 use crate::cut::cut;

@@ -9,7 +9,11 @@ use gatehouse_core::error::Error;
 pub(super) const INPUT_TYPE: &str = "input_type";
 
 /// The provider's word for Gemini's, from pairs of both. A word that it has none for is left out by name.
-pub(super) fn word(request: &EmbedRequest, words: &[(&str, &'static str)], dropped: &mut Vec<String>) -> Option<&'static str> {
+pub(super) fn word(
+    request: &EmbedRequest,
+    words: &[(&str, &'static str)],
+    dropped: &mut Vec<String>,
+) -> Option<&'static str> {
     let asked = request.task_type.as_deref()?;
     let found = words.iter().find(|(gemini, _)| *gemini == asked).map(|(_, own)| *own);
     if found.is_none() {

@@ -1,6 +1,6 @@
 //! What the forms of providers have in common.
 
-use super::{RerankAnswer, RerankRequest, Ranked};
+use super::{Ranked, RerankAnswer, RerankRequest};
 use crate::chat::{Extension, Weight};
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Out, Raw};
@@ -75,7 +75,8 @@ fn ranked(one: Node<'_>) -> Option<Ranked> {
 pub(super) fn usage(root: Node<'_>) -> Option<Usage> {
     let at = |path: &[&str]| root.path(path).and_then(number);
     let total = at(&["usage", "total_tokens"]).or_else(|| at(&["usage", "prompt_tokens"]));
-    let billed = at(&["meta", "billed_units", "input_tokens"]).or_else(|| at(&["meta", "tokens", "input_tokens"]));
+    let billed =
+        at(&["meta", "billed_units", "input_tokens"]).or_else(|| at(&["meta", "tokens", "input_tokens"]));
     let search_units = at(&["meta", "billed_units", "search_units"]);
     let input_tokens = total.or(billed);
     (input_tokens.is_some() || search_units.is_some()).then(|| Usage {

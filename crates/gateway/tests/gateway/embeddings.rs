@@ -59,7 +59,8 @@ async fn vectors_are_the_same_everywhere_and_what_they_cost_is_the_sum() {
             gemini.json()["embeddings"].as_array().unwrap().iter().map(|one| one["values"].clone()).collect();
         assert_eq!(found, vectors, "{model}");
         let sent = provider.last().body_text;
-        let words = [r#""input_type":"query""#, r#""input_type":"search_query""#, r#""task_type":"RETRIEVAL_QUERY""#];
+        let words =
+            [r#""input_type":"query""#, r#""input_type":"search_query""#, r#""task_type":"RETRIEVAL_QUERY""#];
         let knows = words.iter().any(|word| sent.contains(word));
         assert_eq!(knows, !gemini.header("x-gatehouse-dropped").contains("taskType"), "{model}: {sent}");
     }

@@ -23,12 +23,12 @@ fn config(provider: &Provider, more: &str) -> String {
     let key = "api_key: \"${PROVIDER_KEY}\"";
     format!(
         "version: 1\nlisten: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nproviders:\n\
-         \x20 coheres: {{ api: sim, base_url: \"http://{at}\", {units} }}\n\
-         \x20 dear: {{ api: sim, base_url: \"http://{at}\", {tokens} }}\n\
+         \x20 coheres: {{ api: sim, base_url: \"http://{at}\", {key}, {units} }}\n\
+         \x20 dear: {{ api: sim, base_url: \"http://{at}\", {key}, {tokens} }}\n\
          \x20 jinas: {{ api: jina, base_url: \"http://{at}/v1\", {key}, {tokens} }}\n\
          \x20 voyages: {{ api: voyage, base_url: \"http://{at}/voyage/v1\", {key}, {tokens} }}\n\
-         \x20 teis: {{ api: tei, base_url: \"http://{at}/v1\", {tokens} }}\n\
-         \x20 vllms: {{ api: vllm, base_url: \"http://{at}/v1\", {tokens} }}\n\
+         \x20 teis: {{ api: tei, base_url: \"http://{at}/v1\", {key}, {tokens} }}\n\
+         \x20 vllms: {{ api: vllm, base_url: \"http://{at}/v1\", {key}, {tokens} }}\n\
          \x20 bedrock: {{ api: bedrock, base_url: \"http://{at}\", aws_region: eu-central-1, {key}, {units} }}\n\
          \x20 anthropic: {{ api: anthropic, base_url: \"http://{at}\", {key} }}\n\
          retry: {{ backoff: 1ms }}\n{more}"
@@ -75,12 +75,16 @@ async fn every_provider_ranks_for_callers_of_cohere_and_of_jina() {
             } else {
                 let tokens = usage["in"].as_u64().unwrap();
                 assert!(tokens >= 14, "the question is read with each document: {shown:#}");
-                assert_eq!((nano, &usage["search_units"]), (tokens * 1_000, &Value::Null), "{name}: {shown:#}");
+                assert_eq!(
+                    (nano, &usage["search_units"]),
+                    (tokens * 1_000, &Value::Null),
+                    "{name}: {shown:#}"
+                );
                 assert_eq!(said["usage"]["total_tokens"], tokens, "{name}: {said}");
             }
             let counted = if matches!(name, "bedrock" | "teis") { "estimated" } else { "provider" };
             assert_eq!(usage["source"], counted, "{name}");
-            assert_eq!(shown["record"]["operation"], "rerank");
+            assert_eq!(shown["record"]["op"], "rerank");
         }
     }
 }
@@ -172,7 +176,7 @@ async fn what_is_malformed_is_refused_by_name() {
         ("documents", json!([{"text": "a", "title": "b"}]), "documents[0].title"),
         ("top_n", json!("2"), "top_n"),
         ("return_documents", json!("yes"), "return_documents"),
-        ("Query", json!("unseen"), "Query"),
+        ("Return_Documents", json!(true), "Return_Documents"),
     ] {
         let answer = house.call(Ask::post("/v2/rerank", &with(good.clone(), name, value.clone()))).await;
         let said = answer.json();
@@ -199,13 +203,15 @@ async fn what_fails_at_the_provider_is_said_in_the_callers_words() {
         for (model, status, expected) in
             [("error-500", 502, "upstream_error"), ("ratelimit-7", 429, "upstream_rate_limited")]
         {
-            let answer = house.call(Ask::post("/v2/rerank", &question(&format!("{name}/{model}{suffix}")))).await;
+            let answer =
+                house.call(Ask::post("/v2/rerank", &question(&format!("{name}/{model}{suffix}")))).await;
             assert_eq!(code(&answer), (status, expected.to_owned()), "{name}: {}", answer.text());
         }
     }
     // Whoever names a document that there is not has not ranked these.
-    provider.script(&json!({"status": 200, "body": {"results": [{"index": 3, "relevance_score": 1}]}}));
-    let stray = house.call(Ask::post("/v2/rerank", &question("jinas/m"))).await;
+    let stray = json!({"results": [{"index": 3, "relevance_score": 1}]});
+    provider.script(&json!({"match": {"model": "stray"}, "times": 0, "status": 200, "body": stray}));
+    let stray = house.call(Ask::post("/v2/rerank", &question("jinas/stray"))).await;
     assert_eq!(code(&stray).1, "upstream_bad_response", "{}", stray.text());
     let answer = house.call(Ask::post("/v2/rerank", &question("both"))).await;
     assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "jinas/m"), "{}", answer.text());
