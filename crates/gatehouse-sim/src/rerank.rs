@@ -74,7 +74,7 @@ pub(crate) fn invoke(ask: &Ask<'_>) -> Checked<Answer> {
         &["query", "documents", "top_n"]
     };
     let asked = read(&body, known, "documents", "top_n")?;
-    if of_cohere && body["api_version"] != 2 {
+    if of_cohere && get(&body, "api_version").and_then(Value::as_u64) != Some(2) {
         return Err(Fault::bad("Malformed input request: api_version is required"));
     }
     Ok(Answer::ok(&json!({"results": places(&asked, "relevance_score", |_, _| {})})))

@@ -48,7 +48,7 @@ pub(super) fn rest<'a>(
 /// The texts; token ids are for the model's own provider alone.
 pub(super) fn texts(request: &EmbedRequest) -> Result<Vec<&str>, Error> {
     let text = |input| match input {
-        &super::EmbedInput::Text(ref text) => Ok(text.as_str()),
+        super::EmbedInput::Text(text) => Ok(text.as_str()),
         super::EmbedInput::Tokens(_) => {
             Err(Error::unsupported("input", "this model takes texts, not token ids"))
         }

@@ -87,13 +87,8 @@ pub(super) fn usage(root: Node<'_>) -> Option<Usage> {
 }
 
 /// A count, which Cohere also writes as `1.0`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within bounds, and whole")]
 fn number(node: Node<'_>) -> Option<u64> {
-    const MOST: f64 = 1e15;
-    node.u64().or_else(|| {
-        let float = node.f64().filter(|float| (0.0..MOST).contains(float) && float.fract() == 0.0);
-        float.map(|float| float as u64)
-    })
+    node.u64().or_else(|| node.raw().trim().strip_suffix(".0")?.parse().ok())
 }
 
 /// What is no ranking.

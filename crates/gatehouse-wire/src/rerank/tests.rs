@@ -118,7 +118,7 @@ proptest! {
         let written = CohereRerank.encode_request(&request, &target("m")).unwrap();
         let back = doc(std::str::from_utf8(&written.body).unwrap());
         prop_assert!(view(&back).is_ok());
-        prop_assert_eq!(decode_request(&back).unwrap(), request.clone());
+        prop_assert_eq!(&decode_request(&back).unwrap(), &request);
         let shown = RerankRequest { return_documents: true, ..request };
         let results = (0..shown.documents.len()).map(|at| Ranked { index: at.try_into().unwrap(), score: "1".to_owned() });
         let answer = super::RerankAnswer { results: results.collect(), ..Default::default() };
