@@ -46,8 +46,8 @@ pub(super) fn rest<'a>(
 }
 
 /// The texts; token ids are for the model's own provider alone.
-pub(super) fn texts(request: &EmbedRequest) -> Result<Vec<&str>, Error> {
-    let text = |input| match input {
+pub(super) fn texts<'a>(request: &'a EmbedRequest) -> Result<Vec<&'a str>, Error> {
+    let text = |input: &'a super::EmbedInput| match input {
         super::EmbedInput::Text(text) => Ok(text.as_str()),
         super::EmbedInput::Tokens(_) => {
             Err(Error::unsupported("input", "this model takes texts, not token ids"))
