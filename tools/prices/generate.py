@@ -113,7 +113,7 @@ def own_row(kind, name, model):
     return row
 
 
-MEMBERS = ("key", "source", "context", "output", "can", "cannot", "search", "request", "prices")
+MEMBERS = ("key", "source", "context", "output", "can", "cannot", "search", "search_unit", "request", "prices")
 
 
 def line(row):

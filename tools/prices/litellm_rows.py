@@ -21,6 +21,9 @@ PROVIDERS = {
     "bedrock_converse": ("bedrock", "bedrock/"),
     "cohere": ("cohere", "cohere/"),
     "cohere_chat": ("cohere", "cohere/"),
+    "voyage": ("voyage", "voyage/"),
+    "jina_ai": ("jina", "jina_ai/"),
+    "cloudflare": ("cloudflare", "cloudflare/"),
 }
 # Kinds whose bare keys are not model names but price brackets by size ("together-ai-4.1b-8b").
 PREFIX_REQUIRED = {"together", "fireworks"}
@@ -28,7 +31,9 @@ PREFIX_REQUIRED = {"together", "fireworks"}
 SLASHLESS = {
     "openai", "anthropic", "gemini", "groq", "mistral", "deepseek", "xai", "bedrock", "azure", "vertex",
 }  # fmt: skip
-MODES = {"chat", "completion", "responses", "embedding", "image_generation", None}
+MODES = {"chat", "completion", "responses", "embedding", "image_generation", "rerank", None}
+# Kinds whose models that rank are reached by an API that the gateway does not speak.
+RANKS_ELSEWHERE = {"vertex"}
 
 # LiteLLM's member, our class of tokens.
 CLASSES = {
@@ -77,6 +82,8 @@ def place(name, entry):
         kind, prefix = "vertex", "vertex_ai/"
     if kind is None or entry.get("mode") not in MODES:
         return None
+    if kind in RANKS_ELSEWHERE and entry.get("mode") == "rerank":
+        return None
     if not name.startswith(prefix) and kind in PREFIX_REQUIRED:
         return None
     model = name.removeprefix(prefix)
@@ -99,13 +106,16 @@ def rates(entry):
 
 def complete(found, entry):
     """The standard price with input and output, or None when one of them is unknown."""
+    if entry.get("mode") == "rerank" and search_unit(entry):
+        # Billed by the unit alone: tokens cost nothing beside it.
+        found[None, 0] = {"input": 0, "output": 0}
     base = found.get((None, 0), {})
     if "input" not in base:
         return None
     if "output" not in base and "image_output" in base:
         base["output"] = base["image_output"]
     if "output" not in base:
-        if entry.get("mode") != "embedding":
+        if entry.get("mode") not in ("embedding", "rerank"):
             return None
         base["output"] = 0
     return base
@@ -130,11 +140,18 @@ def off_peak(entry):
     return {CLASSES[name]: rate(value) for name, value in prices.items() if name in CLASSES}
 
 
+def search_unit(entry):
+    """Nanodollars for a question with up to a hundred documents, 0 where rankings are billed by the token."""
+    return round(entry.get("input_cost_per_query", 0) * 10**9)
+
+
 def fees(kind, model, entry):
-    """Fees by the piece in nanodollars: one web search, one request.
+    """Fees by the piece in nanodollars: one web search, one search unit of a ranking, one request.
 
     Perplexity's plain Sonar models search once for every request and charge it as a request fee.
     """
+    if entry.get("mode") == "rerank":
+        return {"search_unit": search_unit(entry)}
     sizes = entry.get("search_context_cost_per_query", {})
     nanos = {name.rsplit("_", 1)[1]: round(value * 10**9) for name, value in sizes.items()}
     if kind == "perplexity" and model.startswith("sonar") and "deep-research" not in model:

@@ -81,6 +81,8 @@ pub struct Provider {
     pub project: Option<String>,
     /// Vertex AI: the location, such as `europe-west4`, `eu` or `global`; else `GOOGLE_CLOUD_LOCATION`.
     pub location: Option<String>,
+    /// Cloudflare: the account's id; else `CLOUDFLARE_ACCOUNT_ID`.
+    pub account: Option<String>,
     /// Azure, Bedrock and Vertex AI: whom to ask for a credential when no `api_key` is written. What does not stand here
     /// is looked for as the cloud's own libraries do.
     pub credentials: Option<Credentials>,
@@ -130,6 +132,8 @@ pub struct Price {
     pub cache_write_long: Option<Decimal>,
     /// Reasoning, where it has a price of its own.
     pub reasoning: Option<Decimal>,
+    /// One search unit of a ranking, in dollars each: a question with up to a hundred documents.
+    pub search_unit: Option<Decimal>,
 }
 
 /// A name that callers use and who may serve it.

@@ -17,6 +17,8 @@ pub enum Operation {
     TextCompletion,
     /// Vectors for texts.
     Embeddings,
+    /// The order of texts by how well they answer a question.
+    Rerank,
     /// How many tokens a conversation would take.
     CountTokens,
     /// The models that the caller may use.
@@ -104,6 +106,7 @@ impl Operation {
         Self::Chat,
         Self::TextCompletion,
         Self::Embeddings,
+        Self::Rerank,
         Self::CountTokens,
         Self::ListModels,
         Self::Realtime,
@@ -116,6 +119,7 @@ impl Operation {
             Self::Chat => "chat",
             Self::TextCompletion => "text_completion",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
             Self::Realtime => "realtime",

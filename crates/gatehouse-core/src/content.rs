@@ -27,6 +27,24 @@ pub enum Dialect {
     BedrockConverse,
     /// Cohere `POST /v2/chat`; spoken towards providers only
     CohereChat,
+    /// Cohere `POST /v2/rerank`; the same form serves Jina's callers at `/v1/rerank`
+    CohereRerank,
+    /// Jina `POST /v1/rerank`, which vLLM, llama.cpp and others imitate; spoken towards providers only
+    JinaRerank,
+    /// Voyage `POST /v1/rerank`; spoken towards providers only
+    VoyageRerank,
+    /// Hugging Face Text Embeddings Inference `POST /rerank`; spoken towards providers only
+    TeiRerank,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of models that rank; spoken towards providers only
+    BedrockRerank,
+    /// Voyage `POST /v1/embeddings`; spoken towards providers only
+    VoyageEmbeddings,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of Titan's embeddings; spoken towards providers only
+    BedrockTitanEmbed,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of Cohere's embeddings; spoken towards providers only
+    BedrockCohereEmbed,
+    /// Vertex AI `POST …/models/{m}:predict` of embeddings; spoken towards providers only
+    VertexPredict,
 }
 
 /// The family of a dialect: decides how errors look and which headers are used.
@@ -58,7 +76,7 @@ pub struct Span {
 pub enum Place {
     /// Instructions of the application.
     System,
-    /// Words of the user, or text to embed.
+    /// Words of the user, text to embed, a question and the documents to rank by it.
     Input,
     /// Words of the model: in an answer, or replayed in a request's history.
     Output,
@@ -118,6 +136,15 @@ impl Dialect {
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::CohereRerank,
+        Self::JinaRerank,
+        Self::VoyageRerank,
+        Self::TeiRerank,
+        Self::BedrockRerank,
+        Self::VoyageEmbeddings,
+        Self::BedrockTitanEmbed,
+        Self::BedrockCohereEmbed,
+        Self::VertexPredict,
     ];
 
     /// Whose error envelope and headers this dialect uses.
@@ -128,11 +155,19 @@ impl Dialect {
             | Self::OpenAiResponses
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
-            | Self::OpenAiRealtime => Family::OpenAi,
+            | Self::OpenAiRealtime
+            // They answer with `{"detail"}` or `{"error"}`, which are read as OpenAI's are.
+            | Self::JinaRerank
+            | Self::VoyageRerank
+            | Self::TeiRerank
+            | Self::VoyageEmbeddings => Family::OpenAi,
             Self::AnthropicMessages => Family::Anthropic,
-            Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
-            Self::BedrockConverse => Family::Bedrock,
-            Self::CohereChat => Family::Cohere,
+            Self::GeminiGenerate | Self::GeminiEmbed | Self::VertexPredict => Family::Gemini,
+            Self::BedrockConverse
+            | Self::BedrockRerank
+            | Self::BedrockTitanEmbed
+            | Self::BedrockCohereEmbed => Family::Bedrock,
+            Self::CohereChat | Self::CohereRerank => Family::Cohere,
         }
     }
 
@@ -150,6 +185,15 @@ impl Dialect {
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",
+            Self::CohereRerank => "cohere.rerank",
+            Self::JinaRerank => "jina.rerank",
+            Self::VoyageRerank => "voyage.rerank",
+            Self::TeiRerank => "tei.rerank",
+            Self::BedrockRerank => "bedrock.rerank",
+            Self::VoyageEmbeddings => "voyage.embeddings",
+            Self::BedrockTitanEmbed => "bedrock.titan_embed",
+            Self::BedrockCohereEmbed => "bedrock.cohere_embed",
+            Self::VertexPredict => "vertex.predict",
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Price {
     pub image_output: Option<Rate>,
     /// One web search.
     pub search: Nanodollars,
+    /// One search unit of a ranking; `None` where rankings are billed by the token, or their price is not known.
+    pub search_unit: Option<Nanodollars>,
     /// One request, whatever it carries.
     pub request: Nanodollars,
 }
@@ -63,6 +65,7 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
         + total(usage.output_tokens, price.output, &output_classes);
     let whole = (per_million + 500_000) / 1_000_000
         + u128::from(usage.searches) * u128::from(price.search.0)
+        + u128::from(usage.search_units) * u128::from(price.search_unit.unwrap_or_default().0)
         + u128::from(price.request.0);
     Nanodollars(u64::try_from(whole).unwrap_or(u64::MAX))
 }
@@ -73,6 +76,22 @@ fn total(all: u64, base: Rate, classes: &[(u64, Option<Rate>)]) -> u128 {
     classes
         .iter()
         .fold(rest, |sum, (tokens, rate)| sum + u128::from(*tokens) * u128::from(rate.unwrap_or(base).0))
+}
+
+// === impl Price ===
+
+impl Price {
+    /// Whether it says what this usage costs. Units that it has no price for would come out as nothing, and so
+    /// would tokens at a price that is for units alone.
+    #[must_use]
+    pub fn covers(&self, usage: &Usage) -> bool {
+        let for_tokens = self.input != Rate::default() || self.output != Rate::default();
+        match (self.search_unit, usage.search_units) {
+            (None, units) => units == 0,
+            (Some(_), 0) => for_tokens || usage.total_tokens() == 0,
+            (Some(_), _) => true,
+        }
+    }
 }
 
 // === impl Nanodollars ===

@@ -29,6 +29,8 @@ pub struct Usage {
     pub image_output_tokens: u64,
     /// Web searches that the provider ran and bills by the piece.
     pub searches: u64,
+    /// Units in which rankings are billed: a question with up to a hundred documents (Cohere, Amazon Bedrock).
+    pub search_units: u64,
 }
 
 /// Who counted.
@@ -85,6 +87,7 @@ impl Usage {
             audio_output_tokens: sum(self.audio_output_tokens, other.audio_output_tokens),
             image_output_tokens: sum(self.image_output_tokens, other.image_output_tokens),
             searches: sum(self.searches, other.searches),
+            search_units: sum(self.search_units, other.search_units),
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Row<'a> {
     /// Nanodollars for one web search.
     #[serde(default)]
     search: u64,
+    /// Nanodollars for one search unit of a ranking.
+    search_unit: Option<u64>,
     /// Nanodollars for one request.
     #[serde(default)]
     request: u64,
@@ -228,8 +230,17 @@ impl Row<'_> {
         let from = entry.from.map_or(Some(0), start_of_day)?;
         let tiers =
             entry.tier.map_or(Some(Tiers::Standard), |name| ServiceTier::named(name).map(Tiers::Only))?;
-        let price = entry.price(Nanodollars(self.search), Nanodollars(self.request));
-        let id = price_id(self.key, entry.from, &[raw, &self.search.to_string(), &self.request.to_string()]);
+        let price = Price {
+            search: Nanodollars(self.search),
+            search_unit: self.search_unit.map(Nanodollars),
+            request: Nanodollars(self.request),
+            ..entry.rates()
+        };
+        let fees = [self.search, self.request].map(|fee| fee.to_string());
+        let unit = self.search_unit.map(|unit| unit.to_string());
+        let content: Vec<&str> =
+            [raw].into_iter().chain(fees.iter().chain(&unit).map(String::as_str)).collect();
+        let id = price_id(self.key, entry.from, &content);
         let windows = entry.windows;
         Some(Variant { from, tiers, above: entry.above, windows, priced: Priced { price, id: id.into() } })
     }
@@ -238,7 +249,7 @@ impl Row<'_> {
 // === impl Entry ===
 
 impl Entry<'_> {
-    fn price(&self, search: Nanodollars, request: Nanodollars) -> Price {
+    fn rates(&self) -> Price {
         let rate = |value: Option<u64>| value.map(Rate);
         Price {
             input: Rate(self.input),
@@ -251,8 +262,7 @@ impl Entry<'_> {
             audio_output: rate(self.audio_output),
             image_input: rate(self.image_input),
             image_output: rate(self.image_output),
-            search,
-            request,
+            ..Price::default()
         }
     }
 }

@@ -37,8 +37,8 @@ pub enum BadPrice {
     Missing(&'static str),
 }
 
-/// The names of prices, in dollars per million tokens; the last two in dollars each.
-const NAMES: [&str; 12] = [
+/// The names of prices, in dollars per million tokens; the last three in dollars each.
+const NAMES: [&str; 13] = [
     "input",
     "output",
     "cached_read",
@@ -50,6 +50,7 @@ const NAMES: [&str; 12] = [
     "image_input",
     "image_output",
     "search",
+    "search_unit",
     "request",
 ];
 
@@ -60,7 +61,7 @@ impl PriceOverride {
     /// configuration calls `provider`.
     ///
     /// `dollars` names prices as in [`BadPrice::Unknown`]'s list, each a decimal amount of dollars per
-    /// million tokens (`search` and `request`: for each one). `input` and `output` are needed.
+    /// million tokens (`search`, `search_unit` and `request`: for each one). `input` and `output` are needed.
     pub fn new<'a>(
         provider: impl Into<Arc<str>>,
         model: impl Into<Arc<str>>,
@@ -84,6 +85,7 @@ impl PriceOverride {
                 "image_input" => price.image_input = Some(rate),
                 "image_output" => price.image_output = Some(rate),
                 "search" => price.search = amount,
+                "search_unit" => price.search_unit = Some(amount),
                 "request" => price.request = amount,
                 _ => return Err(BadPrice::Unknown(name.to_owned())),
             }
@@ -135,6 +137,7 @@ fn canonical(price: &Price) -> String {
         price.image_input,
         price.image_output,
         Some(Rate(price.search.0)),
+        price.search_unit.map(|unit| Rate(unit.0)),
         Some(Rate(price.request.0)),
     ];
     let mut text = String::new();

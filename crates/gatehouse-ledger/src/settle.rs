@@ -20,6 +20,9 @@ pub fn ceiling(
     now: UnixSeconds,
 ) -> Option<Nanodollars> {
     let mut price = prices.at(now, tier, bound.input_tokens)?.price;
+    if !price.covers(bound) {
+        return None;
+    }
     price.input = price.input.max(price.cache_write.unwrap_or_default());
     price.output = price.output.max(price.reasoning.unwrap_or_default());
     Some(cost(bound, &price))
@@ -43,7 +46,7 @@ pub fn settle(
         UsageSource::Provider => CostStatus::Exact,
         UsageSource::Estimated => CostStatus::Estimated,
     };
-    match prices.at(now, tier, usage.input_tokens) {
+    match prices.at(now, tier, usage.input_tokens).filter(|priced| priced.price.covers(usage)) {
         Some(priced) => Cost { amount: cost(usage, &priced.price), status, price: Some(priced.id) },
         None => Cost { amount: Nanodollars::ZERO, status: CostStatus::Unpriced, price: None },
     }

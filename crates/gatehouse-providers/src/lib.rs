@@ -11,6 +11,7 @@ mod auth;
 pub mod compatible;
 pub mod credential;
 pub mod kinds;
+mod ranking;
 pub mod settings;
 mod sigv4;
 

@@ -51,6 +51,7 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
     let path = path.strip_suffix('/').unwrap_or(path);
     realtime(path, query)
         .or_else(|| azure(path))
+        .or_else(|| ranking(path))
         .or_else(|| openai(path, headers))
         .or_else(|| anthropic(path))
         .or_else(|| gemini(path, query))
@@ -64,6 +65,8 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
         || path.contains("/models/") && path.contains(':')
     {
         Family::Gemini
+    } else if path.starts_with("/v2/") || ranking(path).is_some() {
+        Family::Cohere
     } else if path.starts_with("/v1/messages") || headers.contains_key(ANTHROPIC_VERSION) {
         Family::Anthropic
     } else {
@@ -97,6 +100,12 @@ fn azure(path: &str) -> Option<Front> {
     let (deployment, call) = calls.iter().find_map(|call| Some((rest.strip_suffix(call)?, call)))?;
     let model = Some(decoded(deployment)).filter(|model| !model.is_empty())?;
     Some(Front { model: Some(model), ..openai_call(call)? })
+}
+
+/// Cohere's path and Jina's, which Voyage's clients use, too.
+fn ranking(path: &str) -> Option<Front> {
+    let known = ["/v2/rerank", "/v1/rerank", "/rerank"];
+    known.contains(&path).then(|| front(Operation::Rerank, Dialect::CohereRerank))
 }
 
 fn openai_call(path: &str) -> Option<Front> {
@@ -271,6 +280,10 @@ mod tests {
             assert_eq!(look(path, None), chat, "{path}");
         }
         assert_eq!(look("/v1/responses", None).unwrap().1, OpenAiResponses);
+        for path in ["/v2/rerank", "/v1/rerank", "/v1/rerank/", "/rerank"] {
+            let front = look(path, None).unwrap();
+            assert_eq!((front.0, front.1), (Operation::Rerank, Dialect::CohereRerank), "{path}");
+        }
         assert_eq!(look("/v1/messages/count_tokens", None).unwrap().0, Operation::CountTokens);
         assert_eq!(look("/v1/messages", Some("beta=true")).unwrap().1, AnthropicMessages);
         for version in ["v1", "v1beta", "v1beta1"] {

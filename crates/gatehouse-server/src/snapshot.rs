@@ -275,6 +275,7 @@ fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
                 ("cache_write", &price.cache_write),
                 ("cache_write_long", &price.cache_write_long),
                 ("reasoning", &price.reasoning),
+                ("search_unit", &price.search_unit),
             ];
             let dollars = given
                 .iter()

@@ -72,7 +72,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 8] = [
+const FRONTS: [Dialect; 9] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -81,6 +81,7 @@ const FRONTS: [Dialect; 8] = [
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
     Dialect::GeminiEmbed,
+    Dialect::CohereRerank,
 ];
 
 /// What the configuration says, as the kinds of provider see it.
@@ -93,6 +94,7 @@ fn settings(written: &file::Provider) -> Settings {
         aws_region: written.aws_region.clone(),
         project: written.project.clone(),
         location: written.location.clone(),
+        account: written.account.clone(),
         deployments: written.deployments.clone(),
         credentials: Credentials {
             tenant: fetched.tenant,

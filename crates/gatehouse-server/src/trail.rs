@@ -236,7 +236,14 @@ impl Trail {
     /// The attempt has failed, and its provider said so in these headers, if it said anything.
     pub fn lost(&mut self, target: &Target, upstream: &HeaderMap) {
         self.upstream = headers::passed_on(upstream);
-        let Some(usage) = self.meter.failed() else { return };
+        self.meter.failed().into_iter().for_each(|usage| self.spent(target, usage));
+    }
+
+    /// A target has used this, and the call has nothing of it.
+    pub fn spent(&mut self, target: &Target, usage: Usage) {
+        if usage.is_empty() {
+            return;
+        }
         let cost = settle(&usage, UsageSource::Estimated, &target.prices, self.tier, self.accepted_at());
         let (usage_before, cost_before) = self.lost.take().unwrap_or_default();
         self.lost = Some((usage_before.saturating_add(usage), cost_before.and(cost)));

@@ -23,6 +23,7 @@ use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
 use crate::{
     anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, realtime,
+    rerank,
 };
 
 /// The connection is closed without an answer.
@@ -84,7 +85,8 @@ pub(crate) async fn handle(
         Route::Realtime { model }
         | Route::Gemini { model, .. }
         | Route::RawPredict { model, .. }
-        | Route::Converse { model, .. } => model.as_str(),
+        | Route::Converse { model, .. }
+        | Route::Invoke { model } => model.as_str(),
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
@@ -178,6 +180,9 @@ fn ask(
         Route::Chat => openai_chat::chat(&ask),
         Route::Completions => openai_chat::completions(&ask),
         Route::Embeddings => openai_chat::embeddings(&ask),
+        Route::VoyageEmbeddings => openai_chat::voyage_embeddings(&ask),
+        Route::Rerank(form) => rerank::rerank(&ask, *form),
+        Route::Invoke { .. } => bedrock::invoke(&ask, parts.uri.path()),
         Route::Responses => openai_responses::responses(&ask),
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),
         Route::Messages => anthropic::messages(&ask),
@@ -188,6 +193,7 @@ fn ask(
             Verb::Generate(streaming) => gemini::generate(&ask, *streaming, version),
             Verb::CountTokens => gemini::count_tokens(&ask, version),
             Verb::Embed => gemini::embed_content(&ask, version),
+            Verb::Predict => gemini::predict(&ask),
             Verb::BatchEmbed => gemini::batch_embed_contents(&ask, version),
         },
         Route::Models(dialect, one) => models::models(*dialect, one.as_deref(), &shared.options.models),

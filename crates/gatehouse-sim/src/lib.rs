@@ -1,5 +1,5 @@
-//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs on one port,
-//! streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
+//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, and those
+//! of Cohere, Jina and Voyage that rank, on one port, streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
 //! the upstream; because it is the opponent in those tests, it shares no code with the translators.
 //!
 //! ```no_run
@@ -61,6 +61,7 @@ mod models;
 mod openai_chat;
 mod openai_responses;
 mod realtime;
+mod rerank;
 mod sse;
 
 mod answer;

@@ -4,6 +4,7 @@ use http::{HeaderMap, Method};
 
 use crate::dialect::Dialect;
 use crate::gemini::Streaming;
+use crate::rerank::Form;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,15 @@ pub(crate) enum Route {
         /// Whether the answer is streamed.
         stream: bool,
     },
+    /// Bedrock's InvokeModel.
+    Invoke {
+        /// The model.
+        model: String,
+    },
+    /// A ranking.
+    Rerank(Form),
+    /// Voyage's embeddings.
+    VoyageEmbeddings,
     /// A list of models, or one of them, in the dialect's shape.
     Models(Dialect, Option<String>),
     /// Nothing is there, or not with this method.
@@ -71,6 +81,8 @@ pub(crate) enum Verb {
     Embed,
     /// Several.
     BatchEmbed,
+    /// Several, at Vertex AI.
+    Predict,
 }
 
 // === impl Route ===
@@ -104,12 +116,13 @@ impl Route {
         if let Some(call) = gemini(path, query).or_else(|| raw_predict(path)) {
             return Some(call);
         }
-        if let Some(call) = converse(path) {
+        if let Some(call) = converse(path).or_else(|| ranking(path)) {
             return Some(call);
         }
         let endings = [
             ("/chat/completions", Self::Chat),
             ("/completions", Self::Completions),
+            ("/voyage/v1/embeddings", Self::VoyageEmbeddings),
             ("/embeddings", Self::Embeddings),
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
@@ -134,19 +147,31 @@ impl Route {
         match self {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
-            Self::Converse { .. } => Dialect::Bedrock,
+            Self::Converse { .. } | Self::Invoke { .. } => Dialect::Bedrock,
+            Self::Rerank(Form::Cohere) => Dialect::Cohere,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
         }
     }
 }
 
-/// `/model/{id}/converse` and `/model/{id}/converse-stream`.
+/// Whose form a ranking has is to be seen from its path.
+fn ranking(path: &str) -> Option<Route> {
+    Some(Route::Rerank(match path.strip_suffix("/rerank")? {
+        "" => Form::Tei,
+        before if before.ends_with("/v2") => Form::Cohere,
+        before if before.ends_with("/voyage/v1") => Form::Voyage,
+        _ => Form::Jina,
+    }))
+}
+
+/// `/model/{id}/converse`, `/model/{id}/converse-stream` and `/model/{id}/invoke`.
 fn converse(path: &str) -> Option<Route> {
     let (model, verb) = path.split_once("/model/")?.1.rsplit_once('/')?;
     let stream = match verb {
         "converse" => false,
         "converse-stream" => true,
+        "invoke" => return Some(Route::Invoke { model: decoded(model) }),
         _ => return None,
     };
     Some(Route::Converse { model: decoded(model), stream })
@@ -201,6 +226,7 @@ fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
         "countTokens" => Verb::CountTokens,
         "embedContent" => Verb::Embed,
         "batchEmbedContents" => Verb::BatchEmbed,
+        "predict" => Verb::Predict,
         _ => return None,
     };
     let version = before.trim_start_matches('/').split('/').next().unwrap_or_default();

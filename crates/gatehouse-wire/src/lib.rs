@@ -25,6 +25,7 @@ pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod realtime;
+pub mod rerank;
 pub mod seal;
 pub mod spelling;
 pub mod sse;

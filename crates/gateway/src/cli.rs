@@ -111,6 +111,8 @@ pub(crate) enum FrontName {
     Gemini,
     /// OpenAI embeddings.
     Embeddings,
+    /// Cohere's and Jina's rankings.
+    Rerank,
 }
 
 #[derive(Debug, Subcommand)]

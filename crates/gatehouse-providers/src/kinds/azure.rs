@@ -58,6 +58,7 @@ impl Provider for Azure {
             | Dialect::OpenAiEmbeddings
             | Dialect::OpenAiRealtime => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
+            Dialect::CohereRerank => return None,
             _ => Dialect::OpenAiChat,
         })
     }

@@ -8,7 +8,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "compatible",
     also_called: &["openai_like", "custom_openai", "litellm_proxy", "lm_studio", "llamafile"],
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,
     ..Compatible::BASE

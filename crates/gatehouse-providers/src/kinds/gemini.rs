@@ -39,6 +39,7 @@ impl Provider for Gemini {
             // Live has another form, and sessions are not translated.
             Dialect::OpenAiRealtime => return None,
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
+            Dialect::CohereRerank => return None,
             _ => Dialect::GeminiGenerate,
         })
     }

@@ -13,7 +13,7 @@ macro_rules! providers {
 
 providers! {
     openai, anthropic, gemini, azure, bedrock, vertex, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
-    ollama, vllm, llamacpp, tgi, compatible, sim,
+    huggingface, cloudflare, jina, voyage, ollama, vllm, llamacpp, tgi, tei, compatible, sim,
 }
 
 /// The kind of this name.

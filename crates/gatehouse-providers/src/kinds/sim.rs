@@ -3,7 +3,7 @@
 
 use crate::auth::encoded;
 use crate::kinds::{anthropic, gemini};
-use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
+use crate::{Addressed, Environment, Outgoing, Provider, headers, ranking, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -55,6 +55,7 @@ impl Provider for Sim {
         match outgoing.dialect.family() {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
+            Family::Cohere if outgoing.dialect == Dialect::CohereRerank => ranking::cohere(outgoing),
             Family::Bedrock | Family::Cohere => {
                 Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
             }

@@ -9,6 +9,7 @@ pub mod listing;
 pub mod prepare;
 pub mod realtime;
 pub mod relay;
+pub mod rerank;
 pub mod source;
 pub mod whole;
 pub mod writer;

@@ -62,6 +62,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         }
         trail.wants(&model, stream, tier);
         trail.meter.prompt(doc.text(), &view.spans, view.media);
+        view.ranks.iter().for_each(|ranks| trail.meter.ranks(doc.text(), ranks));
     }
     let (scope, guards) = (Scope::default(), Active::default());
     Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards })

@@ -44,6 +44,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
             FrontName::Messages => Dialect::AnthropicMessages,
             FrontName::Gemini => Dialect::GeminiGenerate,
             FrontName::Embeddings => Dialect::OpenAiEmbeddings,
+            FrontName::Rerank => Dialect::CohereRerank,
         },
         tools: wanted.tools,
         images: wanted.images,

@@ -24,6 +24,8 @@ mod clouds;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod guards_in_streams;
@@ -43,6 +45,8 @@ mod realtime;
 mod records;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod rerank;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

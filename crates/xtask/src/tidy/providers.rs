@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 const LIST: &str = "crates/gatehouse-providers/src/kinds/mod.rs";
 const FOLDER: &str = "crates/gatehouse-providers/src/kinds/";
 /// Names that are more than a provider's: the dialects and their makers, and what comes with the gateway.
-const MORE_THAN_A_PROVIDER: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "compatible", "sim"];
+const MORE_THAN_A_PROVIDER: [&str; 9] =
+    ["openai", "anthropic", "gemini", "bedrock", "jina", "voyage", "tei", "compatible", "sim"];
 /// What is left beside the list, with the reason.
 const ALSO: &[(&str, &str, &str)] = &[
     (
@@ -27,6 +28,16 @@ const ALSO: &[(&str, &str, &str)] = &[
         "vertex",
         "crates/gatehouse-ledger/src/catalogue.rs",
         "its models carry a version that is not a part of their name in the list",
+    ),
+    (
+        "vertex",
+        "crates/gatehouse-core/src/content.rs",
+        "the form in which it is asked for vectors is a dialect of its own",
+    ),
+    (
+        "vertex",
+        "crates/gatehouse-wire/src/embeddings/",
+        "the form in which it is asked for vectors is a dialect of its own",
     ),
     (
         "azure",
