@@ -107,7 +107,8 @@ def _clients(results: list[dict[str, Any]]) -> str:
     tried: dict[tuple[str, str], dict[str, dict[str, bool]]] = defaultdict(lambda: defaultdict(dict))
     versions: dict[str, str] = {}
     for one in results:
-        if one["client"] == "matrix" or "front" not in one:
+        # What goes to the simulator itself says nothing of the gateway.
+        if one["client"] == "matrix" or one.get("front", "simulator") == "simulator":
             continue
         versions[one["client"]] = one["version"]
         providers = tried[one["client"], one["front"]][one["feature"]]

@@ -49,13 +49,17 @@ class Client:
 # The longest first, so that no one waits for it at the end.
 CLIENTS = [
     Client("litellm", HERE / "python/litellm_client.py", "litellm"),
+    Client("coding-agents", HERE / "python/coding_agents.py", "sdks"),
     Client("langchain", HERE / "python/langchain_client.py", "sdks"),
     Client("openai-python, chat", HERE / "python/openai_chat.py", "sdks"),
     Client("openai-python, responses", HERE / "python/openai_responses.py", "sdks"),
+    Client("openai-python, realtime", HERE / "python/openai_realtime.py", "sdks"),
     Client("pydantic-ai", HERE / "python/pydantic_ai_client.py", "sdks"),
     Client("instructor", HERE / "python/instructor_client.py", "instructor"),
     Client("google-genai-python", HERE / "python/google_genai_sdk.py", "sdks"),
     Client("anthropic-python", HERE / "python/anthropic_sdk.py", "sdks"),
+    Client("mistral-python", HERE / "python/mistral_sdk.py", "clouds"),
+    Client("boto3", HERE / "python/boto3_sdk.py", "clouds"),
     Client("ai-sdk", HERE / "node/ai-sdk.mjs", None),
     Client("openai-node", HERE / "node/openai.mjs", None),
     Client("google-genai-node", HERE / "node/google-genai.mjs", None),
@@ -111,6 +115,7 @@ def run_client(client: Client, node: Path, environment: dict[str, str], case: st
     """Runs one client's cases. Returns a failed result when it did not come to its end."""
     runner = install.python_of(client.environment) if client.environment else node
     own = {
+        "CLIENTS_NODE": str(node),
         # What clients would otherwise ask the network for, or tell it.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LANGSMITH_TRACING": "false",

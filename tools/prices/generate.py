@@ -12,6 +12,7 @@ there is believed of LiteLLM and listed in DISAGREEMENTS.md.
 import argparse
 import json
 import pathlib
+import re
 import tempfile
 
 import genai_rows
@@ -112,12 +113,22 @@ def own_row(kind, name, model):
     return row
 
 
-MEMBERS = ("key", "source", "context", "output", "can", "cannot", "search", "request", "prices")
+MEMBERS = ("key", "source", "context", "output", "can", "cannot", "search", "search_unit", "request", "prices")
 
 
 def line(row):
     """One row as compact JSON, members in a fixed order, the key first: the reader searches by it."""
     return json.dumps({name: row[name] for name in MEMBERS if row.get(name)}, separators=(",", ":"))
+
+
+def heading():
+    """The first line: the form, the day, and what the names of sources stand for."""
+    pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", (HERE / "requirements.txt").read_text(), re.MULTILINE))
+    named = {
+        "litellm": f"LiteLLM {pinned['litellm']}, model_prices_and_context_window.json",
+        "genai-prices": f"genai-prices {pinned['genai-prices']}",
+    }
+    return json.dumps({"catalogue": 1, "date": str(DAY), "sources": named}, separators=(",", ":"))
 
 
 def notice(folder):
@@ -145,7 +156,7 @@ def main():
         add_missing(rows, known)
         lines = [line(row) for row in sorted(rows.values(), key=lambda row: row["key"].encode())]
         DATA.mkdir(parents=True, exist_ok=True)
-        (DATA / "models.jsonl").write_text("\n".join(lines) + "\n")
+        (DATA / "models.jsonl").write_text("\n".join([heading(), *lines]) + "\n")
         (DATA / "DISAGREEMENTS.md").write_text(report.text(len(lines)))
         (DATA / "NOTICE").write_text(notice(folder))
         print(f"{len(lines)} rows, {sum(map(len, lines))} bytes")

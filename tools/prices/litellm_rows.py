@@ -21,6 +21,9 @@ PROVIDERS = {
     "bedrock_converse": ("bedrock", "bedrock/"),
     "cohere": ("cohere", "cohere/"),
     "cohere_chat": ("cohere", "cohere/"),
+    "voyage": ("voyage", "voyage/"),
+    "jina_ai": ("jina", "jina_ai/"),
+    "cloudflare": ("cloudflare", "cloudflare/"),
 }
 # Kinds whose bare keys are not model names but price brackets by size ("together-ai-4.1b-8b").
 PREFIX_REQUIRED = {"together", "fireworks"}
@@ -28,7 +31,17 @@ PREFIX_REQUIRED = {"together", "fireworks"}
 SLASHLESS = {
     "openai", "anthropic", "gemini", "groq", "mistral", "deepseek", "xai", "bedrock", "azure", "vertex",
 }  # fmt: skip
-MODES = {"chat", "completion", "responses", "embedding", "image_generation", None}
+MODES = {"chat", "completion", "responses", "embedding", "image_generation", "rerank", None}
+# What these do is billed by something else than tokens: LiteLLM's member, our class, ours for one of theirs.
+UNITS = {
+    "audio_transcription": ("input_cost_per_second", "audio_hour", 3600 * 10**9),
+    "audio_speech": ("input_cost_per_character", "character", 10**15),
+    "image_generation": ("input_cost_per_image", "image", 10**9),
+}
+# What these do costs nothing where the list says so.
+FREE = {"moderation"}
+# Kinds whose models that rank are reached by an API that the gateway does not speak.
+RANKS_ELSEWHERE = {"vertex"}
 
 # LiteLLM's member, our class of tokens.
 CLASSES = {
@@ -75,7 +88,9 @@ def place(name, entry):
     kind, prefix = PROVIDERS.get(provider, (None, ""))
     if kind is None and provider.startswith("vertex_ai"):
         kind, prefix = "vertex", "vertex_ai/"
-    if kind is None or entry.get("mode") not in MODES:
+    if kind is None or not (entry.get("mode") in MODES or by_unit(entry)):
+        return None
+    if kind in RANKS_ELSEWHERE and entry.get("mode") == "rerank":
         return None
     if not name.startswith(prefix) and kind in PREFIX_REQUIRED:
         return None
@@ -83,6 +98,16 @@ def place(name, entry):
     if (kind in SLASHLESS and "/" in model) or re.search(r'["\\*\s]', model):
         return None
     return kind, model
+
+
+def by_unit(entry):
+    """The price of what is billed by the hour, the character or the piece alone, or of what is free; else empty."""
+    if entry.get("mode") in FREE:
+        return {"input": 0, "output": 0} if entry.get("input_cost_per_token") == 0 else {}
+    member, ours, factor = UNITS.get(entry.get("mode"), (None, None, 0))
+    if entry.get("input_cost_per_token") or not isinstance(entry.get(member), Decimal) or entry[member] <= 0:
+        return {}
+    return {"input": 0, "output": 0, ours: round(entry[member] * factor)}
 
 
 def rates(entry):
@@ -99,13 +124,18 @@ def rates(entry):
 
 def complete(found, entry):
     """The standard price with input and output, or None when one of them is unknown."""
+    if entry.get("mode") == "rerank" and search_unit(entry):
+        # Billed by the unit alone: tokens cost nothing beside it.
+        found[None, 0] = {"input": 0, "output": 0}
+    if by_unit(entry):
+        found[None, 0] = by_unit(entry)
     base = found.get((None, 0), {})
     if "input" not in base:
         return None
     if "output" not in base and "image_output" in base:
         base["output"] = base["image_output"]
     if "output" not in base:
-        if entry.get("mode") != "embedding":
+        if entry.get("mode") not in ("embedding", "rerank"):
             return None
         base["output"] = 0
     return base
@@ -130,11 +160,18 @@ def off_peak(entry):
     return {CLASSES[name]: rate(value) for name, value in prices.items() if name in CLASSES}
 
 
+def search_unit(entry):
+    """Nanodollars for a question with up to a hundred documents, 0 where rankings are billed by the token."""
+    return round(entry.get("input_cost_per_query", 0) * 10**9)
+
+
 def fees(kind, model, entry):
-    """Fees by the piece in nanodollars: one web search, one request.
+    """Fees by the piece in nanodollars: one web search, one search unit of a ranking, one request.
 
     Perplexity's plain Sonar models search once for every request and charge it as a request fee.
     """
+    if entry.get("mode") == "rerank":
+        return {"search_unit": search_unit(entry)}
     sizes = entry.get("search_context_cost_per_query", {})
     nanos = {name.rsplit("_", 1)[1]: round(value * 10**9) for name, value in sizes.items()}
     if kind == "perplexity" and model.startswith("sonar") and "deep-research" not in model:

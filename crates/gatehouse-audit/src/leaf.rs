@@ -335,6 +335,7 @@ fn write_usage(o: &mut Object<'_>, usage: &Usage, source: UsageSource) {
         o.some_integer("in_cached", usage.cached_read_tokens);
         o.some_integer("out", usage.output_tokens);
         o.some_integer("reasoning", usage.reasoning_tokens);
+        o.some_integer("search_units", usage.search_units);
         o.some_integer("searches", usage.searches);
         o.plain("source", source.as_str());
     });

@@ -162,6 +162,7 @@ fn the_largest_leaf_fits_and_says_what_was_cut() {
         images: n,
         audio_millis: n,
         characters: n,
+        search_units: n,
     };
     (call.timing.queue_micros, call.timing.first_byte_micros, call.timing.total_micros) = (n, n, n);
     let text = rendered(Leaf::Settled(&call));

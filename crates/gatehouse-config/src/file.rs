@@ -43,6 +43,8 @@ pub struct Config {
     pub retry: Retry,
     /// Where traces and metrics go.
     pub telemetry: Telemetry,
+    /// Where `gatehouse models refresh` finds newer limits and prices of models. Nothing else ever looks there.
+    pub catalogue: Catalogue,
 }
 
 /// The administration side.
@@ -79,6 +81,8 @@ pub struct Provider {
     pub project: Option<String>,
     /// Vertex AI: the location, such as `europe-west4`, `eu` or `global`; else `GOOGLE_CLOUD_LOCATION`.
     pub location: Option<String>,
+    /// Cloudflare: the account's id; else `CLOUDFLARE_ACCOUNT_ID`.
+    pub account: Option<String>,
     /// Azure, Bedrock and Vertex AI: whom to ask for a credential when no `api_key` is written. What does not stand here
     /// is looked for as the cloud's own libraries do.
     pub credentials: Option<Credentials>,
@@ -134,6 +138,8 @@ pub struct Price {
     pub image: Option<Decimal>,
     /// One hour of audio heard, in dollars each.
     pub audio_hour: Option<Decimal>,
+    /// One search unit of a ranking, in dollars each: a question with up to a hundred documents.
+    pub search_unit: Option<Decimal>,
 }
 
 /// A name that callers use and who may serve it.
@@ -338,6 +344,12 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long open calls may go on after the first SIGTERM.
     pub drain: Duration,
+    /// The largest message of a realtime session, from either side.
+    pub message: Bytes,
+    /// How long a realtime session may last.
+    pub session: Duration,
+    /// How long both sides of a realtime session may be silent while no response is under way.
+    pub session_idle: Duration,
 }
 
 /// Limits of time towards providers.
@@ -376,6 +388,18 @@ pub struct Telemetry {
     pub otlp: Option<String>,
 }
 
+/// Where `gatehouse models refresh` finds newer limits and prices of models.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Catalogue {
+    /// A file. A relative path starts in the working folder.
+    pub file: Option<String>,
+    /// An address. Only that command asks it, never a start or a reload.
+    pub url: Option<String>,
+    /// Required with either. The SHA-256 of the file in hex: any other is refused.
+    pub sha256: Option<String>,
+}
+
 // === defaults ===
 
 fn input_and_output() -> Vec<At> {
@@ -399,6 +423,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             telemetry: Telemetry::default(),
+            catalogue: Catalogue::default(),
         }
     }
 }
@@ -421,6 +446,9 @@ impl Default for Limits {
             header_time: Duration::seconds(10),
             body_time: Duration::seconds(60),
             drain: Duration::seconds(600),
+            message: Bytes(16 << 20),
+            session: Duration::seconds(3600),
+            session_idle: Duration::seconds(300),
         }
     }
 }

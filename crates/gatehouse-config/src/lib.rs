@@ -4,7 +4,8 @@
 //! document becomes a tree in which every value knows its place (`tree`), references are filled in
 //! (`interpolate`), the types are read from it (`read`) and checked (`check`). What comes out is a
 //! [`Loaded`], or [`Faults`]: all of them, each with file, line, column and what was probably meant.
-//! [`from_environment`] makes one without a file.
+//! [`from_environment`] makes one without a file. [`foreign::read`] reads another program's document, for those
+//! who move from it.
 //!
 //! ```
 //! # use gatehouse_config::{Kind, Known, parse};
@@ -27,6 +28,7 @@
 //! What it does *not* know: how any of it is done, and which kinds of provider there are ([`Known`] tells).
 
 pub mod file;
+pub mod foreign;
 pub mod ordered;
 pub mod secret;
 pub mod unit;
@@ -54,7 +56,7 @@ pub use check::{Kind, Known};
 pub use environment::{ADMIN_LISTEN_VARIABLE, LISTEN_VARIABLE, from_environment};
 pub use fault::{FAULTS_MAX, Fault, Faults, Severity};
 pub use interpolate::{VALUE_BYTES_MAX, VALUE_FILE_BYTES_MAX};
-pub use load::{FILE_BYTES_MAX, load, parse};
+pub use load::{FILE_BYTES_MAX, contents, load, parse};
 pub use loaded::Loaded;
 pub use reference::reference;
 pub use schema::schema;

@@ -41,7 +41,7 @@ pub fn parse(
 fn understand(text: &str, file: &str, sources: Sources<'_>, known: &Known<'_>) -> Result<Loaded, Faults> {
     let version = digest(text);
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut root, mut faults) = tree::read(text, file, sources).map_err(Faults)?;
+    let (mut root, mut faults) = tree::read(text, file, Some(sources)).map_err(Faults)?;
     root.inherit("providers", "timeouts");
     let (mut config, refused): (Config, Vec<Fault>) = read::read(&mut root, file);
     if config.providers.is_empty() {
@@ -63,7 +63,11 @@ fn understand(text: &str, file: &str, sources: Sources<'_>, known: &Known<'_>) -
     Ok(Loaded { config, version, warnings: faults })
 }
 
-fn contents(path: &Path) -> Result<String, String> {
+/// A text of no more than [`FILE_BYTES_MAX`].
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn contents(path: &Path) -> Result<String, String> {
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut text = String::new();
     File::open(path)

@@ -62,7 +62,8 @@ struct Open {
 
 struct Builder<'a> {
     file: &'a str,
-    sources: Sources<'a>,
+    /// Without any, values are taken as they are written, and names may be merged with `<<`.
+    sources: Option<Sources<'a>>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     root: Option<Node>,
@@ -70,11 +71,16 @@ struct Builder<'a> {
     faults: Vec<Fault>,
 }
 
-/// Reads a document. Faults that leave a tree to go on with are given beside it.
+/// Reads a document. Faults that leave a tree to go on with are given beside it. Without `sources` it is
+/// another program's: its values are taken as they are written.
 ///
 /// # Errors
 /// What keeps the document from being read at all.
-pub(crate) fn read(text: &str, file: &str, sources: Sources<'_>) -> Result<(Node, Vec<Fault>), Vec<Fault>> {
+pub(crate) fn read(
+    text: &str,
+    file: &str,
+    sources: Option<Sources<'_>>,
+) -> Result<(Node, Vec<Fault>), Vec<Fault>> {
     let mut builder = Builder {
         file,
         sources,
@@ -183,10 +189,11 @@ impl Builder<'_> {
     }
 
     fn key(&mut self, key: String, quoted: bool, at: Place) -> Result<(), Fault> {
-        if key == "<<" && !quoted {
+        let is_ours = self.sources.is_some();
+        if is_ours && key == "<<" && !quoted {
             return Err(self.fault(at, "sections cannot be merged with \"<<\"; write the values out"));
         }
-        if key.contains("${") {
+        if is_ours && key.contains("${") {
             self.report(
                 at,
                 &format!("{key:?}: names are taken as they are written; only values have references"),
@@ -199,7 +206,11 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, written: String, quoted: bool, at: Place) -> Node {
-        match interpolate::fill(&written, self.sources) {
+        let filled = match self.sources {
+            Some(sources) => interpolate::fill(&written, sources),
+            None => Ok(Filled { text: written.clone(), ..Filled::default() }),
+        };
+        match filled {
             Ok(filled) => {
                 let scalar = Scalar { filled, written, quoted };
                 let value = if scalar.is_nothing() { Value::Nothing } else { Value::Scalar(scalar) };
@@ -435,7 +446,7 @@ impl Value {
 
 impl Entry {
     /// Where a fault of the value is shown: at the value if it is a scalar, else at its name.
-    fn shown_place(&self) -> Place {
+    pub(crate) fn shown_place(&self) -> Place {
         match &self.node.value {
             Value::Scalar(_) => self.node.place,
             Value::Nothing if self.node.spoiled && self.node.place.line == self.place.line => self.node.place,

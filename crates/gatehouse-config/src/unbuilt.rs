@@ -22,7 +22,7 @@ pub(crate) const UNBUILT: &[(&str, &[&str])] = &[
             "retention",
         ],
     ),
-    ("providers.*.api", &["cohere", "jina", "voyage"]),
+    ("providers.*.api", &["cohere"]),
     ("models.*", &["weights"]),
     ("models.*.prefer", &["cost", "latency", "weight"]),
     ("guards.*", &["entities", "topics", "threshold", "when", "url", "timeout", "models", "languages"]),

@@ -17,6 +17,8 @@ pub enum Operation {
     TextCompletion,
     /// Vectors for texts.
     Embeddings,
+    /// The order of texts by how well they answer a question.
+    Rerank,
     /// How many tokens a conversation would take.
     CountTokens,
     /// The models that the caller may use.
@@ -29,6 +31,8 @@ pub enum Operation {
     Speech,
     /// A recording written down, in its own language or in English.
     Transcription,
+    /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`).
+    Realtime,
 }
 
 /// The authenticated party: a caller key, or whatever else identity learns to accept.
@@ -110,8 +114,10 @@ impl Operation {
         Self::Chat,
         Self::TextCompletion,
         Self::Embeddings,
+        Self::Rerank,
         Self::CountTokens,
         Self::ListModels,
+        Self::Realtime,
         Self::Moderation,
         Self::ImageGeneration,
         Self::Speech,
@@ -125,12 +131,14 @@ impl Operation {
             Self::Chat => "chat",
             Self::TextCompletion => "text_completion",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
             Self::Moderation => "moderation",
             Self::ImageGeneration => "image_generation",
             Self::Speech => "speech",
             Self::Transcription => "transcription",
+            Self::Realtime => "realtime",
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Dialect {
     OpenAiCompletions,
     /// OpenAI `POST /v1/embeddings`
     OpenAiEmbeddings,
+    /// OpenAI `GET /v1/realtime`, events over a WebSocket
+    OpenAiRealtime,
     /// Anthropic `POST /v1/messages`
     AnthropicMessages,
     /// Gemini `POST /v1beta/models/{m}:generateContent` and `:streamGenerateContent`
@@ -39,6 +41,24 @@ pub enum Dialect {
     OpenAiTranscriptions,
     /// OpenAI `POST /v1/audio/translations`
     OpenAiTranslations,
+    /// Cohere `POST /v2/rerank`; the same form serves Jina's callers at `/v1/rerank`
+    CohereRerank,
+    /// Jina `POST /v1/rerank`, which vLLM, llama.cpp and others imitate; spoken towards providers only
+    JinaRerank,
+    /// Voyage `POST /v1/rerank`; spoken towards providers only
+    VoyageRerank,
+    /// Hugging Face Text Embeddings Inference `POST /rerank`; spoken towards providers only
+    TeiRerank,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of models that rank; spoken towards providers only
+    BedrockRerank,
+    /// Voyage `POST /v1/embeddings`; spoken towards providers only
+    VoyageEmbeddings,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of Titan's embeddings; spoken towards providers only
+    BedrockTitanEmbed,
+    /// Amazon Bedrock `POST /model/{m}/invoke` of Cohere's embeddings; spoken towards providers only
+    BedrockCohereEmbed,
+    /// Vertex AI `POST …/models/{m}:predict` of embeddings; spoken towards providers only
+    VertexPredict,
 }
 
 /// The family of a dialect: decides how errors look and which headers are used.
@@ -70,7 +90,7 @@ pub struct Span {
 pub enum Place {
     /// Instructions of the application.
     System,
-    /// Words of the user, or text to embed.
+    /// Words of the user, text to embed, a question and the documents to rank by it.
     Input,
     /// Words of the model: in an answer, or replayed in a request's history.
     Output,
@@ -124,6 +144,7 @@ impl Dialect {
         Self::OpenAiResponses,
         Self::OpenAiCompletions,
         Self::OpenAiEmbeddings,
+        Self::OpenAiRealtime,
         Self::AnthropicMessages,
         Self::GeminiGenerate,
         Self::GeminiEmbed,
@@ -136,6 +157,15 @@ impl Dialect {
         Self::OpenAiSpeech,
         Self::OpenAiTranscriptions,
         Self::OpenAiTranslations,
+        Self::CohereRerank,
+        Self::JinaRerank,
+        Self::VoyageRerank,
+        Self::TeiRerank,
+        Self::BedrockRerank,
+        Self::VoyageEmbeddings,
+        Self::BedrockTitanEmbed,
+        Self::BedrockCohereEmbed,
+        Self::VertexPredict,
     ];
 
     /// Whose error envelope and headers this dialect uses.
@@ -152,11 +182,20 @@ impl Dialect {
             | Self::OpenAiImageVariations
             | Self::OpenAiSpeech
             | Self::OpenAiTranscriptions
-            | Self::OpenAiTranslations => Family::OpenAi,
+            | Self::OpenAiTranslations
+            | Self::OpenAiRealtime
+            // They answer with `{"detail"}` or `{"error"}`, which are read as OpenAI's are.
+            | Self::JinaRerank
+            | Self::VoyageRerank
+            | Self::TeiRerank
+            | Self::VoyageEmbeddings => Family::OpenAi,
             Self::AnthropicMessages => Family::Anthropic,
-            Self::GeminiGenerate | Self::GeminiEmbed => Family::Gemini,
-            Self::BedrockConverse => Family::Bedrock,
-            Self::CohereChat => Family::Cohere,
+            Self::GeminiGenerate | Self::GeminiEmbed | Self::VertexPredict => Family::Gemini,
+            Self::BedrockConverse
+            | Self::BedrockRerank
+            | Self::BedrockTitanEmbed
+            | Self::BedrockCohereEmbed => Family::Bedrock,
+            Self::CohereChat | Self::CohereRerank => Family::Cohere,
         }
     }
 
@@ -165,7 +204,8 @@ impl Dialect {
     pub fn is_untranslated(self) -> bool {
         matches!(
             self,
-            Self::OpenAiModerations
+            Self::OpenAiRealtime
+                | Self::OpenAiModerations
                 | Self::OpenAiImages
                 | Self::OpenAiImageEdits
                 | Self::OpenAiImageVariations
@@ -183,6 +223,7 @@ impl Dialect {
             Self::OpenAiResponses => "openai.responses",
             Self::OpenAiCompletions => "openai.completions",
             Self::OpenAiEmbeddings => "openai.embeddings",
+            Self::OpenAiRealtime => "openai.realtime",
             Self::AnthropicMessages => "anthropic.messages",
             Self::GeminiGenerate => "gemini.generate_content",
             Self::GeminiEmbed => "gemini.embed_content",
@@ -195,6 +236,15 @@ impl Dialect {
             Self::OpenAiSpeech => "openai.audio.speech",
             Self::OpenAiTranscriptions => "openai.audio.transcriptions",
             Self::OpenAiTranslations => "openai.audio.translations",
+            Self::CohereRerank => "cohere.rerank",
+            Self::JinaRerank => "jina.rerank",
+            Self::VoyageRerank => "voyage.rerank",
+            Self::TeiRerank => "tei.rerank",
+            Self::BedrockRerank => "bedrock.rerank",
+            Self::VoyageEmbeddings => "voyage.embeddings",
+            Self::BedrockTitanEmbed => "bedrock.titan_embed",
+            Self::BedrockCohereEmbed => "bedrock.cohere_embed",
+            Self::VertexPredict => "vertex.predict",
         }
     }
 }

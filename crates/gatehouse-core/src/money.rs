@@ -39,6 +39,8 @@ pub struct Price {
     pub image_output: Option<Rate>,
     /// One web search.
     pub search: Nanodollars,
+    /// One search unit of a ranking; `None` where rankings are billed by the token, or their price is not known.
+    pub search_unit: Option<Nanodollars>,
     /// One request, whatever it carries.
     pub request: Nanodollars,
     /// One image made. `None`: no such price is known.
@@ -74,17 +76,9 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
     let whole = (per_million + 500_000) / 1_000_000
         + u128::from(usage.images) * u128::from(price.image.unwrap_or_default().0)
         + u128::from(usage.searches) * u128::from(price.search.0)
+        + u128::from(usage.search_units) * u128::from(price.search_unit.unwrap_or_default().0)
         + u128::from(price.request.0);
     Nanodollars(u64::try_from(whole).unwrap_or(u64::MAX))
-}
-
-/// Whether the price says what everything in `usage` costs. Images, seconds and characters have no class that they
-/// are part of, so that one without its own price has none.
-#[must_use]
-pub fn covers(price: &Price, usage: &Usage) -> bool {
-    (usage.images == 0 || price.image.is_some())
-        && (usage.audio_millis == 0 || price.audio_hour.is_some())
-        && (usage.characters == 0 || price.character.is_some())
 }
 
 fn total(all: u64, base: Rate, classes: &[(u64, Option<Rate>)]) -> u128 {
@@ -93,6 +87,27 @@ fn total(all: u64, base: Rate, classes: &[(u64, Option<Rate>)]) -> u128 {
     classes
         .iter()
         .fold(rest, |sum, (tokens, rate)| sum + u128::from(*tokens) * u128::from(rate.unwrap_or(base).0))
+}
+
+// === impl Price ===
+
+impl Price {
+    /// Whether it says what this usage costs. Units that it has no price for would come out as nothing, and so
+    /// would tokens at a price that is for units alone.
+    #[must_use]
+    pub fn covers(&self, usage: &Usage) -> bool {
+        let units = [
+            (self.search_unit.map(|price| price.0), usage.search_units),
+            (self.image.map(|price| price.0), usage.images),
+            (self.audio_hour.map(|price| price.0), usage.audio_millis),
+            (self.character.map(|price| price.0), usage.characters),
+        ];
+        let are_priced = units.iter().all(|(price, used)| *used == 0 || price.is_some());
+        let for_tokens = self.input != Rate::default() || self.output != Rate::default();
+        let for_units = units.iter().any(|(price, _)| price.is_some_and(|price| price > 0));
+        let in_units = units.iter().any(|(_, used)| *used > 0);
+        are_priced && (for_tokens || !for_units || in_units || usage.total_tokens() == 0)
+    }
 }
 
 // === impl Nanodollars ===

@@ -35,6 +35,8 @@ pub struct Usage {
     pub audio_millis: u64,
     /// Characters read aloud, where the provider bills them.
     pub characters: u64,
+    /// Units in which rankings are billed: a question with up to a hundred documents (Cohere, Amazon Bedrock).
+    pub search_units: u64,
 }
 
 /// Who counted.
@@ -94,6 +96,7 @@ impl Usage {
             images: sum(self.images, other.images),
             audio_millis: sum(self.audio_millis, other.audio_millis),
             characters: sum(self.characters, other.characters),
+            search_units: sum(self.search_units, other.search_units),
         }
     }
 

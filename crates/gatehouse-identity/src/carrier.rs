@@ -11,6 +11,9 @@ const HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
+/// Browsers cannot set headers of a WebSocket but its subprotocols: a key stands in one of them, behind this.
+const SUBPROTOCOL: &str = "openai-insecure-api-key.";
+
 /// Finds the caller's credential.
 ///
 /// # Errors
@@ -38,6 +41,12 @@ pub fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<SecretStri
     for name in HEADERS {
         for value in headers.get_all(name) {
             take(value.to_str().map_err(|_| unreadable())?.trim())?;
+        }
+    }
+    for value in headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL) {
+        let offered = value.to_str().map_err(|_| unreadable())?;
+        for key in offered.split(',').filter_map(|one| one.trim().strip_prefix(SUBPROTOCOL)) {
+            take(key)?;
         }
     }
     for pair in query.unwrap_or_default().split('&') {
@@ -81,6 +90,12 @@ mod tests {
         assert_eq!(read(&[("api-key", "k")], None).unwrap(), "k");
         assert_eq!(read(&[("x-goog-api-key", "k")], None).unwrap(), "k");
         assert_eq!(read(&[], Some("alt=sse&key=k")).unwrap(), "k");
+        let browsers = "realtime, openai-insecure-api-key.k, openai-beta.realtime-v1";
+        assert_eq!(read(&[("sec-websocket-protocol", browsers)], None).unwrap(), "k");
+        assert_eq!(
+            read(&[("sec-websocket-protocol", browsers), ("api-key", "j")], None),
+            Err(Code::InvalidRequest)
+        );
         assert_eq!(
             read(&[("x-api-key", "a"), ("authorization", "Bearer b")], None),
             Err(Code::InvalidRequest)

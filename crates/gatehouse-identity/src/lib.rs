@@ -1,7 +1,7 @@
 //! Who asks, and on whose account.
 //!
 //! [`carrier`] finds the one credential in a request; [`key::Keys`] says whose it is; [`scope`] fills in the
-//! account from headers and from the members that SDKs have for it. A caller may narrow what its key
+//! account from headers and from the members that SDKs and coding agents have for it. A caller may narrow what its key
 //! allows, never widen it.
 //!
 //! What it does *not* know: where keys are stored, what a call says, what anything costs. No IO, no clock.
@@ -9,3 +9,4 @@
 pub mod carrier;
 pub mod key;
 pub mod scope;
+mod session;

@@ -1,5 +1,6 @@
 //! On whose account a call is: what the key is bound to, filled in by the caller where it is free.
 
+use crate::session;
 use gatehouse_core::call::{Caller, Scope, Tags};
 use gatehouse_core::error::{Code, Error};
 use http::HeaderMap;
@@ -15,7 +16,8 @@ pub const TAG_CHARS_MAX: usize = 256;
 
 /// The account of a call.
 ///
-/// `user` and `metadata` come from the body; a header counts more than the body.
+/// `user` and `metadata` come from the body; a header counts more than the body. Where neither key nor header say
+/// a run, it is the session that a coding agent names.
 ///
 /// # Errors
 /// `not_allowed` when a header names another account than the key is bound to, `invalid_request` for
@@ -30,17 +32,23 @@ pub fn attribute(
     // Most callers send none of them, and one look is less than one for each.
     let none = HeaderMap::new();
     let ours = headers.keys().any(|name| name.as_str().starts_with("x-gatehouse-"));
-    let headers = if ours { headers } else { &none };
+    let (all, headers) = (headers, if ours { headers } else { &none });
+    let (user, session) = session::of_user(user.unwrap_or_default());
     Ok(Scope {
         org: Arc::clone(&bound.org),
         team: Arc::clone(&bound.team),
         app: Arc::clone(&bound.app),
         use_case: narrow(&bound.use_case, headers, "x-gatehouse-use-case")?,
         user: match narrow(&bound.user, headers, "x-gatehouse-user")? {
-            given if given.is_empty() => shortened(user.unwrap_or_default()),
+            given if given.is_empty() => shortened(&user),
             given => given,
         },
-        run: narrow(&bound.run, headers, "x-gatehouse-run")?,
+        run: match narrow(&bound.run, headers, "x-gatehouse-run")? {
+            given if given.is_empty() => {
+                session::of_headers(all).or(session.as_deref()).unwrap_or_default().into()
+            }
+            given => given,
+        },
         step: narrow(&bound.step, headers, "x-gatehouse-step")?,
         tags: tags(&bound.tags, headers, metadata)?,
     })
@@ -152,6 +160,23 @@ mod tests {
         assert_eq!(scope.tags, vec![("env".into(), "prod".into()), ("ticket".into(), "7".into())]);
         assert!(attribute(&caller("triage"), &given, None, &[]).is_ok());
         assert_eq!(attribute(&caller("answer"), &given, None, &[]).unwrap_err().code, Code::NotAllowed);
+    }
+
+    #[test]
+    fn a_coding_agents_session_is_the_run_where_nothing_else_says_one() {
+        let user = Some(r#"{"device_id":"d","account_uuid":"","session_id":"s-1"}"#);
+        let run = |caller: &Caller, given: &HeaderMap| attribute(caller, given, user, &[]).unwrap().run;
+        let agent = headers(&[("x-claude-code-session-id", "s-2")]);
+        assert_eq!(&*run(&caller(""), &HeaderMap::new()), "s-1");
+        assert_eq!(&*run(&caller(""), &agent), "s-2");
+        let said = headers(&[("x-claude-code-session-id", "s-2"), ("x-gatehouse-run", "r")]);
+        assert_eq!(&*run(&caller(""), &said), "r");
+        let mut bound = caller("");
+        bound.bound.run = "k".into();
+        assert_eq!(&*run(&bound, &agent), "k");
+        bound.bound.user = "u".into();
+        assert_eq!(&*attribute(&bound, &agent, user, &[]).unwrap().user, "u");
+        assert_eq!(&*attribute(&caller(""), &agent, user, &[]).unwrap().user, "d");
     }
 
     #[test]

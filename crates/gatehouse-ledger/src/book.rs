@@ -1,16 +1,16 @@
 //! The price book: the operator's prices first, then the catalogue.
 
 use crate::UnixSeconds;
-use crate::catalogue;
+use crate::list::Catalogue;
 use crate::overrides::PriceOverride;
 use crate::price::{ModelPrices, Priced};
 use crate::tier::ServiceTier;
-use gatehouse_core::deployment::Capabilities;
 
 /// Finds the prices of a target. Made anew with each configuration; look-ups change nothing in it.
 #[derive(Clone, Debug, Default)]
 pub struct PriceBook {
     overrides: Vec<PriceOverride>,
+    catalogue: Catalogue,
 }
 
 // === impl PriceBook ===
@@ -20,7 +20,19 @@ impl PriceBook {
     /// goes before a pattern, a longer pattern before a shorter one, and the later before the earlier.
     #[must_use]
     pub fn new(overrides: Vec<PriceOverride>) -> Self {
-        Self { overrides }
+        Self { overrides, catalogue: Catalogue::default() }
+    }
+
+    /// The same with another catalogue than the built-in one.
+    #[must_use]
+    pub fn with(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    /// The lists of models.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// All prices of a model, to be kept with the target: a call then looks nothing up.
@@ -33,8 +45,7 @@ impl PriceBook {
         if let Some((_, set)) = fitting.max_by_key(|(fit, _)| *fit) {
             return set.prices();
         }
-        let listed = catalogue::find(kind, model).and_then(|row| row.variants());
-        listed.map(ModelPrices::new).unwrap_or_default()
+        self.catalogue.facts(kind, model).map(|facts| facts.prices).unwrap_or_default()
     }
 
     /// One price, found from scratch: for reports and `explain`. Calls use [`Self::resolve`].
@@ -50,12 +61,6 @@ impl PriceBook {
     ) -> Option<Priced> {
         self.resolve(kind, provider, model).at(at, tier, input_tokens)
     }
-
-    /// What a model can do, as far as the catalogue knows; everything unknown for a model it does not list.
-    #[must_use]
-    pub fn capabilities(kind: &str, model: &str) -> Capabilities {
-        catalogue::find(kind, model).map(|row| row.capabilities()).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
@@ -63,7 +68,7 @@ mod tests {
     use super::PriceBook;
     use crate::overrides::PriceOverride;
     use crate::tier::ServiceTier::{Priority, Standard};
-    use gatehouse_core::money::{Nanodollars, Rate, cost, covers};
+    use gatehouse_core::money::{Nanodollars, Rate, cost};
     use gatehouse_core::usage::Usage;
 
     fn set(model: &str, dollars: &str) -> PriceOverride {
@@ -96,7 +101,7 @@ mod tests {
         let prices = book.resolve("vllm", "llama", "llama-3.3-70b");
         let price = prices.at(0, Priority, 1).unwrap().price;
         let used = Usage { input_tokens: 9, output_tokens: 9, images: 9, audio_millis: 9, characters: 9, ..Usage::default() };
-        assert!(covers(&price, &used) && cost(&used, &price) == Nanodollars::ZERO);
+        assert!(price.covers(&used) && cost(&used, &price) == Nanodollars::ZERO);
         assert!(!book.resolve("vllm", "other", "llama-3.3-70b").is_priced());
     }
 }

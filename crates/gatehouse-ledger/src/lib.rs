@@ -33,6 +33,7 @@ mod catalogue;
 mod estimate;
 mod hold;
 mod limit;
+mod list;
 mod overrides;
 mod period;
 mod price;
@@ -45,6 +46,7 @@ pub use budget::{Counters, Exceeded, Used, Window};
 pub use estimate::{TokenEstimator, estimate_tokens};
 pub use hold::Hold;
 pub use limit::{BadLimit, Limit, parse_limit};
+pub use list::{BadCatalogue, Catalogue, Change, Facts, dollars};
 pub use overrides::{BadPrice, PriceOverride};
 pub use period::Period;
 pub use price::{ModelPrices, Priced};
@@ -57,5 +59,5 @@ pub type UnixSeconds = u64;
 
 /// The ids of all models that the built-in list has for a kind of provider, in alphabetical order.
 pub fn models_of(kind: &str) -> impl Iterator<Item = &'static str> + use<> {
-    catalogue::models_of(kind)
+    catalogue::models_of(catalogue::built_in(kind), kind)
 }

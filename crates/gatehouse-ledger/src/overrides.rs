@@ -39,7 +39,7 @@ pub enum BadPrice {
 
 /// The names of prices, in dollars per million tokens (`character`: per million characters); those from `search` on
 /// in dollars each.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "input",
     "output",
     "cached_read",
@@ -52,6 +52,7 @@ const NAMES: [&str; 15] = [
     "image_output",
     "character",
     "search",
+    "search_unit",
     "request",
     "image",
     "audio_hour",
@@ -64,8 +65,8 @@ impl PriceOverride {
     /// configuration calls `provider`.
     ///
     /// `dollars` names prices as in [`BadPrice::Unknown`]'s list, each a decimal amount of dollars per
-    /// million tokens (`character`: characters; `search`, `request`, `image`, `audio_hour`: for each one). `input` and
-    /// `output` are needed.
+    /// million tokens (`character`: characters; `search` and those behind it: for each one). `input` and `output` are
+    /// needed.
     pub fn new<'a>(
         provider: impl Into<Arc<str>>,
         model: impl Into<Arc<str>>,
@@ -89,6 +90,7 @@ impl PriceOverride {
                 "image_input" => price.image_input = Some(rate),
                 "image_output" => price.image_output = Some(rate),
                 "search" => price.search = amount,
+                "search_unit" => price.search_unit = Some(amount),
                 "request" => price.request = amount,
                 "image" => price.image = Some(amount),
                 "audio_hour" => price.audio_hour = Some(amount),
@@ -105,7 +107,13 @@ impl PriceOverride {
     #[must_use]
     pub fn self_hosted(provider: impl Into<Arc<str>>) -> Self {
         let free = Some(Nanodollars::ZERO);
-        let price = Price { image: free, audio_hour: free, character: Some(Rate(0)), ..Price::default() };
+        let price = Price {
+            search_unit: free,
+            image: free,
+            audio_hour: free,
+            character: Some(Rate(0)),
+            ..Price::default()
+        };
         Self::of(provider.into(), "*".into(), price)
     }
 
@@ -146,6 +154,7 @@ fn canonical(price: &Price) -> String {
         price.image_output,
         price.character,
         Some(Rate(price.search.0)),
+        price.search_unit.map(|unit| Rate(unit.0)),
         Some(Rate(price.request.0)),
         price.image.map(|each| Rate(each.0)),
         price.audio_hour.map(|each| Rate(each.0)),

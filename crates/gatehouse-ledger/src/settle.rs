@@ -3,7 +3,7 @@
 use crate::UnixSeconds;
 use crate::price::ModelPrices;
 use crate::tier::ServiceTier;
-use gatehouse_core::money::{Nanodollars, cost, covers};
+use gatehouse_core::money::{Nanodollars, cost};
 use gatehouse_core::record::{Cost, CostStatus};
 use gatehouse_core::usage::{Usage, UsageSource};
 
@@ -20,9 +20,12 @@ pub fn ceiling(
     now: UnixSeconds,
 ) -> Option<Nanodollars> {
     let mut price = prices.at(now, tier, bound.input_tokens)?.price;
+    if !price.covers(bound) {
+        return None;
+    }
     price.input = price.input.max(price.cache_write.unwrap_or_default());
     price.output = price.output.max(price.reasoning.unwrap_or_default());
-    covers(&price, bound).then(|| cost(bound, &price))
+    Some(cost(bound, &price))
 }
 
 /// What a call cost, and how that is known. `now` is when the call began, `tier` what it was served at.
@@ -43,7 +46,7 @@ pub fn settle(
         UsageSource::Provider => CostStatus::Exact,
         UsageSource::Estimated => CostStatus::Estimated,
     };
-    match prices.at(now, tier, usage.input_tokens).filter(|priced| covers(&priced.price, usage)) {
+    match prices.at(now, tier, usage.input_tokens).filter(|priced| priced.price.covers(usage)) {
         Some(priced) => Cost { amount: cost(usage, &priced.price), status, price: Some(priced.id) },
         None => Cost { amount: Nanodollars::ZERO, status: CostStatus::Unpriced, price: None },
     }

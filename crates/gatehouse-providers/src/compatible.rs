@@ -1,5 +1,8 @@
 //! The OpenAI-compatible family: one implementation, a value for each member.
 
+use crate::auth::encoded;
+use crate::credential::{Env, set};
+use crate::settings::Settings;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
@@ -10,14 +13,20 @@ use gatehouse_wire::codec::Quirks;
 pub struct Compatible {
     /// Its name in the configuration and in the price list.
     pub name: &'static str,
+    /// What configurations of other programs call it.
+    pub also_called: &'static [&'static str],
     /// Its name in OpenTelemetry's conventions, where that is another.
     pub convention_name: Option<&'static str>,
     /// Where it is, with the version in the path; `None` for servers of one's own.
     pub base_url: Option<&'static str>,
     /// The variables that a start without configuration looks for.
     pub environment: Environment,
+    /// Whether it holds conversations. Some only embed and rank.
+    pub chat: bool,
     /// What it has beside chat.
     pub also: &'static [Dialect],
+    /// Where it is, when that follows from an account.
+    pub account: Option<Account>,
     /// Whether a credential is required.
     pub key: Key,
     /// How it differs.
@@ -27,6 +36,19 @@ pub struct Compatible {
     /// A small model of it that has a price.
     pub example_model: Option<&'static str>,
 }
+
+/// An address with the id of an account in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// What stands before the id and behind it.
+    pub around: (&'static str, &'static str),
+    /// The variable that holds the id where none is configured.
+    pub variable: &'static str,
+}
+
+/// Dialects of rankings and of embeddings that a member may have; each has one of them at most.
+const RANKINGS: &[Dialect] = &[Dialect::JinaRerank, Dialect::VoyageRerank, Dialect::TeiRerank];
+const EMBEDDINGS: &[Dialect] = &[Dialect::OpenAiEmbeddings, Dialect::VoyageEmbeddings];
 
 /// Whether a credential is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +77,13 @@ impl Compatible {
     /// What most have in common; the name and address are to be set.
     pub const BASE: Self = Self {
         name: "",
+        also_called: &[],
         convention_name: None,
         base_url: None,
         environment: Environment { key: None, base_url: None, also: &[] },
+        chat: true,
         also: &[Dialect::OpenAiEmbeddings],
+        account: None,
         key: Key::Required,
         quirks: Quirks::COMPATIBLE,
         model_prefixes: &[],
@@ -70,9 +95,16 @@ impl Compatible {
             Dialect::OpenAiChat => Some("/chat/completions"),
             Dialect::OpenAiResponses => Some("/responses"),
             Dialect::OpenAiCompletions => Some("/completions"),
-            Dialect::OpenAiEmbeddings => Some("/embeddings"),
+            Dialect::OpenAiEmbeddings | Dialect::VoyageEmbeddings => Some("/embeddings"),
+            Dialect::OpenAiRealtime => Some("/realtime"),
+            Dialect::JinaRerank | Dialect::VoyageRerank | Dialect::TeiRerank => Some("/rerank"),
             other => native_path(other),
         }
+    }
+
+    /// Which of these it has.
+    fn one_of(&self, dialects: &[Dialect]) -> Option<Dialect> {
+        dialects.iter().copied().find(|dialect| self.also.contains(dialect))
     }
 }
 
@@ -85,6 +117,10 @@ impl Provider for Compatible {
         self.convention_name.unwrap_or(self.name)
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        self.also_called
+    }
+
     fn base_url(&self) -> Option<&'static str> {
         self.base_url
     }
@@ -95,13 +131,29 @@ impl Provider for Compatible {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
-            front if front == Dialect::OpenAiChat || self.also.contains(&front) => Some(front),
+            front if self.also.contains(&front) => Some(front),
             front if front.is_untranslated() => None,
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
-                self.also.contains(&Dialect::OpenAiEmbeddings).then_some(Dialect::OpenAiEmbeddings)
-            }
-            _ => Some(Dialect::OpenAiChat),
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => self.one_of(EMBEDDINGS),
+            Dialect::CohereRerank => self.one_of(RANKINGS),
+            _ => self.chat.then_some(Dialect::OpenAiChat),
         }
+    }
+
+    fn takes(&self) -> &'static [&'static str] {
+        if self.account.is_some() { &["account"] } else { &[] }
+    }
+
+    fn place(&self, settings: &Settings, env: Env<'_>) -> Result<String, String> {
+        let own = || {
+            let Some(Account { around: (before, behind), variable }) = self.account else {
+                let missing = || "base_url: is required for this kind of provider".to_owned();
+                return self.base_url.map(ToOwned::to_owned).ok_or_else(missing);
+            };
+            let id = settings.account.clone().or_else(|| set(env, variable));
+            let id = id.ok_or_else(|| format!("account: is missing; write its id, or set {variable}"))?;
+            Ok(format!("{before}{}{behind}", encoded(&id)))
+        };
+        settings.base_url.clone().map_or_else(own, Ok)
     }
 
     fn counts_tokens(&self, _: Dialect) -> bool {
@@ -130,11 +182,18 @@ impl Provider for Compatible {
         }
         let path = Self::path(outgoing.dialect)
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
+        let base_url = outgoing.base_url;
+        let uri = match outgoing.dialect {
+            Dialect::OpenAiRealtime => uri(base_url, &format!("{path}?model={}", encoded(outgoing.model)))?,
+            // The one path that stands beside the version, not under it.
+            Dialect::TeiRerank => uri(base_url.strip_suffix("/v1").unwrap_or(base_url), path)?,
+            _ => uri(base_url, path)?,
+        };
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
         if let Some(credential) = outgoing.credential {
             headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
         }
-        Ok(Addressed { uri: uri(outgoing.base_url, path)?, headers })
+        Ok(Addressed { uri, headers })
     }
 }
 
@@ -204,7 +263,10 @@ mod tests {
                 Dialect::AnthropicMessages,
                 Dialect::GeminiGenerate,
             ] {
-                assert!(provider.dialect(front, "m").is_some(), "{} {front:?}", provider.name());
+                let chats = provider.dialect(Dialect::OpenAiChat, "m").is_some();
+                assert_eq!(provider.dialect(front, "m").is_some(), chats, "{} {front:?}", provider.name());
+                let ranks = provider.dialect(Dialect::CohereRerank, "m").is_some();
+                assert!(chats || ranks, "{} does nothing", provider.name());
             }
         }
     }

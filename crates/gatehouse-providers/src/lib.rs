@@ -11,6 +11,7 @@ mod auth;
 pub mod compatible;
 pub mod credential;
 pub mod kinds;
+mod ranking;
 pub mod settings;
 mod sigv4;
 
@@ -75,6 +76,11 @@ pub trait Provider: Send + Sync {
     /// Its `gen_ai.provider.name` in traces and metrics, where OpenTelemetry's conventions have a word for it.
     fn convention_name(&self) -> &'static str {
         self.name()
+    }
+
+    /// What configurations of other programs call it, for those who move from them.
+    fn also_called(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Where it is unless configured otherwise. `None` for servers of one's own, and where the address follows

@@ -16,6 +16,8 @@ pub struct Settings {
     pub project: Option<String>,
     /// Vertex AI: the location, such as `europe-west4`, `eu` or `global`.
     pub location: Option<String>,
+    /// Cloudflare: the account's id.
+    pub account: Option<String>,
     /// What models are called there, by the name that the catalogue has for them.
     pub deployments: BTreeMap<String, String>,
     /// How to get a credential, where it is fetched.
@@ -43,10 +45,11 @@ impl Settings {
     /// All that is written, secrets among it: only to see whether two are the same.
     #[must_use]
     pub fn words(&self) -> Vec<Option<String>> {
-        let Self { base_url, api_version, aws_region, project, location, deployments, credentials } = self;
+        let Self { base_url, api_version, aws_region, project, location, account, deployments, credentials } =
+            self;
         let Credentials { tenant, client_id, client_secret, service_account, profile } = credentials;
         let told = |secret: &Option<SecretString>| secret.as_ref().map(|one| one.expose_secret().to_owned());
-        let plain = [base_url, api_version, aws_region, project, location, tenant, client_id, profile];
+        let plain = [base_url, api_version, aws_region, project, location, account, tenant, client_id, profile];
         let named = deployments.iter().flat_map(|(model, name)| [Some(model.clone()), Some(name.clone())]);
         plain.into_iter().cloned().chain([told(client_secret), told(service_account)]).chain(named).collect()
     }

@@ -5,9 +5,15 @@ use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
-use gatehouse_wire::embeddings::{EmbedCodec, GeminiEmbeddings, OpenAiEmbeddings};
+use gatehouse_wire::embeddings::{
+    BedrockCohereEmbed, BedrockTitanEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings,
+    OpenAiEmbeddings, VertexPredict, VoyageEmbeddings,
+};
 use gatehouse_wire::json::Doc;
 use gatehouse_wire::native::NativeCodec;
+use gatehouse_wire::rerank::{
+    self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank,
+};
 use gatehouse_wire::{anthropic, bedrock, completions, gemini, native, openai_chat, openai_responses};
 
 /// The codec of a dialect of conversations in which a provider is asked.
@@ -45,7 +51,20 @@ pub fn native(dialect: Dialect) -> Result<&'static dyn NativeCodec, Error> {
         .ok_or_else(|| Error::new(Code::Internal, format!("{} is translated", dialect.as_str())))
 }
 
-/// The codec of a dialect of embeddings.
+/// The codec of a dialect of embeddings in which a provider is asked.
+#[must_use]
+pub fn asked_embeddings(dialect: Dialect) -> &'static dyn EmbedProviderCodec {
+    match dialect {
+        Dialect::VoyageEmbeddings => &VoyageEmbeddings,
+        Dialect::BedrockTitanEmbed => &BedrockTitanEmbed,
+        Dialect::BedrockCohereEmbed => &BedrockCohereEmbed,
+        Dialect::VertexPredict => &VertexPredict,
+        Dialect::GeminiEmbed => &GeminiEmbeddings,
+        _ => &OpenAiEmbeddings,
+    }
+}
+
+/// The codec of a dialect of embeddings in which callers ask.
 #[must_use]
 pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
     match dialect {
@@ -54,17 +73,33 @@ pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
     }
 }
 
+/// The codec of a dialect of rankings, in which a provider is asked.
+///
+/// # Errors
+/// `internal_error` for dialects that are none.
+pub fn ranking(dialect: Dialect) -> Result<&'static dyn RerankCodec, Error> {
+    Ok(match dialect {
+        Dialect::CohereRerank => &CohereRerank,
+        Dialect::JinaRerank => &JinaRerank,
+        Dialect::VoyageRerank => &VoyageRerank,
+        Dialect::TeiRerank => &TeiRerank,
+        Dialect::BedrockRerank => &BedrockRerank,
+        other => return Err(Error::new(Code::Internal, format!("{} is no ranking", other.as_str()))),
+    })
+}
+
 /// What the pipeline needs of a body.
 ///
 /// # Errors
 /// `invalid_request` naming the member that is malformed.
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
-        (Operation::ListModels, _) => Ok(View::default()),
+        (Operation::ListModels | Operation::Realtime, _) => Ok(View::default()),
         (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),
         (Operation::Embeddings, dialect) => embeddings(dialect).view(doc),
+        (Operation::Rerank, _) => rerank::view(doc),
         (_, dialect) => codec(dialect)?.view(doc),
     }
 }

@@ -37,11 +37,26 @@ pub enum Framing {
     Array,
 }
 
+// === impl Front ===
+
+impl Front {
+    /// Whether a request of this kind says what it wants in its body.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        !matches!(self.operation, Operation::ListModels | Operation::Realtime)
+    }
+}
+
 /// What a path asks for; `None` when it is no path of ours.
 #[must_use]
 pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Front> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    azure(path).or_else(|| openai(path, headers)).or_else(|| anthropic(path)).or_else(|| gemini(path, query))
+    realtime(path, query)
+        .or_else(|| azure(path))
+        .or_else(|| ranking(path))
+        .or_else(|| openai(path, headers))
+        .or_else(|| anthropic(path))
+        .or_else(|| gemini(path, query))
 }
 
 /// In which dialect to answer a request whose path or credential is not understood.
@@ -52,6 +67,8 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
         || path.contains("/models/") && path.contains(':')
     {
         Family::Gemini
+    } else if path.starts_with("/v2/") || ranking(path).is_some() {
+        Family::Cohere
     } else if path.starts_with("/v1/messages") || headers.contains_key(ANTHROPIC_VERSION) {
         Family::Anthropic
     } else {
@@ -61,6 +78,19 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
 
 fn front(operation: Operation, dialect: Dialect) -> Front {
     Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false, is_form: false }
+}
+
+/// A realtime session. The model is in the query, under Azure's name for it where the path is Azure's.
+fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
+    if !["/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime"].contains(&path) {
+        return None;
+    }
+    let named = |name: &str| {
+        let mut pairs = query.unwrap_or_default().split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
+    };
+    let model = named("model").or_else(|| named("deployment"));
+    Some(Front { model, method: Method::GET, ..front(Operation::Realtime, Dialect::OpenAiRealtime) })
 }
 
 /// Azure OpenAI's paths by deployment: the deployment is a model's name here, slashes and all. The `api-version` says
@@ -85,6 +115,12 @@ fn azure(path: &str) -> Option<Front> {
 
 fn form(operation: Operation, dialect: Dialect) -> Front {
     Front { is_form: true, ..front(operation, dialect) }
+}
+
+/// Cohere's path and Jina's, which Voyage's clients use, too.
+fn ranking(path: &str) -> Option<Front> {
+    let known = ["/v2/rerank", "/v1/rerank", "/rerank"];
+    known.contains(&path).then(|| front(Operation::Rerank, Dialect::CohereRerank))
 }
 
 fn openai_call(path: &str) -> Option<Front> {
@@ -234,6 +270,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sessions_model_is_in_the_query() {
+        let model = |path: &str, query| {
+            let found = look(path, query).filter(|found| found.0 == Operation::Realtime)?;
+            Some(found.2.unwrap_or_default())
+        };
+        let named = Some("sim/small".to_owned());
+        assert_eq!(model("/v1/realtime", Some("x=1&model=sim%2Fsmall")), named);
+        assert_eq!(model("/openai/v1/realtime", Some("model=sim/small")), named);
+        let azure = Some("api-version=2025-04-01-preview&deployment=sim%2Fsmall");
+        assert_eq!(model("/openai/realtime", azure), named);
+        assert_eq!(model("/v1/realtime", None), Some(String::new()));
+        assert_eq!(model("/v1/realtime/calls", None), None);
+    }
+
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {
         find(path, query, &HeaderMap::new())
             .map(|front| (front.operation, front.dialect, front.model, front.framing))
@@ -252,6 +303,10 @@ mod tests {
             assert_eq!(look(path, None), chat, "{path}");
         }
         assert_eq!(look("/v1/responses", None).unwrap().1, OpenAiResponses);
+        for path in ["/v2/rerank", "/v1/rerank", "/v1/rerank/", "/rerank"] {
+            let front = look(path, None).unwrap();
+            assert_eq!((front.0, front.1), (Operation::Rerank, Dialect::CohereRerank), "{path}");
+        }
         assert_eq!(look("/v1/messages/count_tokens", None).unwrap().0, Operation::CountTokens);
         assert_eq!(look("/v1/messages", Some("beta=true")).unwrap().1, AnthropicMessages);
         for version in ["v1", "v1beta", "v1beta1"] {

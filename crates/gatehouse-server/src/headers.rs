@@ -1,5 +1,6 @@
 //! Headers of answers: setting them, and what of a provider's is passed on.
 
+use gatehouse_core::usage::Usage;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The id of the call's record.
@@ -84,6 +85,12 @@ pub fn passed_on(upstream: &HeaderMap) -> HeaderMap {
         }
     }
     headers
+}
+
+/// Amazon Bedrock's count of the tokens that went in, where the answer itself does not say.
+pub fn input_tokens(upstream: &HeaderMap) -> Option<Usage> {
+    let count = upstream.get("x-amzn-bedrock-input-token-count")?.to_str().ok()?.parse().ok()?;
+    Some(Usage { input_tokens: count, ..Usage::default() })
 }
 
 /// Sets a header. What no header can hold (a model's name may have any letter) is percent-encoded.

@@ -7,12 +7,13 @@
 //! What it does *not* know: where keys and records are stored, the command line.
 
 pub mod admin;
-mod aside;
+pub mod aside;
 pub mod body;
 pub mod call;
 pub mod clock;
 pub mod dialects;
 pub mod exchange;
+pub mod fetch;
 pub mod form;
 pub mod front;
 pub mod headers;
@@ -26,6 +27,7 @@ mod refusal;
 pub mod render;
 pub mod snapshot;
 pub mod stage;
+pub mod switch;
 pub mod target;
 pub mod telemetry;
 mod traffic;

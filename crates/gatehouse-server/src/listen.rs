@@ -6,6 +6,7 @@ use crate::house::House;
 use crate::patience::Patient;
 use crate::pipeline;
 use crate::refusal::Outspoken;
+use crate::switch::Onward;
 use crate::traffic::{Standstill, Traffic};
 use crate::workers::Workers;
 use gatehouse_config::file::Limits;
@@ -14,10 +15,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -126,10 +126,17 @@ async fn connection(
     let traffic = Traffic::new();
     let calls = Arc::clone(&traffic);
     let refuses = (side == Side::Calls).then(|| Arc::clone(&house));
+    // What goes on with the connection when HTTP has let go of it; until its end it is an open call.
+    let onward = Arc::new(Mutex::new(None));
+    let switched = Arc::clone(&onward);
     let service = service_fn(move |request| {
         let (house, call) = (Arc::clone(&house), calls.begin());
+        let (calls, switched) = (Arc::clone(&calls), Arc::clone(&switched));
         async move {
-            let answer = dispatch(house, request, side).await;
+            let mut answer = dispatch(house, request, side).await;
+            if let Some(onward) = answer.extensions_mut().remove::<Onward>() {
+                *switched.lock().unwrap_or_else(PoisonError::into_inner) = Some((onward, calls.begin()));
+            }
             Ok::<_, Infallible>(answer.map(|reply| call.answer(reply)))
         }
     });
@@ -137,28 +144,39 @@ async fn connection(
         // How long it may idle, and how long nothing may get through, is seen to below us.
         Version::Http1 => {
             let stream = TokioIo::new(Outspoken::new(stream, refuses, Arc::clone(&traffic)));
-            serve(server.http1.serve_connection(stream, service), drain, None).await
+            let connection = server.http1.serve_connection(stream, service).with_upgrades();
+            serve(connection, |served| served.graceful_shutdown(), drain.clone(), None).await
         }
         // Large, and not what most speak.
         Version::Http2 => {
             let stream = TokioIo::new(stream);
             let watch = Watch { traffic: &traffic, idle, stall };
-            Box::pin(serve(server.http2.serve_connection(stream, service), drain, Some(watch))).await
+            let connection = server.http2.serve_connection(stream, service);
+            Box::pin(serve(connection, |served| served.graceful_shutdown(), drain.clone(), Some(watch))).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+        return;
+    }
+    let session = onward.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((onward, call)) = session
+        && let Some(session) = onward.take()
+    {
+        session.await;
+        drop(call);
     }
 }
 
-/// Serves a connection to its end: the client's, or ours. `drain` lives as long.
+/// Serves a connection to its end: the client's, or ours, of which `leave` tells him. `drain` lives as long.
 async fn serve<C>(
     connection: C,
+    leave: impl Fn(Pin<&mut C>),
     mut drain: watch::Receiver<()>,
     watch: Option<Watch<'_>>,
 ) -> hyper::Result<()>
 where
-    C: GracefulConnection<Error = hyper::Error>,
+    C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = pin!(connection);
     // Whether the client has been told to go.
@@ -174,7 +192,7 @@ where
             },
         }
         told = true;
-        connection.as_mut().graceful_shutdown();
+        leave(connection.as_mut());
         // He has as long again to go.
         watch.iter().for_each(|watch| watch.traffic.moved());
     }

@@ -2,7 +2,9 @@
 
 use gatehouse_core::content::Span;
 use gatehouse_core::usage::{Usage, UsageSource};
-use gatehouse_ledger::{RequestSize, TokenEstimator};
+use gatehouse_ledger::{RequestSize, TokenEstimator, estimate_tokens};
+use gatehouse_wire::codec::Ranks;
+use gatehouse_wire::rerank::search_units;
 
 /// Texts up to this many bytes are counted one by one; longer ones by their size.
 const COUNTED_BYTES_MAX: usize = 16 * 1024;
@@ -22,6 +24,10 @@ pub struct Meter {
     output: TokenEstimator,
     /// The provider's count.
     reported: Option<Usage>,
+    /// Our count of the search units of a ranking, and the most that they can be.
+    units: (u64, u64),
+    /// Whether who is asked bills by them.
+    bills_units: bool,
     /// Whether the request has left for a provider that may bill it.
     sent: bool,
     /// What will probably be used beside the texts that go by: images, seconds, characters.
@@ -51,6 +57,30 @@ impl Meter {
             file_bytes: if media > 0 { wide(raw.len()) } else { 0 },
         };
         self.input_bound = size.tokens_max();
+    }
+
+    /// Counts what is ranked: the question is read once with each document.
+    pub fn ranks(&mut self, raw: &str, ranks: &Ranks) {
+        let query = raw.get(ranks.query.clone()).unwrap_or_default();
+        let estimate = estimate_tokens(query.get(..COUNTED_BYTES_MAX).unwrap_or(query));
+        let most = RequestSize { text_bytes: wide(query.len()), ..RequestSize::default() }.tokens_max();
+        let documents =
+            |all: u64, query: u64| search_units(ranks.documents, query, all.saturating_sub(query));
+        self.units = (documents(self.input_estimate, estimate), documents(self.input_bound, most));
+        let again = ranks.documents.saturating_sub(1);
+        self.input_estimate = self.input_estimate.saturating_add(estimate.saturating_mul(again));
+        self.input_bound = self.input_bound.saturating_add(most.saturating_mul(again));
+    }
+
+    /// The most search units that the ranking can have.
+    #[must_use]
+    pub fn units_bound(&self) -> u64 {
+        self.units.1
+    }
+
+    /// Says whether the target that is asked next bills by search units.
+    pub fn by_units(&mut self, bills_units: bool) {
+        self.bills_units = bills_units;
     }
 
     /// Our count of the prompt, in tokens.
@@ -124,7 +154,8 @@ impl Meter {
             None if !self.sent => (Usage::default(), UsageSource::None),
             None => {
                 let input_tokens = self.input_estimate;
-                let counted = Usage { input_tokens, output_tokens: output, ..Usage::default() };
+                let search_units = if self.bills_units { self.units.0 } else { 0 };
+                let counted = Usage { input_tokens, output_tokens: output, search_units, ..Usage::default() };
                 (counted.saturating_add(self.expected), UsageSource::Estimated)
             }
         }

@@ -9,6 +9,7 @@ use crate::front;
 use crate::house::House;
 use crate::render;
 use crate::stage::{accept, answer, attribute, authenticate, fund, guard, normalise, route};
+use crate::switch::Asked;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Serves one request, whatever it is and whatever becomes of it.
-pub async fn serve(house: Arc<House>, request: Request<Incoming>) -> Response<Reply> {
+pub async fn serve(house: Arc<House>, mut request: Request<Incoming>) -> Response<Reply> {
     let family = front::family(request.uri().path(), request.headers());
     // No permit, no call: without a place in the book nothing else happens.
     let mut trail = match Trail::begin(&house) {
@@ -28,11 +29,13 @@ pub async fn serve(house: Arc<House>, request: Request<Incoming>) -> Response<Re
         Err(error) => return render::refused(family, &error, &house.stray_id().to_string()),
     };
     trail.trace(request.headers());
+    let switch = Asked::of(&mut request);
     let way = CatchUnwind(Box::pin(way(&house, request, &mut trail))).await;
     match way {
         Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,
         Ok(Ok(Answered::Stream(opened))) => render::stream(*opened, trail, house),
         Ok(Ok(Answered::Bytes(opened))) => render::bytes(*opened, trail, house),
+        Ok(Ok(Answered::Session(opened))) => render::session(*opened, trail, house, switch, family).await,
         Ok(Err(error)) => render::failed(&error, trail, family).await,
         // One call's bug ends one call.
         Err(_) => render::failed(&Error::new(Code::Internal, "the gateway failed"), trail, family).await,

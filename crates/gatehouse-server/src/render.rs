@@ -2,11 +2,12 @@
 //! out.
 
 use crate::body::{Live, Reply};
-use crate::exchange::{Whole, passing};
 use crate::exchange::relay::Opened;
+use crate::exchange::{Whole, passing, realtime};
 use crate::headers;
 use crate::house::House;
 use crate::stage::seal;
+use crate::switch::{Asked, Onward};
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::content::Family;
@@ -62,6 +63,27 @@ pub fn bytes(mut opened: passing::Opened, trail: Trail, house: Arc<House>) -> Re
         passing.next().await.map(|piece| (piece, passing))
     });
     respond(StatusCode::OK, headers, Reply::Stream(Live::until(deadline, pieces)))
+}
+
+/// A session: the answer that switches, and in it what goes on with the connection.
+pub async fn session(
+    mut opened: realtime::Opened,
+    trail: Trail,
+    house: Arc<House>,
+    switch: Option<Asked>,
+    family: Family,
+) -> Response<Reply> {
+    let Some(switch) = switch else {
+        return failed(&Error::new(Code::Internal, "the request asks for no WebSocket"), trail, family).await;
+    };
+    let mut headers = std::mem::take(&mut opened.headers);
+    switch.agree(&mut headers);
+    seal::describe(&mut headers, &trail);
+    seal::request_id(&mut headers, Family::OpenAi, &trail.id().to_string());
+    let mut response = respond(StatusCode::SWITCHING_PROTOCOLS, headers, Reply::Whole(None));
+    let session = Box::pin(opened.serve(switch, trail, house));
+    response.extensions_mut().insert(Onward::new(session));
+    response
 }
 
 /// An error, recorded.

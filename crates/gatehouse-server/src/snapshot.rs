@@ -9,7 +9,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_core::verdict::Action;
 use gatehouse_guard::engine::{Guard, Guards, Only};
 use gatehouse_guard::words::Words;
-use gatehouse_ledger::{PriceBook, PriceOverride};
+use gatehouse_ledger::{Catalogue, PriceBook, PriceOverride};
 use gatehouse_route::plan::Candidate;
 use gatehouse_route::retry;
 use std::collections::{BTreeMap, HashMap};
@@ -74,6 +74,20 @@ impl Snapshot {
         sim: Option<&str>,
         before: Option<&Self>,
     ) -> Result<Self, String> {
+        Self::compile_with(config, version, sim, before, Catalogue::default())
+    }
+
+    /// The same with another catalogue than the built-in one.
+    ///
+    /// # Errors
+    /// What cannot be honoured, in words for the one who wrote it.
+    pub fn compile_with(
+        config: &Config,
+        version: &str,
+        sim: Option<&str>,
+        before: Option<&Self>,
+        catalogue: Catalogue,
+    ) -> Result<Self, String> {
         let mut providers = Vec::new();
         for (name, written) in config.providers.iter() {
             let compiled = target::Provider::compile(name, written, &config.timeouts, sim)
@@ -82,7 +96,7 @@ impl Snapshot {
             let kept = kept.find(|provider| provider.is_written_as(&compiled)).map(Arc::clone);
             providers.push(kept.unwrap_or_else(|| Arc::new(compiled)));
         }
-        let prices = PriceBook::new(overrides(config)?);
+        let prices = PriceBook::new(overrides(config)?).with(catalogue);
         let mut snapshot = Self {
             version: version.into(),
             guards: guards(&config.guards)?,
@@ -196,7 +210,7 @@ impl Snapshot {
         if let Some(target) = self.target(name) {
             return Some(Route::new("named: provider/model", vec![target]));
         }
-        let provider = self.providers.iter().find(|provider| provider.surely_has(name))?;
+        let provider = self.providers.iter().find(|provider| provider.surely_has(name, self.catalogue()))?;
         let target = Arc::new(Target::new(provider, name, &self.prices));
         Some(Route::new(&format!("by name: a model of {}", provider.name), vec![target]))
     }
@@ -211,13 +225,19 @@ impl Snapshot {
             }
         }
         for provider in &self.providers {
-            for model in provider.listed_models() {
+            for model in provider.listed_models(self.catalogue()) {
                 let target = Arc::new(Target::new(provider, &model, &self.prices));
                 all.push((format!("{}/{model}", provider.name), target));
             }
         }
         all.retain(|(name, _)| self.route(name, caller).is_ok());
         all
+    }
+
+    /// What is known of models.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        self.prices.catalogue()
     }
 
     /// The providers, for health and metrics.
@@ -258,6 +278,7 @@ fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
                 ("character", &price.character),
                 ("image", &price.image),
                 ("audio_hour", &price.audio_hour),
+                ("search_unit", &price.search_unit),
             ];
             let dollars = given
                 .iter()

@@ -6,7 +6,7 @@ use gatehouse_config::file;
 use gatehouse_config::secret::Secret;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::{Capabilities, Deployment};
-use gatehouse_ledger::{ModelPrices, PriceBook};
+use gatehouse_ledger::{Catalogue, Facts, ModelPrices, PriceBook};
 use gatehouse_providers::credential::Credential;
 use gatehouse_providers::settings::{Credentials, Settings};
 use gatehouse_providers::{Provider as Kind, kinds};
@@ -72,11 +72,12 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 14] = [
+const FRONTS: [Dialect; 16] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
     Dialect::OpenAiEmbeddings,
+    Dialect::OpenAiRealtime,
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
     Dialect::GeminiEmbed,
@@ -87,6 +88,7 @@ const FRONTS: [Dialect; 14] = [
     Dialect::OpenAiSpeech,
     Dialect::OpenAiTranscriptions,
     Dialect::OpenAiTranslations,
+    Dialect::CohereRerank,
 ];
 
 /// What the configuration says, as the kinds of provider see it.
@@ -99,6 +101,7 @@ fn settings(written: &file::Provider) -> Settings {
         aws_region: written.aws_region.clone(),
         project: written.project.clone(),
         location: written.location.clone(),
+        account: written.account.clone(),
         deployments: written.deployments.clone(),
         credentials: Credentials {
             tenant: fetched.tenant,
@@ -214,17 +217,17 @@ impl Provider {
 
     /// Whether a bare model name is surely this provider's.
     #[must_use]
-    pub fn surely_has(&self, model: &str) -> bool {
+    pub fn surely_has(&self, model: &str, catalogue: &Catalogue) -> bool {
         self.models.iter().any(|own| own == model)
             || self.kind.model_prefixes().iter().any(|prefix| model.starts_with(prefix))
-            || gatehouse_ledger::models_of(self.kind.name()).any(|own| own == model)
+            || catalogue.lists_model(self.kind.name(), model)
     }
 
     /// The models to offer in lists.
     #[must_use]
-    pub fn listed_models(&self) -> Vec<String> {
+    pub fn listed_models(&self, catalogue: &Catalogue) -> Vec<String> {
         let mut all = self.models.clone();
-        for model in gatehouse_ledger::models_of(self.kind.name()) {
+        for model in catalogue.models_of(self.kind.name()) {
             if !all.iter().any(|own| own == model) {
                 all.push(model.to_owned());
             }
@@ -245,13 +248,21 @@ impl Target {
             region: Arc::clone(&provider.region),
         };
         let listed = provider.kind.catalogue_name(model);
+        let facts = prices.catalogue().facts(provider.kind.name(), listed);
         Self {
             name: deployment.to_string().into(),
             provider: Arc::clone(provider),
             deployment: Arc::new(deployment),
-            capabilities: PriceBook::capabilities(provider.kind.name(), listed),
+            capabilities: facts.map(|facts| facts.capabilities).unwrap_or_default(),
             prices: prices.resolve(provider.kind.name(), &provider.name, listed),
         }
+    }
+
+    /// What the catalogue knows of the model.
+    #[must_use]
+    pub fn facts(&self, catalogue: &Catalogue) -> Option<Facts> {
+        let kind = self.provider.kind;
+        catalogue.facts(kind.name(), kind.catalogue_name(&self.deployment.model))
     }
 
     /// What the model is called at the provider.

@@ -2,6 +2,8 @@
 //! panic, a client that leaves), its trail ends exactly once: the reservation is settled and the last leaf
 //! is in the log.
 
+mod turns;
+
 use crate::clock;
 use crate::headers;
 use crate::house::House;
@@ -40,6 +42,8 @@ pub struct Trail {
     billed_by: Option<Arc<Target>>,
     /// What failed attempts may be billed for all the same.
     lost: Option<(Usage, Cost)>,
+    /// The responses of a session that are over.
+    turns: Option<turns::Turns>,
     /// Ids and limits that the last failed attempt's provider gave.
     pub upstream: HeaderMap,
     tier: ServiceTier,
@@ -95,6 +99,7 @@ impl Trail {
             hold: None,
             billed_by: None,
             lost: None,
+            turns: None,
             upstream: HeaderMap::new(),
             tier: ServiceTier::default(),
             tally: Tally::default(),
@@ -216,8 +221,8 @@ impl Trail {
             self.contacted = true;
             self.record.timing.queue_micros = clock::micros_since(self.started);
         }
-        // Nobody bills a count.
-        if self.record.operation != Some(Operation::CountTokens) {
+        // Nobody bills a count, nor a session in which nothing is said.
+        if !matches!(self.record.operation, Some(Operation::CountTokens | Operation::Realtime)) {
             self.meter.sent();
         }
     }
@@ -231,7 +236,14 @@ impl Trail {
     /// The attempt has failed, and its provider said so in these headers, if it said anything.
     pub fn lost(&mut self, target: &Target, upstream: &HeaderMap) {
         self.upstream = headers::passed_on(upstream);
-        let Some(usage) = self.meter.failed() else { return };
+        self.meter.failed().into_iter().for_each(|usage| self.spent(target, usage));
+    }
+
+    /// A target has used this, and the call has nothing of it.
+    pub fn spent(&mut self, target: &Target, usage: Usage) {
+        if usage.is_empty() {
+            return;
+        }
         let cost = settle(&usage, UsageSource::Estimated, &target.prices, self.tier, self.accepted_at());
         let (usage_before, cost_before) = self.lost.take().unwrap_or_default();
         self.lost = Some((usage_before.saturating_add(usage), cost_before.and(cost)));
@@ -334,6 +346,9 @@ impl Trail {
             self.record.usage = self.record.usage.saturating_add(usage);
             self.record.usage_source = UsageSource::Estimated;
             self.record.cost = cost.and(self.record.cost.clone());
+        }
+        if let Some(turns) = self.turns.take() {
+            turns.add_to(&mut self.record);
         }
         if let Some(hold) = self.hold.take() {
             // Without a price nobody knows what was spent: the reservation stands as the spending.

@@ -4,13 +4,13 @@
 //! own, once however many calls ask. Only where there is none yet do calls wait, all for the same fetch.
 
 use crate::clock;
+use crate::fetch;
 use crate::upstream::Upstream;
 use arc_swap::ArcSwapOption;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_providers::credential::{Credential, Fresh, Later, Outside, Source};
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -199,23 +199,7 @@ impl Network {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let (parts, mut body) = self.0.send(request, FETCH_TIME_MAX).await?.into_parts();
-        let mut read = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let broken = |error: crate::upstream::Broken| {
-                Error::new(Code::UpstreamBadResponse, "an answer broke off").detail(error.to_string())
-            };
-            if let Ok(piece) = frame.map_err(broken)?.into_data() {
-                read.extend_from_slice(&piece);
-            }
-            if read.len() > ANSWER_BYTES_MAX {
-                return Err(Error::new(
-                    Code::UpstreamBadResponse,
-                    "an answer with a credential is too large",
-                ));
-            }
-        }
-        Ok(Response::from_parts(parts, read.freeze()))
+        fetch::whole(&self.0, request, FETCH_TIME_MAX, ANSWER_BYTES_MAX).await
     }
 }
 

@@ -80,6 +80,7 @@ fn no_credential(dialect: Dialect) -> Fault {
             }
             Dialect::Anthropic => "x-api-key header is required",
             Dialect::Bedrock => "Missing Authentication Token",
+            Dialect::Cohere => "no api key supplied",
             Dialect::Gemini => {
                 "Request is missing required authentication credential. Expected OAuth 2 access token, login \
                  cookie or other valid authentication credential."
@@ -94,6 +95,7 @@ fn bad_credential(dialect: Dialect, key: &str) -> Fault {
             Fault::new(401, format!("Incorrect API key provided: {key}.")).code("invalid_api_key")
         }
         Dialect::Anthropic => Fault::new(401, "invalid x-api-key"),
+        Dialect::Cohere => Fault::new(401, "invalid api token"),
         Dialect::Bedrock => Fault::new(403, "The security token included in the request is invalid."),
         Dialect::Gemini => {
             Fault::bad("API key not valid. Please pass a valid API key.").code("API_KEY_INVALID")

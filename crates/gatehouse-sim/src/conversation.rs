@@ -6,6 +6,9 @@ use crate::words;
 
 /// Tokens that every message costs beyond its words.
 const TOKENS_PER_MESSAGE: u64 = 3;
+/// How a text begins that stands in a user's message, and is none of theirs: a system message in the middle of a
+/// conversation, where the dialect has no place for one.
+const SYSTEM_MARK: &str = "<system>";
 
 /// A request, reduced to what decides the answer.
 #[derive(Clone, Debug)]
@@ -112,9 +115,15 @@ impl Conversation {
         self.tool_said = None;
     }
 
-    /// A text of the current user message.
+    /// A text of the current user message. After the answers of tools it is the newer word.
     pub(crate) fn user_says(&mut self, text: &str) {
         self.hear(text);
+        if text.starts_with(SYSTEM_MARK) {
+            return;
+        }
+        if self.tool_said.is_some() {
+            self.user_begins();
+        }
         if !self.last_user.is_empty() {
             self.last_user.push(' ');
         }

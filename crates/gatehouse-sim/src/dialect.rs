@@ -19,6 +19,8 @@ pub(crate) enum Dialect {
     Gemini,
     /// Amazon Bedrock.
     Bedrock,
+    /// Cohere.
+    Cohere,
 }
 
 /// Headers that OpenAI sends with every answer. Its reset times are Go durations.
@@ -75,7 +77,7 @@ impl Dialect {
         match self {
             Self::OpenAi => OPENAI_HEADERS.into_iter().for_each(set),
             Self::Gemini => GEMINI_HEADERS.into_iter().for_each(set),
-            Self::Bedrock => {}
+            Self::Bedrock | Self::Cohere => {}
             Self::Anthropic => {
                 set(("anthropic-organization-id", "sim"));
                 ANTHROPIC_LIMITS.into_iter().flatten().for_each(set);
@@ -88,7 +90,7 @@ impl Dialect {
             Self::OpenAi => "x-request-id",
             Self::Anthropic => "request-id",
             Self::Bedrock => "x-amzn-requestid",
-            Self::Gemini => return,
+            Self::Gemini | Self::Cohere => return,
         };
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(name, id);
@@ -137,6 +139,7 @@ impl Dialect {
                 }
             }
             Self::Bedrock => json!({"message": fault.message}),
+            Self::Cohere => json!({"id": request_id.unwrap_or_default(), "message": fault.message}),
             Self::Gemini => {
                 let mut error = json!({"code": fault.status, "message": fault.message, "status": gemini_status(fault.status)});
                 if let Some(details) = gemini_details(fault) {

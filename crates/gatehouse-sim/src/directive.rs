@@ -32,6 +32,8 @@ pub(crate) struct Directives {
     pub(crate) echo_json: bool,
     /// `hangup`: the connection is closed without an answer.
     pub(crate) hang_up: bool,
+    /// `pings`: a flood of them before each response of a realtime session.
+    pub(crate) pings: bool,
 }
 
 // === impl Directives ===
@@ -51,6 +53,7 @@ impl Directives {
             "filter" => self.filter = true,
             "echo-json" => self.echo_json = true,
             "hangup" => self.hang_up = true,
+            "pings" => self.pings = true,
             _ => {}
         }
         let Some((name, number)) = word.split_once('-') else { return };

@@ -21,7 +21,10 @@ use crate::route::{Route, Verb};
 use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
-use crate::{anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses};
+use crate::{
+    anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, realtime,
+    rerank,
+};
 
 /// The connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Paced>, HangUp> {
     let shared = &*simulator.shared;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let route = Route::of(&parts.method, path, query, &parts.headers);
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
@@ -79,13 +82,21 @@ pub(crate) async fn handle(
     }
     let peek: Peek = serde_json::from_slice(&body).unwrap_or_default();
     let model = match &route {
-        Route::Gemini { model, .. } | Route::RawPredict { model, .. } | Route::Converse { model, .. } => {
-            model.as_str()
-        }
+        Route::Realtime { model }
+        | Route::Gemini { model, .. }
+        | Route::RawPredict { model, .. }
+        | Route::Converse { model, .. }
+        | Route::Invoke { model } => model.as_str(),
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
     let script = shared.scripts().take(path, model);
+    if matches!(route, Route::Realtime { .. }) {
+        if shared.options.control {
+            keep(shared, &parts, &body);
+        }
+        return realtime::answer(&simulator.shared, model, &mut parts, script, flight).await.ok_or(HangUp);
+    }
     if script.is_none() && model == bench::MODEL && credential_is_fine(shared, &parts) {
         let include_usage = peek.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
         let stream = peek.stream.unwrap_or(false);
@@ -169,6 +180,9 @@ fn ask(
         Route::Chat => openai_chat::chat(&ask),
         Route::Completions => openai_chat::completions(&ask),
         Route::Embeddings => openai_chat::embeddings(&ask),
+        Route::VoyageEmbeddings => openai_chat::voyage_embeddings(&ask),
+        Route::Rerank(form) => rerank::rerank(&ask, *form),
+        Route::Invoke { .. } => bedrock::invoke(&ask, parts.uri.path()),
         Route::Responses => openai_responses::responses(&ask),
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),
         Route::Messages => anthropic::messages(&ask),
@@ -179,11 +193,14 @@ fn ask(
             Verb::Generate(streaming) => gemini::generate(&ask, *streaming, version),
             Verb::CountTokens => gemini::count_tokens(&ask, version),
             Verb::Embed => gemini::embed_content(&ask, version),
+            Verb::Predict => gemini::predict(&ask),
             Verb::BatchEmbed => gemini::batch_embed_contents(&ask, version),
         },
         Route::Models(dialect, one) => models::models(*dialect, one.as_deref(), &shared.options.models),
         Route::Nothing(_, 405) => Err(Fault::new(405, "Method not allowed.")),
-        Route::Nothing(..) | Route::Control | Route::Root => Err(Fault::new(404, "Not found.")),
+        Route::Nothing(..) | Route::Control | Route::Root | Route::Realtime { .. } => {
+            Err(Fault::new(404, "Not found."))
+        }
     }
 }
 

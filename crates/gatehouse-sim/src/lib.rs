@@ -1,5 +1,5 @@
-//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs on one port,
-//! streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
+//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, and those
+//! of Cohere, Jina and Voyage that rank, on one port, streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
 //! the upstream; because it is the opponent in those tests, it shares no code with the translators.
 //!
 //! ```no_run
@@ -25,7 +25,7 @@
 //! # What it does when the model is named so
 //! `missing…` unknown model · `slow-<ms>` · `error-<status>` · `ratelimit-<s>` · `cut-<n>` and `stall-<n>`
 //! after n events · `fail-<n>` error event after n events · `drip-<ms>` between chunks · `big-<kb>` ·
-//! `filter` · `echo-json` · `hangup` · `bench`. They combine with `+`.
+//! `filter` · `echo-json` · `hangup` · `pings` (in sessions) · `bench`. They combine with `+`.
 //!
 //! # The way of a call
 //! [`serve`] → `dispatch` (read, count, script, route) → the dialect's folder (check, reduce to a
@@ -60,6 +60,8 @@ mod json;
 mod models;
 mod openai_chat;
 mod openai_responses;
+mod realtime;
+mod rerank;
 mod sse;
 
 mod answer;

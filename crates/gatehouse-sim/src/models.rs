@@ -17,7 +17,7 @@ pub(crate) fn models(dialect: Dialect, one: Option<&str>, names: &[String]) -> C
     let Some(name) = one else { return Ok(Answer::ok(&list(dialect, names))) };
     if Directives::of(name).missing {
         return Err(match dialect {
-            Dialect::OpenAi | Dialect::Bedrock => openai_chat::no_such_model(name),
+            Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere => openai_chat::no_such_model(name),
             Dialect::Anthropic => anthropic::no_such_model(name),
             Dialect::Gemini => gemini::no_such_model(name, "v1beta", "getModel"),
         });
@@ -28,7 +28,7 @@ pub(crate) fn models(dialect: Dialect, one: Option<&str>, names: &[String]) -> C
 fn list(dialect: Dialect, names: &[String]) -> Value {
     let models: Vec<Value> = names.iter().map(|name| model(dialect, name)).collect();
     match dialect {
-        Dialect::OpenAi | Dialect::Bedrock => json!({"object": "list", "data": models}),
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere => json!({"object": "list", "data": models}),
         Dialect::Anthropic => {
             json!({"data": models, "has_more": false, "first_id": names.first(), "last_id": names.last()})
         }
@@ -38,7 +38,7 @@ fn list(dialect: Dialect, names: &[String]) -> Value {
 
 fn model(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi | Dialect::Bedrock => {
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere => {
             json!({"id": name, "object": "model", "created": CREATED, "owned_by": "sim"})
         }
         Dialect::Anthropic => {

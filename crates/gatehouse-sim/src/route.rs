@@ -4,6 +4,7 @@ use http::{HeaderMap, Method};
 
 use crate::dialect::Dialect;
 use crate::gemini::Streaming;
+use crate::rerank::Form;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ pub(crate) enum Route {
     Responses,
     /// A stored response.
     StoredResponse(String),
+    /// OpenAI's realtime sessions.
+    Realtime {
+        /// The model.
+        model: String,
+    },
     /// Anthropic's messages.
     Messages,
     /// Anthropic's token count.
@@ -49,6 +55,15 @@ pub(crate) enum Route {
         /// Whether the answer is streamed.
         stream: bool,
     },
+    /// Bedrock's InvokeModel.
+    Invoke {
+        /// The model.
+        model: String,
+    },
+    /// A ranking.
+    Rerank(Form),
+    /// Voyage's embeddings.
+    VoyageEmbeddings,
     /// A list of models, or one of them, in the dialect's shape.
     Models(Dialect, Option<String>),
     /// Nothing is there, or not with this method.
@@ -66,6 +81,8 @@ pub(crate) enum Verb {
     Embed,
     /// Several.
     BatchEmbed,
+    /// Several, at Vertex AI.
+    Predict,
 }
 
 // === impl Route ===
@@ -82,6 +99,9 @@ impl Route {
         let dialect = dialect_of(path, query, headers);
         match *method {
             Method::POST => Self::post(path, query),
+            Method::GET if path.ends_with("/realtime") => {
+                Some(Self::Realtime { model: session_model(query) })
+            }
             Method::GET => Self::get(path, dialect),
             Method::DELETE => stored(path),
             _ => None,
@@ -96,12 +116,13 @@ impl Route {
         if let Some(call) = gemini(path, query).or_else(|| raw_predict(path)) {
             return Some(call);
         }
-        if let Some(call) = converse(path) {
+        if let Some(call) = converse(path).or_else(|| ranking(path)) {
             return Some(call);
         }
         let endings = [
             ("/chat/completions", Self::Chat),
             ("/completions", Self::Completions),
+            ("/voyage/v1/embeddings", Self::VoyageEmbeddings),
             ("/embeddings", Self::Embeddings),
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
@@ -126,19 +147,31 @@ impl Route {
         match self {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
-            Self::Converse { .. } => Dialect::Bedrock,
+            Self::Converse { .. } | Self::Invoke { .. } => Dialect::Bedrock,
+            Self::Rerank(Form::Cohere) => Dialect::Cohere,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
         }
     }
 }
 
-/// `/model/{id}/converse` and `/model/{id}/converse-stream`.
+/// Whose form a ranking has is to be seen from its path.
+fn ranking(path: &str) -> Option<Route> {
+    Some(Route::Rerank(match path.strip_suffix("/rerank")? {
+        "" => Form::Tei,
+        before if before.ends_with("/v2") => Form::Cohere,
+        before if before.ends_with("/voyage/v1") => Form::Voyage,
+        _ => Form::Jina,
+    }))
+}
+
+/// `/model/{id}/converse`, `/model/{id}/converse-stream` and `/model/{id}/invoke`.
 fn converse(path: &str) -> Option<Route> {
     let (model, verb) = path.split_once("/model/")?.1.rsplit_once('/')?;
     let stream = match verb {
         "converse" => false,
         "converse-stream" => true,
+        "invoke" => return Some(Route::Invoke { model: decoded(model) }),
         _ => return None,
     };
     Some(Route::Converse { model: decoded(model), stream })
@@ -193,10 +226,18 @@ fn gemini(path: &str, query: Option<&str>) -> Option<Route> {
         "countTokens" => Verb::CountTokens,
         "embedContent" => Verb::Embed,
         "batchEmbedContents" => Verb::BatchEmbed,
+        "predict" => Verb::Predict,
         _ => return None,
     };
     let version = before.trim_start_matches('/').split('/').next().unwrap_or_default();
     Some(Route::Gemini { version: version.to_owned(), model: decoded(model), verb })
+}
+
+/// The model of a session, which Azure calls a deployment.
+fn session_model(query: Option<&str>) -> String {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let model = pairs.find(|(name, _)| ["model", "deployment"].contains(name));
+    model.map(|(_, model)| decoded(model)).unwrap_or_default()
 }
 
 /// Who is meant where several families share a path.

@@ -120,7 +120,12 @@ impl Builder<'_> {
     }
 
     fn number(&self, schema: &Value, name: &str) -> Value {
-        if let Some(given) = hint(self.prompt, name).and_then(|value| value.parse().ok()) {
+        let given = hint(self.prompt, name);
+        // As models write them: a whole number without a point, which some tools insist on.
+        if let Some(given) = given.and_then(|value| value.parse::<i64>().ok()) {
+            return json!(given);
+        }
+        if let Some(given) = given.and_then(|value| value.parse().ok()) {
             return Number::from_f64(given).map_or(json!(1.5), Value::Number);
         }
         let bound = |key: &str| get(schema, key).and_then(Value::as_f64);
@@ -235,6 +240,8 @@ mod tests {
         let expected = json!({"city": "Paris", "days": 1, "at_most": 0, "scale": 1.5, "metric": true, "unit": "c",
             "tags": ["tags"], "kind": "x", "size": 7, "maybe": "maybe", "either": 1, "when": "2026-01-01"});
         assert_eq!(instance(&schema, "the weather at city=Paris, please"), expected);
+        let named = |prompt| instance(&schema, prompt)["scale"].to_string();
+        assert_eq!((named("scale=1000"), named("scale=0.5")), ("1000".to_owned(), "0.5".to_owned()));
     }
 
     #[test]

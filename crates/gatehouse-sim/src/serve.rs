@@ -64,7 +64,7 @@ async fn connection(simulator: Simulator, stream: TcpStream, watcher: hyper_util
         let simulator = simulator.clone();
         async move { dispatch::handle(&simulator, request).await }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     // An error here is the client's leaving or a cut: both are counted where they are noticed.
     let _ended = watcher.watch(connection).await.is_ok();
 }

@@ -218,6 +218,18 @@ mod tests {
         conversation
     }
 
+    #[test]
+    fn a_system_message_in_the_middle_is_not_the_users_word() {
+        let mut conversation = asking("hello");
+        conversation.user_says("<system>\nBe kind.\n</system>");
+        assert_eq!(conversation.last_user, "hello");
+        conversation.tool_says("rain");
+        conversation.user_says("<system>\nBe kind.\n</system>");
+        assert_eq!(conversation.tool_said.as_deref(), Some("rain"));
+        conversation.user_says("thanks");
+        assert_eq!((conversation.last_user.as_str(), conversation.tool_said), ("thanks", None));
+    }
+
     fn tool(name: &str) -> Tool {
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
         Tool { name: name.to_owned(), schema }

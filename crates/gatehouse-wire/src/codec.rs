@@ -35,6 +35,17 @@ pub struct View {
     pub service_tier: Option<String>,
     /// Media in the request, for the estimate.
     pub media: u32,
+    /// What is to be ranked, where that is asked.
+    pub ranks: Option<Ranks>,
+}
+
+/// A question, and how many documents are held against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranks {
+    /// Where the question stands, inside its quotes.
+    pub query: Range<usize>,
+    /// How many documents.
+    pub documents: u64,
 }
 
 /// What a request needs of a model.

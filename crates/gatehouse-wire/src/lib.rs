@@ -26,6 +26,8 @@ pub mod models;
 pub mod native;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod realtime;
+pub mod rerank;
 pub mod seal;
 pub mod spelling;
 pub mod sse;

@@ -22,6 +22,25 @@ pub struct ModelEntry {
     pub output_tokens: Option<u64>,
     /// What it is called for.
     pub purpose: Purpose,
+    /// What else is known of it.
+    pub details: Details,
+}
+
+/// What else is known of a model: for dialects that have room for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// What it reads and what it writes: `text`, `image`, `audio`, `document`.
+    pub modalities: Option<(Vec<&'static str>, Vec<&'static str>)>,
+    /// What it can do: `tools`, `structured`, `reasoning`.
+    pub capabilities: Vec<&'static str>,
+    /// Dollars for a million tokens, by class.
+    pub prices: Vec<(&'static str, String)>,
+    /// The row that the price comes from, as records have it.
+    pub price_id: Option<String>,
+    /// Whose figures these are.
+    pub source: Option<String>,
+    /// The day they are of.
+    pub date: Option<String>,
 }
 
 /// What a model is called for; Gemini lists the methods of each.
@@ -76,7 +95,40 @@ fn openai(out: &mut Out, entry: &ModelEntry) {
         out.field("id", &entry.id)
             .field("object", "model")
             .field("created", entry.created)
-            .field("owned_by", &entry.owned_by);
+            .field("owned_by", &entry.owned_by)
+            .field_opt("context_window", entry.context_tokens)
+            .field_opt("max_output_tokens", entry.output_tokens);
+        if let Some((input, output)) = &entry.details.modalities {
+            out.object_field("modalities", |out| {
+                words(out, "input", input);
+                words(out, "output", output);
+            });
+        }
+        if entry.details != Details::default() {
+            out.object_field("gatehouse", |out| details(out, &entry.details));
+        }
+    });
+}
+
+fn details(out: &mut Out, details: &Details) {
+    words(out, "capabilities", &details.capabilities);
+    if !details.prices.is_empty() {
+        out.object_field("prices_usd_per_million_tokens", |out| {
+            for (class, dollars) in &details.prices {
+                out.field(class, dollars);
+            }
+        });
+    }
+    out.field_opt("price_id", details.price_id.as_deref())
+        .field_opt("source", details.source.as_deref())
+        .field_opt("date", details.date.as_deref());
+}
+
+fn words(out: &mut Out, name: &str, words: &[&str]) {
+    out.array_field(name, |out| {
+        for word in words {
+            out.item(word);
+        }
     });
 }
 
@@ -134,7 +186,7 @@ impl ModelEntry {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModelEntry, Purpose, list, rfc3339, single};
+    use super::{Details, ModelEntry, Purpose, list, rfc3339, single};
     use gatehouse_core::content::Family;
     use serde_json::{Value, json};
 
@@ -147,6 +199,14 @@ mod tests {
             context_tokens: Some(200_000),
             output_tokens: Some(64_000),
             purpose: Purpose::Chat,
+            details: Details {
+                modalities: Some((vec!["text", "image"], vec!["text"])),
+                capabilities: vec!["tools"],
+                prices: vec![("input", "2.5".to_owned())],
+                price_id: Some("openai/smart#1".to_owned()),
+                source: Some("litellm".to_owned()),
+                date: Some("2026-11-22".to_owned()),
+            },
         };
         let vectors = ModelEntry {
             id: "vec".to_owned(),
@@ -168,6 +228,15 @@ mod tests {
         assert_eq!(
             openai["data"][1],
             json!({"id": "vec", "object": "model", "created": 0, "owned_by": "gemini"})
+        );
+
+        assert_eq!(
+            openai["data"][0],
+            json!({"id": "team/smart \"1\"", "object": "model", "created": 1_709_164_800, "owned_by": "openai",
+                   "context_window": 200_000, "max_output_tokens": 64_000,
+                   "modalities": {"input": ["text", "image"], "output": ["text"]},
+                   "gatehouse": {"capabilities": ["tools"], "prices_usd_per_million_tokens": {"input": "2.5"},
+                                 "price_id": "openai/smart#1", "source": "litellm", "date": "2026-11-22"}})
         );
 
         let anthropic = read(&list(Family::Anthropic, &two()));

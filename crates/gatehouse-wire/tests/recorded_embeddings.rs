@@ -13,7 +13,7 @@ use gatehouse_core::content::splice;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::codec::{Quirks, Target};
 use gatehouse_wire::embeddings::{
-    EmbedCodec, EmbedInput, EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings,
+    EmbedCodec, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings,
 };
 use gatehouse_wire::json::{Doc, Strictness};
 use serde_json::Value;

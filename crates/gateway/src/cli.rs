@@ -1,5 +1,8 @@
 //! The words of the command line.
 
+pub(crate) mod import;
+pub(crate) mod models;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     Schema,
     /// Say which target would serve a model, and why each candidate is kept or dropped. Sends nothing.
     Explain(Explain),
+    /// List the models that callers can name, with limits, abilities and prices, and who says so and when.
+    Models(models::Models),
     /// Make, list, rotate and revoke caller keys.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -51,6 +56,12 @@ pub(crate) enum Command {
     /// Look into the record.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make a configuration from that of another gateway, or from an environment.
+    ///
+    /// What does not go over as it was is reported on standard error, with its place and what to do instead. Secrets
+    /// are never copied: the configuration refers to variables.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Run the simulated providers alone, for tests and benches.
     Sim(Sim),
     /// Run the gateway on simulated providers, with the traffic of several teams.
@@ -100,6 +111,8 @@ pub(crate) enum FrontName {
     Gemini,
     /// OpenAI embeddings.
     Embeddings,
+    /// Cohere's and Jina's rankings.
+    Rerank,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no or something failed, 2 wrong use.
 
+mod catalogue;
 mod cli;
 mod command;
 mod control;
@@ -45,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { place, json } => command::check::run(&place, json),
         Command::Schema => done(command::schema::run()),
         Command::Explain(explain) => command::explain::run(&explain),
+        Command::Models(models) => command::models::run(&models),
         Command::Key(KeyCommand::Create(create)) => done(command::key::create(&create)),
         Command::Key(KeyCommand::List { place, json }) => done(command::key::list(&place, json)),
         Command::Key(KeyCommand::Rotate { place, id, grace, json }) => {
@@ -52,6 +54,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Key(KeyCommand::Revoke { place, id }) => command::key::revoke(&place, &id),
         Command::Usage(usage) => done(command::usage::run(&usage)),
+        Command::Import(import) => command::import::run(&import),
         Command::Audit(AuditCommand::Query(query)) => done(command::audit::query(&query)),
         Command::Audit(AuditCommand::Show { place, record, json }) => {
             command::audit::show(&place, &record, json)

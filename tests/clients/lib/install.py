@@ -1,5 +1,5 @@
 """Installs the clients: a virtual environment for each list in `requirements/`, Node where the machine's is
-too old, and the packages of `node/package-lock.json`.
+too old, and the packages of `node/package-lock.json` and `agents/package-lock.json`.
 
 What is installed is kept in `.cache` and only made anew when its list changes. Lists are complete and
 exact, so nothing is resolved.
@@ -20,6 +20,8 @@ HERE = Path(__file__).resolve().parent.parent
 CACHE = HERE / ".cache"
 REQUIREMENTS = HERE / "requirements"
 NODE = HERE / "node"
+# The coding agents: programs, not libraries, in a folder of their own.
+AGENTS = HERE / "agents"
 # The oldest Node that the Node clients run on.
 NODE_MAJOR_MIN = 22
 # Installers at the same time: more than two only wait for each other's disk.
@@ -35,6 +37,11 @@ def python_of(environment: str) -> Path:
     return CACHE / environment / "bin" / "python"
 
 
+def program_of(package: str, path: str) -> Path:
+    """A file of one of the coding agents' packages."""
+    return CACHE / "agents" / "node_modules" / package / path
+
+
 def install() -> Path:
     """Installs whatever is missing and returns the `node` to use."""
     CACHE.mkdir(exist_ok=True)
@@ -43,10 +50,12 @@ def install() -> Path:
     with ThreadPoolExecutor(INSTALLERS_MAX) as pool:
         node = pool.submit(_node, pip)
         packages = pool.submit(_node_packages, node)
+        agents = pool.submit(_agents, node)
         made = [pool.submit(_environment, name, pip) for name in environments]
         for one in made:
             one.result()
         packages.result()
+        agents.result()
         return node.result()
 
 
@@ -110,23 +119,36 @@ def _node(pip: Pip) -> Path:
 
 
 def _node_packages(node) -> None:
-    binary = node.result()
     folder = CACHE / "packages"
-    lists = [NODE / "package.json", NODE / "package-lock.json"]
-    digest = _digest(*(one.read_text() for one in lists))
-    if not _is_current(folder, digest):
-        _say("installing the Node clients")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for one in lists:
-            shutil.copy(one, folder)
-        npm = _npm(binary)
-        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder, binary)
-        _mark(folder, digest)
+    _packages(node.result(), NODE, folder, "the Node clients", [])
     link = NODE / "node_modules"
     if not link.exists():
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(folder / "node_modules", NODE))
+
+
+def _agents(node) -> None:
+    # Claude Code's program is in a package for each machine; this puts it where its own package has it.
+    scripts = [Path("node_modules/@anthropic-ai/claude-code/install.cjs")]
+    _packages(node.result(), AGENTS, CACHE / "agents", "the coding agents", scripts)
+
+
+def _packages(node: Path, source: Path, folder: Path, what: str, scripts: list[Path]) -> None:
+    """Installs what the lists in `source` name; of the packages' own scripts only these are run."""
+    lists = [source / "package.json", source / "package-lock.json"]
+    digest = _digest(*(one.read_text() for one in lists))
+    if _is_current(folder, digest):
+        return
+    _say(f"installing {what}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for one in lists:
+        shutil.copy(one, folder)
+    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    _run([*_npm(node), "ci", *quiet], folder, node)
+    for script in scripts:
+        _run([str(node), str(script)], folder, node)
+    _mark(folder, digest)
 
 
 def _npm(node: Path) -> list[str]:

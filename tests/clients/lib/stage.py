@@ -112,6 +112,9 @@ class Stage:
             "CLIENTS_GATEWAY": self.gateway,
             "CLIENTS_SIMULATOR": self.simulator,
             "CLIENTS_KEY": self.key,
+            # To ask for the record.
+            "CLIENTS_BINARY": str(self._binary),
+            "CLIENTS_FOLDER": str(self._folder),
             "NO_PROXY": "127.0.0.1",
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 from pydantic import BaseModel
 
 from suite import AFTER_TOOLS, ALL, ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, PNG, RESULTS_OF, Suite
@@ -280,6 +281,17 @@ def after_calls(name: str, first: types.Content, **options: Any) -> None:
         types.Content(role="user", parts=results),
     ]
     equal(create(name, conversation, tools=TOOLS, **options).text, AFTER_TOOLS)
+
+
+@suite.case("gemini", "plain")
+def vertex_paths_reach_any_model(provider: str) -> None:
+    options = types.HttpOptions(base_url=GATEWAY)
+    place = {"project": "p", "location": "europe-west4", "credentials": Credentials(token=KEY)}
+    with genai.Client(vertexai=True, http_options=options, **place) as vertex:
+        equal(vertex.models.generate_content(model=model(provider), contents="hello").text, "You said: hello")
+        stream = vertex.models.generate_content_stream(model=model(provider), contents="hello")
+        equal("".join(piece.text or "" for piece in stream), "You said: hello")
+        assert vertex.models.count_tokens(model=model(provider), contents="hello").total_tokens
 
 
 if __name__ == "__main__":

@@ -28,7 +28,13 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
             report.error(&at.key(name), "is 0: nobody could call; write at least 1");
         }
     }
-    for (name, time) in [("header_time", limits.header_time), ("body_time", limits.body_time)] {
+    between(limits.message, Bytes(1 << 10), BODY_BYTES_MAX, &at.key("message"), report);
+    for (name, time) in [
+        ("header_time", limits.header_time),
+        ("body_time", limits.body_time),
+        ("session", limits.session),
+        ("session_idle", limits.session_idle),
+    ] {
         duration(time, &at.key(name), report);
     }
     if limits.drain > DURATION_MAX {

@@ -7,7 +7,7 @@ mod policy;
 mod provider;
 
 use crate::fault::{FAULTS_MAX, Fault, Severity};
-use crate::file::Config;
+use crate::file::{Catalogue, Config};
 use crate::path::Path;
 use crate::tree::Node;
 use crate::unbuilt;
@@ -59,6 +59,7 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     policy::guards(config, report);
     policy::teams(config, report);
     limit::check(config, report);
+    catalogue(&config.catalogue, report);
     if config.telemetry.otlp.as_deref().is_some_and(|otlp| address::Url::parse(otlp).is_err()) {
         let message = "is no address of a collector; write one such as http://localhost:4318";
         report.error(&Path::of("telemetry").key("otlp"), message);
@@ -71,6 +72,28 @@ pub(crate) fn without_places(config: &Config, known: &Known<'_>) -> Vec<Fault> {
     let mut report = Report::new("environment", &root);
     check(config, known, &mut report);
     report.into_faults()
+}
+
+fn catalogue(catalogue: &Catalogue, report: &mut Report<'_>) {
+    let at = Path::of("catalogue");
+    let Catalogue { file, url, sha256 } = catalogue;
+    if file.is_some() && url.is_some() {
+        report.error(&at.key("url"), "stands beside file; write one of the two");
+    }
+    if url.as_deref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        report.error(&at.key("url"), "is no address; write one such as https://example.com/catalogue.jsonl");
+    }
+    let is_hash = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match sha256 {
+        Some(hash) if !is_hash(hash) => report.error(&at.key("sha256"), "expected 64 hexadecimal digits"),
+        None if file.is_some() || url.is_some() => {
+            report.error(
+                &at.key("sha256"),
+                "is missing; a catalogue is only taken if its hash is the one that is told",
+            );
+        }
+        _ => {}
+    }
 }
 
 fn store(store: &str, report: &mut Report<'_>) {

@@ -65,7 +65,7 @@ fn kind<'a>(
 }
 
 fn address(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>) {
-    let follows = kind.takes.iter().any(|name| matches!(*name, "aws_region" | "project"));
+    let follows = kind.takes.iter().any(|name| matches!(*name, "aws_region" | "project" | "account"));
     if provider.base_url.is_some() && provider.endpoint.is_some() {
         report.error(&at.key("endpoint"), "stands beside base_url; write one of the two");
     }
@@ -97,6 +97,7 @@ fn settings(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>
         ("aws_region", provider.aws_region.is_some()),
         ("project", provider.project.is_some()),
         ("location", provider.location.is_some()),
+        ("account", provider.account.is_some()),
         ("credentials", provider.credentials.is_some()),
         ("deployments", !provider.deployments.is_empty()),
     ];
@@ -151,10 +152,11 @@ fn prices(provider: &Provider, at: &Path, report: &mut Report<'_>) {
             character,
             image,
             audio_hour,
+            search_unit,
         } = price;
-        if [input, output, cached_read, cache_write, cache_write_long, reasoning, character, image, audio_hour]
-            .iter()
-            .all(|part| part.is_none())
+        let tokens = [input, output, cached_read, cache_write, cache_write_long, reasoning];
+        let units = [character, image, audio_hour, search_unit];
+        if tokens.iter().chain(&units).all(|part| part.is_none())
         {
             report.error(&at.key("prices").key(model), "says no price; write input and output");
         }

@@ -102,9 +102,9 @@ fn what_is_not_there_yet_is_refused_by_name() {
         ],
     );
     refused(
-        "providers: { vo: { api: voyage } }",
+        "providers: { co: { api: cohere } }",
         &[
-            "g.yaml:1:25: providers.vo.api: this version does not have \"voyage\" yet and cannot honour it; take it out",
+            "g.yaml:1:25: providers.co.api: this version does not have \"cohere\" yet and cannot honour it; take it out",
         ],
     );
 }

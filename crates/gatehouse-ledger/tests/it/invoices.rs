@@ -163,3 +163,19 @@ fn the_simulated_models_cost_what_the_documents_say() {
     assert_eq!(invoice("sim/small", usage(1_000, 1_000)), "0.0005");
     assert_eq!(invoice("sim/embed", usage(1_000, 0)), "0.00002");
 }
+
+#[test]
+fn rankings_by_the_unit_and_by_the_token() {
+    let by_unit = PriceBook::default().resolve("bedrock", "b", "cohere.rerank-v3-5:0");
+    let used = Usage { search_units: 3, input_tokens: 900, ..Usage::default() };
+    let cost = settle(&used, UsageSource::Provider, &by_unit, Standard, NOON);
+    assert_eq!((cost.amount.to_string(), cost.status), ("0.006".to_owned(), CostStatus::Exact));
+    let tokens = Usage { search_units: 0, ..used };
+    let unknown = settle(&tokens, UsageSource::Provider, &by_unit, Standard, NOON);
+    assert_eq!(unknown.status, CostStatus::Unpriced, "a price for units says nothing of tokens");
+    let by_token = PriceBook::default().resolve("voyage", "v", "rerank-2.5");
+    let cost = settle(&tokens, UsageSource::Provider, &by_token, Standard, NOON);
+    assert_eq!(cost.amount.to_string(), "0.000045");
+    let unknown = settle(&used, UsageSource::Provider, &by_token, Standard, NOON);
+    assert_eq!(unknown.status, CostStatus::Unpriced, "and the other way round");
+}

@@ -34,7 +34,10 @@ impl Provider for Anthropic {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings
+            | Dialect::GeminiEmbed
+            | Dialect::CohereRerank
+            | Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::AnthropicMessages),
         }
     }

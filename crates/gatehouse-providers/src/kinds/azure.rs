@@ -24,6 +24,10 @@ impl Provider for Azure {
         "azure"
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["azure_text"]
+    }
+
     fn convention_name(&self) -> &'static str {
         "azure.ai.openai"
     }
@@ -52,10 +56,11 @@ impl Provider for Azure {
         Some(match front {
             Dialect::OpenAiResponses
             | Dialect::OpenAiCompletions
-            | Dialect::OpenAiEmbeddings => front,
+            | Dialect::OpenAiEmbeddings
+            | Dialect::OpenAiRealtime => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
             // No variations and no moderation of their own.
-            Dialect::OpenAiModerations | Dialect::OpenAiImageVariations => return None,
+            Dialect::OpenAiModerations | Dialect::OpenAiImageVariations | Dialect::CohereRerank => return None,
             front if front.is_untranslated() => front,
             _ => Dialect::OpenAiChat,
         })
@@ -80,11 +85,19 @@ impl Provider for Azure {
             (_, Dialect::OpenAiResponses) => Some("responses"),
             (_, Dialect::OpenAiCompletions) => Some("completions"),
             (_, Dialect::OpenAiEmbeddings) => Some("embeddings"),
+            (_, Dialect::OpenAiRealtime) => Some("realtime"),
             (_, other) => native_path(other).map(|path| path.trim_start_matches('/')),
         };
         let operation = operation
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
         let path = match &outgoing.settings.api_version {
+            None if outgoing.dialect == Dialect::OpenAiRealtime => {
+                format!("/openai/v1/realtime?model={}", encoded(outgoing.model))
+            }
+            Some(version) if outgoing.dialect == Dialect::OpenAiRealtime => {
+                let (deployment, version) = (encoded(outgoing.model), encoded(version));
+                format!("/openai/realtime?api-version={version}&deployment={deployment}")
+            }
             None => format!("/openai/v1/{operation}"),
             // Responses never had a deployment in their path.
             Some(version) if outgoing.dialect == Dialect::OpenAiResponses => {

@@ -1,5 +1,6 @@
-//! Amazon Bedrock's Converse API.
-//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
+//! Amazon Bedrock: the Converse API, and InvokeModel for models that embed or rank.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>,
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html>
 
 use crate::auth::{aws, encoded};
 use crate::credential::{Credential, Env, Found, set};
@@ -26,6 +27,10 @@ const AREAS: &[&str] = &["us", "us-gov", "eu", "apac", "au", "ca", "jp", "global
 impl Provider for Bedrock {
     fn name(&self) -> &'static str {
         "bedrock"
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        &["bedrock_converse"]
     }
 
     fn convention_name(&self) -> &'static str {
@@ -60,9 +65,20 @@ impl Provider for Bedrock {
         aws::find(settings, env)
     }
 
-    fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
+    fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect> {
+        let listed = self.catalogue_name(model);
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed if listed.starts_with("amazon.titan-embed-text") => {
+                Some(Dialect::BedrockTitanEmbed)
+            }
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed if listed.starts_with("cohere.embed-") => {
+                Some(Dialect::BedrockCohereEmbed)
+            }
+            Dialect::CohereRerank if listed.contains(".rerank-") => Some(Dialect::BedrockRerank),
+            Dialect::OpenAiEmbeddings
+            | Dialect::GeminiEmbed
+            | Dialect::CohereRerank
+            | Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::BedrockConverse),
         }
     }
@@ -92,10 +108,14 @@ impl Provider for Bedrock {
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
-        let call = match outgoing.action {
-            Action::Stream => "converse-stream",
-            Action::Generate => "converse",
-            Action::CountTokens | Action::EmbedMany => {
+        let call = match (outgoing.dialect, outgoing.action) {
+            (Dialect::BedrockConverse, Action::Stream) => "converse-stream",
+            (Dialect::BedrockConverse, Action::Generate) => "converse",
+            (
+                Dialect::BedrockRerank | Dialect::BedrockTitanEmbed | Dialect::BedrockCohereEmbed,
+                Action::Generate | Action::EmbedMany,
+            ) => "invoke",
+            _ => {
                 return Err(Error::new(Code::Internal, "this provider does not offer the operation"));
             }
         };

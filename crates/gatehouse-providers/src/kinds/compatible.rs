@@ -7,7 +7,8 @@ use gatehouse_wire::codec::Quirks;
 /// Any other server that speaks OpenAI's chat dialect.
 pub static PROVIDER: Compatible = Compatible {
     name: "compatible",
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    also_called: &["openai_like", "custom_openai", "litellm_proxy", "lm_studio", "llamafile"],
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,
     ..Compatible::BASE

@@ -36,7 +36,10 @@ impl Provider for Gemini {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(match front {
+            // Live has another form, and sessions are not translated.
+            Dialect::OpenAiRealtime => return None,
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
+            Dialect::CohereRerank => return None,
             _ => Dialect::GeminiGenerate,
         })
     }

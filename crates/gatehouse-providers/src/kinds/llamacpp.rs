@@ -9,7 +9,7 @@ use gatehouse_wire::codec::Quirks;
 pub static PROVIDER: Compatible = Compatible {
     name: "llamacpp",
     environment: Environment { key: None, base_url: Some("LLAMACPP_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
+    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,
     ..Compatible::BASE

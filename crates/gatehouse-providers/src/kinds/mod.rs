@@ -13,11 +13,17 @@ macro_rules! providers {
 
 providers! {
     openai, anthropic, gemini, azure, bedrock, vertex, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
-    ollama, vllm, llamacpp, tgi, compatible, sim,
+    huggingface, cloudflare, jina, voyage, ollama, vllm, llamacpp, tgi, tei, compatible, sim,
 }
 
 /// The kind of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static dyn Provider> {
     ALL.iter().copied().find(|provider| provider.name() == name)
+}
+
+/// The kind that another program's configuration calls by this name.
+#[must_use]
+pub fn called(name: &str) -> Option<&'static dyn Provider> {
+    find(name).or_else(|| ALL.iter().copied().find(|provider| provider.also_called().contains(&name)))
 }

@@ -8,6 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// Ollama.
 pub static PROVIDER: Compatible = Compatible {
     name: "ollama",
+    also_called: &["ollama_chat"],
     environment: Environment { key: None, base_url: Some("OLLAMA_HOST"), also: &[] },
     also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings],
     key: Key::Optional,

@@ -8,6 +8,7 @@ use gatehouse_wire::codec::Quirks;
 /// OpenAI.
 pub static PROVIDER: Compatible = Compatible {
     name: "openai",
+    also_called: &["text-completion-openai"],
     base_url: Some("https://api.openai.com/v1"),
     environment: Environment { key: Some("OPENAI_API_KEY"), base_url: Some("OPENAI_BASE_URL"), also: &[] },
     also: &[
@@ -21,6 +22,7 @@ pub static PROVIDER: Compatible = Compatible {
         Dialect::OpenAiSpeech,
         Dialect::OpenAiTranscriptions,
         Dialect::OpenAiTranslations,
+        Dialect::OpenAiRealtime,
     ],
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },

@@ -2,8 +2,9 @@
 //! foreseen. The composition root starts it on a loopback port and gives its address.
 
 use crate::compatible::native_path;
+use crate::auth::encoded;
 use crate::kinds::{anthropic, gemini};
-use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
+use crate::{Addressed, Environment, Outgoing, Provider, headers, ranking, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -55,15 +56,17 @@ impl Provider for Sim {
         match outgoing.dialect.family() {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
+            Family::Cohere if outgoing.dialect == Dialect::CohereRerank => ranking::cohere(outgoing),
             Family::Bedrock | Family::Cohere => {
                 Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
             }
             Family::OpenAi => {
                 let path = match outgoing.dialect {
-                    Dialect::OpenAiResponses => "/responses",
-                    Dialect::OpenAiCompletions => "/completions",
-                    Dialect::OpenAiEmbeddings => "/embeddings",
-                    other => native_path(other).unwrap_or("/chat/completions"),
+                    Dialect::OpenAiResponses => "/responses".to_owned(),
+                    Dialect::OpenAiCompletions => "/completions".to_owned(),
+                    Dialect::OpenAiEmbeddings => "/embeddings".to_owned(),
+                    Dialect::OpenAiRealtime => format!("/realtime?model={}", encoded(outgoing.model)),
+                    other => native_path(other).unwrap_or("/chat/completions").to_owned(),
                 };
                 let path = format!("/v1{path}");
                 Ok(Addressed {

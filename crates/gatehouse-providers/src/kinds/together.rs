@@ -8,11 +8,13 @@ use gatehouse_wire::codec::Quirks;
 /// Together AI.
 pub static PROVIDER: Compatible = Compatible {
     name: "together",
+    also_called: &["together_ai"],
     base_url: Some("https://api.together.xyz/v1"),
     environment: Environment { key: Some("TOGETHER_API_KEY"), base_url: Some("TOGETHER_BASE_URL"), also: &[] },
     also: &[
         Dialect::OpenAiCompletions,
         Dialect::OpenAiEmbeddings,
+        Dialect::JinaRerank,
         Dialect::OpenAiImages,
         Dialect::OpenAiSpeech,
         Dialect::OpenAiTranscriptions,

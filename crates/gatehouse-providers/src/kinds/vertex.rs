@@ -41,6 +41,10 @@ impl Provider for Vertex {
         "vertex"
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["vertex_ai", "vertex_ai_beta"]
+    }
+
     fn convention_name(&self) -> &'static str {
         "gcp.vertex_ai"
     }
@@ -77,8 +81,10 @@ impl Provider for Vertex {
 
     fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect> {
         match front {
-            // Vertex' embeddings have yet another form (`:predict`).
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => None,
+            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
+                (!is_claude(model)).then_some(Dialect::VertexPredict)
+            }
+            Dialect::CohereRerank | Dialect::OpenAiRealtime => None,
             _ if is_claude(model) => Some(Dialect::AnthropicMessages),
             _ => Some(Dialect::GeminiGenerate),
         }
@@ -106,6 +112,7 @@ impl Provider for Vertex {
             (Dialect::GeminiGenerate, Action::Stream) => ("google", "streamGenerateContent?alt=sse"),
             (Dialect::GeminiGenerate, Action::Generate) => ("google", "generateContent"),
             (Dialect::GeminiGenerate, Action::CountTokens) => ("google", "countTokens"),
+            (Dialect::VertexPredict, Action::Generate | Action::EmbedMany) => ("google", "predict"),
             _ => return Err(Error::new(Code::Internal, "this provider does not speak the dialect")),
         };
         let path = format!(

@@ -8,10 +8,12 @@ use gatehouse_wire::codec::Quirks;
 /// vLLM's server.
 pub static PROVIDER: Compatible = Compatible {
     name: "vllm",
+    also_called: &["hosted_vllm"],
     environment: Environment { key: None, base_url: Some("VLLM_BASE_URL"), also: &[] },
     also: &[
         Dialect::OpenAiCompletions,
         Dialect::OpenAiEmbeddings,
+        Dialect::JinaRerank,
         Dialect::OpenAiResponses,
         Dialect::OpenAiTranscriptions,
         Dialect::OpenAiTranslations,

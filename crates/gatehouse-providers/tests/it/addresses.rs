@@ -37,6 +37,31 @@ fn token(text: &str) -> Credential {
     Credential::Token(text.to_owned().into())
 }
 
+#[test]
+fn sessions_have_their_addresses() {
+    let asked = (Dialect::OpenAiRealtime, Action::Stream, "gpt realtime");
+    let versions = [None, Some("2025-04-01-preview".to_owned())];
+    let expected = [
+        "https://r.openai.azure.com/openai/v1/realtime?model=gpt%20realtime",
+        "https://r.openai.azure.com/openai/realtime?api-version=2025-04-01-preview&deployment=gpt%20realtime",
+    ];
+    for (api_version, expected) in versions.into_iter().zip(expected) {
+        let base_url = Some("https://r.openai.azure.com".to_owned());
+        let settings = Settings { base_url, api_version, ..Settings::default() };
+        let addressed = address("azure", &settings, asked, Some(&key("k")));
+        assert_eq!(
+            (addressed.uri.to_string().as_str(), &addressed.headers["api-key"]),
+            (expected, &"k".parse().unwrap())
+        );
+    }
+    let addressed = address("openai", &Settings::default(), asked, Some(&key("k")));
+    assert_eq!(addressed.uri, "https://api.openai.com/v1/realtime?model=gpt%20realtime");
+    for kind in kinds::ALL {
+        let has = ["openai", "azure", "sim"].contains(&kind.name());
+        assert_eq!(kind.dialect(Dialect::OpenAiRealtime, "m").is_some(), has, "{}", kind.name());
+    }
+}
+
 /// The expected signatures are botocore's, for the same request at the same time.
 #[test]
 fn bedrock_is_signed_as_aws_own_library_signs() {
@@ -139,4 +164,75 @@ fn azure_takes_a_key_or_a_token() {
     let with_token = address("azure", &settings, asked, Some(&token("t")));
     assert_eq!(with_token.headers["authorization"], "Bearer t");
     assert!(!with_token.headers.contains_key("api-key"));
+}
+
+#[test]
+fn who_embeds_or_ranks_is_found() {
+    let at = |base: &str| Settings {
+        base_url: Some(base.to_owned()),
+        aws_region: Some("eu-central-1".to_owned()),
+        project: Some("p".to_owned()),
+        ..Settings::default()
+    };
+    let account = Settings { account: Some("a b".to_owned()), ..Settings::default() };
+    let none = Settings::default();
+    for (kind, settings, dialect, model, expected) in [
+        ("jina", &none, Dialect::JinaRerank, "m", "https://api.jina.ai/v1/rerank"),
+        ("jina", &none, Dialect::OpenAiEmbeddings, "m", "https://api.jina.ai/v1/embeddings"),
+        ("voyage", &none, Dialect::VoyageRerank, "m", "https://api.voyageai.com/v1/rerank"),
+        ("voyage", &none, Dialect::VoyageEmbeddings, "m", "https://api.voyageai.com/v1/embeddings"),
+        ("tei", &at("http://tei:80/v1"), Dialect::TeiRerank, "m", "http://tei:80/rerank"),
+        ("tei", &at("http://tei:80/v1"), Dialect::OpenAiEmbeddings, "m", "http://tei:80/v1/embeddings"),
+        ("sim", &at("http://sim/v1"), Dialect::CohereRerank, "m", "http://sim/v2/rerank"),
+        ("huggingface", &none, Dialect::OpenAiChat, "m", "https://router.huggingface.co/v1/chat/completions"),
+        (
+            "cloudflare",
+            &account,
+            Dialect::OpenAiChat,
+            "m",
+            "https://api.cloudflare.com/client/v4/accounts/a%20b/ai/v1/chat/completions",
+        ),
+        (
+            "bedrock",
+            &at("http://aws"),
+            Dialect::BedrockRerank,
+            "amazon.rerank-v1:0",
+            "http://aws/model/amazon.rerank-v1%3A0/invoke",
+        ),
+        (
+            "vertex",
+            &at("http://google"),
+            Dialect::VertexPredict,
+            "m",
+            "http://google/v1beta1/projects/p/locations/global/publishers/google/models/m:predict",
+        ),
+    ] {
+        let addressed = address(kind, settings, (dialect, Action::Generate, model), Some(&key("k")));
+        assert_eq!(addressed.uri, expected);
+    }
+    let cloudflare = kinds::find("cloudflare").unwrap();
+    assert!(cloudflare.place(&none, &|_| None).unwrap_err().contains("CLOUDFLARE_ACCOUNT_ID"));
+    let from_env = cloudflare.place(&none, &|name| (name == "CLOUDFLARE_ACCOUNT_ID").then(|| "x".to_owned()));
+    assert!(from_env.unwrap().contains("/accounts/x/"));
+}
+
+#[test]
+fn a_model_that_neither_embeds_nor_ranks_is_not_asked_to() {
+    use Dialect::{BedrockCohereEmbed, BedrockRerank, BedrockTitanEmbed, CohereRerank, OpenAiEmbeddings, VertexPredict};
+    for (kind, front, model, expected) in [
+        ("bedrock", OpenAiEmbeddings, "amazon.titan-embed-text-v2:0", Some(BedrockTitanEmbed)),
+        ("bedrock", OpenAiEmbeddings, "eu.cohere.embed-v4:0", Some(BedrockCohereEmbed)),
+        ("bedrock", OpenAiEmbeddings, "amazon.nova-lite-v1:0", None),
+        ("bedrock", CohereRerank, "cohere.rerank-v3-5:0", Some(BedrockRerank)),
+        ("bedrock", CohereRerank, "amazon.nova-lite-v1:0", None),
+        ("vertex", OpenAiEmbeddings, "text-embedding-005", Some(VertexPredict)),
+        ("vertex", OpenAiEmbeddings, "claude-sonnet-4-5", None),
+        ("openai", CohereRerank, "m", None),
+        ("azure", CohereRerank, "m", None),
+        ("groq", CohereRerank, "m", None),
+        ("jina", Dialect::OpenAiChat, "m", None),
+        ("voyage", Dialect::GeminiEmbed, "m", Some(Dialect::VoyageEmbeddings)),
+    ] {
+        assert_eq!(kinds::find(kind).unwrap().dialect(front, model), expected, "{kind}/{model} {front:?}");
+    }
 }

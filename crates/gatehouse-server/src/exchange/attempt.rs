@@ -1,5 +1,6 @@
 //! One attempt at one target: credential, address, head of the answer, and what a failure means.
 
+use super::native;
 use super::prepare::Prepared;
 use crate::call::Call;
 use crate::clock;
@@ -70,6 +71,29 @@ impl Sent {
         files: Option<&Files>,
         trail: &mut Trail,
     ) -> Result<(Self, Head), Error> {
+        let (sent, mut request, limit) = Self::ready(call, target, prepared, trail).await?;
+        let upstream = &target.provider.upstream;
+        let answer = match files {
+            None => upstream.send(request, limit).await,
+            Some(files) => {
+                let kind = HeaderValue::from_str(&files.content_type());
+                request.headers_mut().extend(kind.ok().map(|kind| (header::CONTENT_TYPE, kind)));
+                upstream.send_upload(request, files.upload(&call.doc, target.model()), limit).await
+            }
+        };
+        match answer {
+            Ok(response) => sent.answered(response, prepared, trail).await,
+            Err(error) => Err(sent.unanswered(error, trail)),
+        }
+    }
+
+    /// Addresses and signs the request, and notes that it leaves.
+    pub(super) async fn ready(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<(Self, Request<Bytes>, Duration), Error> {
         let provider = &target.provider;
         let credential = provider.rotation.pick(clock::steady_millis());
         let slot = credential.and_then(|at| provider.credentials.get(at));
@@ -94,34 +118,39 @@ impl Sent {
             return Err(Error::new(Code::UpstreamTimeout, "the time for this call is over"));
         }
         trail.attempting(target, span);
-        let answer = match files {
-            None => provider.upstream.send(request, limit).await,
-            Some(files) => {
-                let kind = HeaderValue::from_str(&files.content_type());
-                request.headers_mut().extend(kind.ok().map(|kind| (header::CONTENT_TYPE, kind)));
-                let upload = files.upload(&call.doc, target.model());
-                provider.upstream.send_upload(request, upload, limit).await
-            }
-        };
-        match answer {
-            Ok(response) if response.status().is_success() => {
-                let (parts, body) = response.into_parts();
-                Ok((sent, Head { headers: parts.headers, body }))
-            }
-            Ok(response) => {
-                let status = response.status().as_u16();
-                let headers = response.headers().clone();
-                let error = refused(response, prepared).await;
-                trail.meter.refused();
-                Err(sent.failed(Some(status), &headers, error, trail))
-            }
-            Err(error) => {
-                if error.code == Code::UpstreamUnreachable {
-                    trail.meter.refused();
-                }
-                Err(sent.failed(None, &HeaderMap::new(), error, trail))
-            }
+        Ok((sent, request, limit))
+    }
+
+    /// The head of an answer, where it is a good one.
+    pub(super) async fn answered(
+        self,
+        response: Response<Answer>,
+        prepared: &Prepared,
+        trail: &mut Trail,
+    ) -> Result<(Self, Head), Error> {
+        if response.status().is_success() {
+            let (parts, body) = response.into_parts();
+            return Ok((self, Head { headers: parts.headers, body }));
         }
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let error = refused(response, prepared).await;
+        trail.meter.refused();
+        Err(self.failed(Some(status), &headers, error, trail))
+    }
+
+    /// No answer came.
+    pub(super) fn unanswered(&self, error: Error, trail: &mut Trail) -> Error {
+        if error.code == Code::UpstreamUnreachable {
+            trail.meter.refused();
+        }
+        self.failed(None, &HeaderMap::new(), error, trail)
+    }
+
+    /// The provider goes on as a WebSocket: this target serves.
+    pub(super) fn switched(&self, headers: &HeaderMap, trail: &mut Trail) {
+        trail.attempted(self.attempt(Some(101), headers, None));
+        trail.served(&self.target, &[]);
     }
 
     /// The answer is good as far as it has come: this target serves.
@@ -213,7 +242,7 @@ fn addressed(
     *request.uri_mut() = addressed.uri;
     *request.headers_mut() = addressed.headers;
     let accept = match prepared.action {
-        _ if prepared.dialect.is_untranslated() => "*/*",
+        _ if native::has_codec(prepared.dialect) => "*/*",
         Action::Stream => "text/event-stream",
         Action::Generate | Action::CountTokens | Action::EmbedMany => "application/json",
     };

@@ -9,7 +9,9 @@ pub mod listing;
 pub mod native;
 pub mod passing;
 pub mod prepare;
+pub mod realtime;
 pub mod relay;
+pub mod rerank;
 pub mod source;
 pub mod whole;
 pub mod writer;
@@ -34,4 +36,6 @@ pub enum Answered {
     Stream(Box<relay::Opened>),
     /// Bytes that pass as they come.
     Bytes(Box<passing::Opened>),
+    /// A session that the provider has agreed to.
+    Session(Box<realtime::Opened>),
 }

@@ -12,7 +12,7 @@ use crate::target::Target;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::call::Operation;
-use gatehouse_core::content::{Place, splice};
+use gatehouse_core::content::{Dialect, Place, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;
 use gatehouse_ledger::ServiceTier;
@@ -41,6 +41,12 @@ const HEARD_TOKENS_PER_SECOND: u64 = 10;
 /// Tokens of audio spoken for ten characters: OpenAI's price of a minute over that of a token gives 1,250 tokens a
 /// minute, in which some 900 characters are read.
 const SPOKEN_TOKENS_PER_TEN_CHARACTERS: u64 = 14;
+
+/// Whether calls of this dialect are answered here.
+#[must_use]
+pub fn has_codec(dialect: Dialect) -> bool {
+    native::codec(dialect).is_some()
+}
 
 /// Answers a call.
 ///

@@ -2,6 +2,8 @@
 
 use super::Accepted;
 use crate::front::{self, Front};
+use crate::switch;
+use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_identity::key::PREFIX;
 use gatehouse_wire::form;
@@ -26,6 +28,9 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     let front = front::find(path, query, &parts.headers)
         .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {}", shown(path))))?;
     method_is_right(&front, &parts.method)?;
+    if front.operation == Operation::Realtime {
+        switch::is_sound(&parts.method, &parts.headers)?;
+    }
     if front.is_form {
         content_is_a_form(&parts.headers)?;
     } else if front.method == Method::POST {

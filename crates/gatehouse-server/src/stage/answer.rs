@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, native, relay, whole};
+use crate::exchange::{Answered, count, embed, native, realtime, relay, rerank, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -84,6 +84,10 @@ async fn once(
         | Operation::Speech
         | Operation::Transcription => native::exchange(call, target, trail).await,
         Operation::Embeddings => embed::exchange(call, target, trail).await.map(Answered::Whole),
+        Operation::Realtime => {
+            realtime::open(call, target, trail).await.map(|opened| Answered::Session(Box::new(opened)))
+        }
+        Operation::Rerank => rerank::exchange(call, target, trail).await.map(Answered::Whole),
         _ => {
             let prepared = prepare::conversation(call, target, decoded)?;
             if call.stream {

@@ -1,16 +1,19 @@
 //! Is there money for it? The likely maximum is reserved before anybody is called.
 
 use super::{Funded, Routed};
+use crate::dialects;
 use crate::exchange::native::{self, Guess};
 use crate::house::House;
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_config::file::Unknown;
 use gatehouse_core::call::Operation;
+use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::usage::Usage;
 use gatehouse_ledger::{Exceeded, Hold, ServiceTier, ceiling};
+use gatehouse_wire::rerank::Billing;
 
 /// The answer that is reserved for when neither the caller nor the catalogue sets a limit.
 const OUTPUT_TOKENS_DEFAULT: u64 = 8_192;
@@ -59,15 +62,27 @@ fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold
 /// The most that the call can use at a target.
 fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
     let call = routed.call();
-    if call.front.dialect.is_untranslated() {
+    if native::has_codec(call.front.dialect) {
         let most = native::used(call, target, Guess::Most, trail.accepted_at());
         let input_tokens = trail.meter.input_bound();
         return most.saturating_add(Usage { input_tokens, ..Usage::default() });
     }
     let limit =
         call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
-    let output_tokens = if call.front.operation == Operation::Embeddings { 0 } else { limit };
-    Usage { input_tokens: trail.meter.input_bound(), output_tokens, ..Usage::default() }
+    let output_tokens = match call.front.operation {
+        Operation::Embeddings | Operation::Rerank => 0,
+        _ => limit,
+    };
+    let search_units =
+        if is_billed_by_units(target, call.front.dialect) { trail.meter.units_bound() } else { 0 };
+    Usage { input_tokens: trail.meter.input_bound(), output_tokens, search_units, ..Usage::default() }
+}
+
+fn is_billed_by_units(target: &Target, front: Dialect) -> bool {
+    let dialect = target.dialect(front).filter(|_| front == Dialect::CohereRerank);
+    dialect
+        .and_then(|dialect| dialects::ranking(dialect).ok())
+        .is_some_and(|codec| codec.billing() == Billing::Units)
 }
 
 fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {

@@ -35,9 +35,9 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     let Authenticated { accepted, key } = authenticated;
     let Accepted { front, headers, body: incoming, .. } = accepted;
     let snapshot = trail.snapshot.clone();
-    let deadline = trail.started() + time_limit(&headers, &snapshot)?;
+    let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
     let limits = &snapshot.limits;
-    let (raw, files) = if front.operation == Operation::ListModels {
+    let (raw, files) = if !front.has_body() {
         (Bytes::from_static(b"{}"), None)
     } else if front.is_form {
         let (raw, files) = form(incoming, &front, &headers, deadline, trail).await?;
@@ -55,7 +55,8 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         (None, None) => String::new(),
     };
     let stream = match front.framing {
-        Framing::FromBody => view.stream,
+        // Who sits in a session gets all as it comes.
+        Framing::FromBody => view.stream || front.operation == Operation::Realtime,
         Framing::Whole => false,
         Framing::Events | Framing::Array => true,
     };
@@ -66,6 +67,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         }
         trail.wants(&model, stream, tier);
         trail.meter.prompt(doc.text(), &view.spans, view.media);
+        view.ranks.iter().for_each(|ranks| trail.meter.ranks(doc.text(), ranks));
     }
     let (scope, guards) = (Scope::default(), Active::default());
     Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files })
@@ -97,7 +99,7 @@ async fn form(
 
 /// A body of OpenAI's that leaves the model's name to the path, with the name in it, as whoever serves it needs it.
 fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
-    let wants = front.operation != Operation::ListModels && front.dialect.family() == Family::OpenAi;
+    let wants = front.has_body() && front.dialect.family() == Family::OpenAi;
     let model = front.model.as_deref().or(native::model_default(front.dialect));
     let Some(model) = model.filter(|_| wants && doc.root().get("model").is_none()) else {
         return Ok(doc);
@@ -113,17 +115,22 @@ fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
     Doc::parse(Bytes::from(member), Strictness::Caller)
 }
 
+/// How long such a call may take at most.
+fn longest(front: &Front, snapshot: &Snapshot) -> Duration {
+    if front.operation == Operation::Realtime { snapshot.limits.session.0 } else { snapshot.total }
+}
+
 /// How long the call may take: what the caller asks for, within what is configured.
-fn time_limit(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Duration, Error> {
+fn time_limit(headers: &HeaderMap, longest: Duration) -> Result<Duration, Error> {
     const NAME: &str = "x-gatehouse-timeout";
-    let Some(asked) = headers.get(TIMEOUT) else { return Ok(snapshot.total) };
+    let Some(asked) = headers.get(TIMEOUT) else { return Ok(longest) };
     let text = asked.to_str().unwrap_or_default().trim();
     let plain_seconds = text.parse().ok().map(Duration::from_secs);
     let asked = plain_seconds
         .or_else(|| gatehouse_config::unit::Duration::parse(text).map(|duration| duration.0))
         .filter(|asked| *asked >= TIMEOUT_MIN)
         .ok_or_else(|| Error::invalid(NAME, format!("{NAME}: write a duration such as 30s or 1500ms")))?;
-    Ok(asked.min(snapshot.total))
+    Ok(asked.min(longest))
 }
 
 /// Collects a body, refusing to buffer more than the limit or to wait longer than the limit.

@@ -31,7 +31,11 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
         audio: needs.audio,
         documents: needs.documents,
         structured: needs.structured,
-        input_tokens: trail.meter.input_estimate(),
+        // Each text to be embedded or ranked is read by itself; together they may be longer than any.
+        input_tokens: match call.front.operation {
+            Operation::Embeddings | Operation::Rerank => 0,
+            _ => trail.meter.input_estimate(),
+        },
     };
     let planned = plan(&wish, &route.candidates)?;
     Ok(Routed { guarded, route, order: planned.order })

@@ -8,7 +8,7 @@ use super::pool::Home;
 use super::upload::{Rest, Upload};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// What is below HTTP.
-pub(super) type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+pub(crate) type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 /// Where a connection leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,14 @@ pub struct Answer {
     link: Option<(Connection, Option<Home>)>,
 }
 
+/// What came of a request for another protocol.
+pub enum Switched {
+    /// The stream goes on in it, beginning with these bytes.
+    Over(Box<Stream>, BytesMut),
+    /// The provider answered over HTTP.
+    Not(Answer),
+}
+
 // === impl Connection ===
 
 impl Connection {
@@ -118,9 +126,30 @@ impl Connection {
         home: Home,
     ) -> Result<Response<Answer>, Unanswered> {
         self.outgoing = Outgoing::new(request, upload);
-        let mut reader = HeadReader::default();
+        let head = self.head(HeadReader::default()).await?;
+        Ok(self.answered(head, home))
+    }
+
+    /// Sends a request for another protocol and waits for the head of its answer.
+    pub(super) async fn switch(
+        mut self,
+        request: &Request<Bytes>,
+        home: Home,
+    ) -> Result<Response<Switched>, Unanswered> {
+        self.outgoing = Outgoing { head: head::switching(request).into(), ..Outgoing::default() };
+        let head = self.head(HeadReader::switching()).await?;
+        if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(self.answered(head, home).map(Switched::Not));
+        }
+        let mut response = Response::new(Switched::Over(self.stream, self.buffer));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+
+    async fn head(&mut self, mut reader: HeadReader) -> Result<Head, Unanswered> {
         let head = poll_fn(|context| self.poll_head(&mut reader, context)).await;
-        let Head { status, headers, framing, keep_alive } = head.map_err(|broken| {
+        head.map_err(|broken| {
             // What is not idempotent goes out again by itself only where it is known that it was never
             // applied (RFC 9110 section 9.2.2; RFC 9112 section 9.3.1 allows no more). That is so where the
             // connection was gone before all of the request was written: a request that lacks bytes is
@@ -128,11 +157,15 @@ impl Connection {
             // close was under way already; that is an attempt like any other.
             let applied = self.outgoing.done || reader.has_begun();
             if applied { Unanswered::Failed(broken) } else { Unanswered::Unheard(broken) }
-        })?;
+        })
+    }
+
+    fn answered(self, head: Head, home: Home) -> Response<Answer> {
+        let Head { status, headers, framing, keep_alive } = head;
         let mut response = Response::new(Answer { framing, link: Some((self, keep_alive.then_some(home))) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        Ok(response)
+        response
     }
 
     fn poll_head(

@@ -33,6 +33,8 @@ pub(super) struct Head {
 pub(super) struct HeadReader {
     searched: usize,
     begun: bool,
+    /// Whether the request asked for another protocol, so that an answer may switch to it.
+    switches: bool,
 }
 
 /// How long the body of a request is.
@@ -72,9 +74,22 @@ pub(super) fn request(request: &Request<Bytes>, length: BodyLength) -> Vec<u8> {
     head
 }
 
+/// The head of a request that asks to go on as a WebSocket.
+pub(super) fn switching(asks: &Request<Bytes>) -> Vec<u8> {
+    let mut head = request(asks, BodyLength::Known(0));
+    head.truncate(head.len().saturating_sub(2));
+    head.extend_from_slice(b"connection: Upgrade\r\n\r\n");
+    head
+}
+
 // === impl HeadReader ===
 
 impl HeadReader {
+    /// Reads the answer to a request for another protocol.
+    pub(super) fn switching() -> Self {
+        Self { switches: true, ..Self::default() }
+    }
+
     /// Takes the head of an answer from what has come, once all of it is there; those that only say that
     /// another one follows are passed over.
     ///
@@ -84,7 +99,7 @@ impl HeadReader {
         self.begun |= !buffer.is_empty();
         while let Some(end) = self.find_end(buffer) {
             self.searched = 0;
-            if let Some(head) = parse(&buffer.split_to(end).freeze())? {
+            if let Some(head) = parse(&buffer.split_to(end).freeze(), self.switches)? {
                 return Ok(Some(head));
             }
         }
@@ -121,7 +136,7 @@ impl HeadReader {
 }
 
 /// `None` is a head that another one follows.
-fn parse(bytes: &Bytes) -> Result<Option<Head>, Broken> {
+fn parse(bytes: &Bytes, switches: bool) -> Result<Option<Head>, Broken> {
     let mut headers = [const { MaybeUninit::uninit() }; ANSWER_HEADERS_MAX];
     let mut found = httparse::Response::new(&mut []);
     let parsed =
@@ -133,10 +148,11 @@ fn parse(bytes: &Bytes) -> Result<Option<Head>, Broken> {
     }
     let status = found.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Broken::Malformed("a status that is none"))?;
-    if status == StatusCode::SWITCHING_PROTOCOLS {
+    let switched = status == StatusCode::SWITCHING_PROTOCOLS;
+    if switched && !switches {
         return Err(Broken::Malformed("a change of protocol that nobody asked for"));
     }
-    if status.is_informational() {
+    if status.is_informational() && !switched {
         return Ok(None);
     }
     let mut headers = HeaderMap::with_capacity(HEADERS_KEPT);
@@ -149,6 +165,10 @@ fn parse(bytes: &Bytes) -> Result<Option<Head>, Broken> {
         headers.append(name, value);
     }
     let is_http_1_1 = found.version == Some(1);
+    if switched {
+        // What follows is no HTTP any more.
+        return Ok(Some(Head { status, headers, framing: Framing::Ended, keep_alive: false }));
+    }
     let (framing, keep_alive) = framing(status, is_http_1_1, &headers)?;
     Ok(Some(Head { status, headers, framing, keep_alive }))
 }

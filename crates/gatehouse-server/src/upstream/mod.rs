@@ -7,7 +7,8 @@ mod pool;
 mod tls;
 mod upload;
 
-pub use connection::Answer;
+pub(crate) use connection::Stream;
+pub use connection::{Answer, Switched};
 pub use upload::{Pieces, Upload};
 pub(crate) use framing::Broken;
 
@@ -82,7 +83,28 @@ impl Upstream {
                 broken => unanswered(chain(&broken)),
             })
         };
-        tokio::time::timeout(limit, pin!(sending))
+        tokio::time::timeout(limit, Box::pin(sending))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
+    }
+
+    /// Asks to go on in another protocol, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn switch(
+        &self,
+        mut request: Request<Bytes>,
+        limit: Duration,
+    ) -> Result<Response<Switched>, Error> {
+        let asking = async {
+            let origin = addressed(&mut request)?;
+            let connection = self.connect(&origin).await?;
+            connection.switch(&request, self.pool.home()).await.map_err(|unanswered| match unanswered {
+                Unanswered::Unheard(broken) | Unanswered::Failed(broken) => self::unanswered(chain(&broken)),
+            })
+        };
+        tokio::time::timeout(limit, Box::pin(asking))
             .await
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
     }

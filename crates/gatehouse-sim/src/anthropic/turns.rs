@@ -149,10 +149,6 @@ impl Turns<'_> {
             return Err(Fault::bad("messages: text content blocks must contain non-whitespace text"));
         }
         if role == "user" {
-            // A text after the answers of tools is the newer word.
-            if self.conversation.tool_said.is_some() {
-                self.conversation.user_begins();
-            }
             self.conversation.user_says(said);
         } else {
             self.conversation.hear(said);

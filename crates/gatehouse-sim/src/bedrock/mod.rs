@@ -2,6 +2,7 @@
 //! framing.
 
 mod frames;
+mod invoke;
 mod request;
 mod signature;
 
@@ -16,6 +17,8 @@ use crate::sign::{self, Kind};
 use crate::think::{Finish, Reply};
 use crate::words;
 use signature::Asked;
+
+pub(crate) use invoke::invoke;
 
 /// Bytes of the pieces in which arguments come.
 const ARGUMENT_PIECE_BYTES: usize = 12;

@@ -118,9 +118,6 @@ fn read_block(block: &Value, role: &str, conversation: &mut Conversation) -> Che
             return Err(Fault::bad("The text field in the ContentBlock object is blank."));
         }
         if role == "user" {
-            if conversation.tool_said.is_some() {
-                conversation.user_begins();
-            }
             conversation.user_says(said);
         } else {
             conversation.hear(said);

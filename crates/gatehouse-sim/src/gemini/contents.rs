@@ -96,7 +96,8 @@ impl Turns<'_> {
             (None, "model") => {
                 return Err(Fault::bad("Please ensure that multiturn requests start with a user turn."));
             }
-            (Some(last), role) if last == role => {
+            // Several of the user in a row are taken, as Google takes them: Gemini CLI sends its context so.
+            (Some("model"), "model") => {
                 return Err(Fault::bad(
                     "Please ensure that multiturn requests alternate between user and model.",
                 ));
@@ -161,10 +162,6 @@ fn part_of(part: &Value, role: &str, at: &str, conversation: &mut Conversation) 
             return Ok(());
         }
         if role == "user" {
-            // A text after the answers of functions is the newer word.
-            if conversation.tool_said.is_some() {
-                conversation.user_begins();
-            }
             conversation.user_says(said);
         } else {
             conversation.hear(said);

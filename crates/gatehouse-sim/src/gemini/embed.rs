@@ -1,4 +1,4 @@
-//! `:embedContent` and `:batchEmbedContents`.
+//! `:embedContent` and `:batchEmbedContents`; Vertex' `:predict`.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::embed;
 use crate::fault::{Checked, Fault};
 use crate::json::{get, list, text};
 use crate::options::{EMBEDDING_DIMENSIONS_MAX, EMBEDDING_INPUTS_MAX};
+use crate::words;
 
 /// One text.
 pub(crate) fn embed_content(ask: &Ask<'_>, version: &str) -> Checked<Answer> {
@@ -40,6 +41,27 @@ pub(crate) fn batch_embed_contents(ask: &Ask<'_>, version: &str) -> Checked<Answ
         embeddings.push(json!({"values": vector(&camel(request))?}));
     }
     Ok(Answer::ok(&json!({ "embeddings": embeddings })))
+}
+
+/// Several, at Vertex AI; its newest models take one at a time.
+pub(crate) fn predict(ask: &Ask<'_>) -> Checked<Answer> {
+    let body = ask.object("Invalid JSON payload received.")?;
+    if ask.directives.missing {
+        return Err(Fault::new(404, format!("Publisher Model `{}` was not found.", ask.model)));
+    }
+    let instances = list(&body, "instances");
+    if instances.is_empty() || instances.len() > 1 && ask.model.starts_with("gemini-embedding-") {
+        return Err(Fault::bad("The number of instances is not supported by this model."));
+    }
+    let asked = body.pointer("/parameters/outputDimensionality").and_then(Value::as_u64);
+    let predict = |instance: &Value| {
+        let said = text(instance, "content").ok_or_else(|| Fault::bad("The instance has no content."))?;
+        let values = embed::written(&embed::vector(said, asked.unwrap_or(embed::DIMENSIONS)));
+        let statistics = json!({"token_count": words::count(said), "truncated": false});
+        Ok(json!({"embeddings": {"values": values, "statistics": statistics}}))
+    };
+    let predictions = instances.iter().map(predict).collect::<Checked<Vec<_>>>()?;
+    Ok(Answer::ok(&json!({"predictions": predictions, "metadata": {"billableCharacterCount": 1}})))
 }
 
 fn vector(request: &Value) -> Checked<Vec<f64>> {

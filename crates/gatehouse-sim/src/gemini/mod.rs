@@ -20,7 +20,7 @@ use crate::json::get;
 use crate::sse;
 use crate::think::Reply;
 
-pub(crate) use embed::{batch_embed_contents, embed_content};
+pub(crate) use embed::{batch_embed_contents, embed_content, predict};
 
 const NOT_JSON: &str = "Invalid JSON payload received. Expected an object.";
 

@@ -15,16 +15,26 @@ use crate::json::{get, text, unknown};
 use crate::options::{EMBEDDING_DIMENSIONS_MAX, EMBEDDING_INPUTS_MAX};
 use crate::words;
 
+/// Voyage's: the same, but for what some members are called.
+pub(crate) fn voyage_embeddings(ask: &Ask<'_>) -> Checked<Answer> {
+    let known =
+        ["encoding_format", "input", "input_type", "model", "output_dimension", "output_dtype", "truncation"];
+    answer(ask, &known, "output_dimension")
+}
+
 /// Answers with a vector for each input.
 pub(crate) fn embeddings(ask: &Ask<'_>) -> Checked<Answer> {
+    answer(ask, &["dimensions", "encoding_format", "input", "model", "user"], "dimensions")
+}
+
+fn answer(ask: &Ask<'_>, known: &[&str], size: &str) -> Checked<Answer> {
     let body = ask.object(NOT_JSON)?;
-    let known = ["dimensions", "encoding_format", "input", "model", "user"];
-    if let Some(name) = unknown(&body, &known).first() {
+    if let Some(name) = unknown(&body, known).first() {
         return Err(Fault::bad(format!("Unrecognized request argument supplied: {name}")));
     }
     let model = model(&body)?;
     let inputs = inputs(&body)?;
-    let dimensions = integer_from(&body, "dimensions", 1)?.unwrap_or(embed::DIMENSIONS);
+    let dimensions = integer_from(&body, size, 1)?.unwrap_or(embed::DIMENSIONS);
     if dimensions > EMBEDDING_DIMENSIONS_MAX {
         let said = format!("Invalid 'dimensions': expected a value <= {EMBEDDING_DIMENSIONS_MAX}.");
         return Err(Fault::bad(said).param("dimensions"));

@@ -22,7 +22,7 @@ pub(crate) use complaint::{
     number_range,
 };
 pub(crate) use completions::completions;
-pub(crate) use embeddings::embeddings;
+pub(crate) use embeddings::{embeddings, voyage_embeddings};
 pub(crate) use messages::check_image_url;
 pub(crate) use tools::{check_function_name, check_strict};
 

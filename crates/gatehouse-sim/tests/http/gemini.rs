@@ -71,12 +71,13 @@ async fn tools_go_round_with_signed_calls() {
     let signature = content["parts"][0]["thoughtSignature"].as_str().unwrap();
     web_alphabet["parts"][0]["thoughtSignature"] = json!(signature.replace('+', "-").replace('/', "_"));
     let one = json!({"role": "user", "parts": [response("get_weather")]});
+    let reply = json!({"role": "model", "parts": [{"text": "hi"}]});
     let cases = [
         (json!([question, altered, both]), "Corrupted thought signature"),
         (json!([question, bare, both]), "missing a thought_signature"),
         (json!([question, content, one]), "number of function response parts is equal"),
         (json!([question, content]), "number of function response parts is equal"),
-        (json!([question, question]), "alternate between user and model"),
+        (json!([question, reply, reply]), "alternate between user and model"),
         (json!([both]), "immediately after a function call turn"),
     ];
     for (contents, said) in cases {
@@ -84,6 +85,8 @@ async fn tools_go_round_with_signed_calls() {
         assert_eq!((answer.status, &answer.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
         assert!(answer.text().contains(said), "{said}: {}", answer.text());
     }
+    let later = json!({"role": "user", "parts": [{"text": "again"}]});
+    assert_eq!(sim.post(GENERATE, &say(json!([question, later]))).await.status, 200);
     for content in [bypassed, web_alphabet] {
         assert_eq!(sim.post(GENERATE, &say(json!([question, content, both]))).await.status, 200);
     }

@@ -2,7 +2,9 @@
 
 use super::openai::{as_many_as_asked, own_extensions};
 use super::thin::Thin;
-use super::{EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedRequest, Encoding, Vector};
+use super::{
+    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
+};
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
 use crate::cut::cut;
@@ -114,6 +116,41 @@ impl EmbedCodec for GeminiEmbeddings {
         Ok(request)
     }
 
+    fn encode_answer(
+        &self,
+        answer: &EmbedAnswer,
+        request: &EmbedRequest,
+        _model: &str,
+    ) -> Result<Vec<u8>, Error> {
+        let vectors = as_many_as_asked(answer, request)?;
+        let encoded: Vec<_> =
+            vectors.iter().map(|vector| vector.encoded(Encoding::Float)).collect::<Result<_, _>>()?;
+        let mut out = Out::new();
+        out.object(|out| {
+            if request.batch {
+                out.array_field("embeddings", |out| {
+                    for vector in &encoded {
+                        out.object(|out| {
+                            out.field("values", Raw(vector));
+                        });
+                    }
+                });
+            } else if let Some(vector) = encoded.first() {
+                out.object_field("embedding", |out| {
+                    out.field("values", Raw(vector));
+                });
+            }
+            if let Some(usage) = answer.usage {
+                out.object_field("usageMetadata", |out| {
+                    out.field("promptTokenCount", usage.input_tokens);
+                });
+            }
+        });
+        Ok(out.into_bytes())
+    }
+}
+
+impl EmbedProviderCodec for GeminiEmbeddings {
     fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error> {
         let mut dropped = Vec::new();
         if request.user.is_some() {
@@ -186,39 +223,6 @@ impl EmbedCodec for GeminiEmbeddings {
         let vectors: Option<Vec<_>> = found.iter().map(vector).collect();
         let vectors = vectors.ok_or_else(|| bad("the provider's answer lacks a vector"))?;
         Ok(EmbedAnswer { model: String::new(), vectors, usage: used(root) })
-    }
-
-    fn encode_answer(
-        &self,
-        answer: &EmbedAnswer,
-        request: &EmbedRequest,
-        _model: &str,
-    ) -> Result<Vec<u8>, Error> {
-        let vectors = as_many_as_asked(answer, request)?;
-        let encoded: Vec<_> =
-            vectors.iter().map(|vector| vector.encoded(Encoding::Float)).collect::<Result<_, _>>()?;
-        let mut out = Out::new();
-        out.object(|out| {
-            if request.batch {
-                out.array_field("embeddings", |out| {
-                    for vector in &encoded {
-                        out.object(|out| {
-                            out.field("values", Raw(vector));
-                        });
-                    }
-                });
-            } else if let Some(vector) = encoded.first() {
-                out.object_field("embedding", |out| {
-                    out.field("values", Raw(vector));
-                });
-            }
-            if let Some(usage) = answer.usage {
-                out.object_field("usageMetadata", |out| {
-                    out.field("promptTokenCount", usage.input_tokens);
-                });
-            }
-        });
-        Ok(out.into_bytes())
     }
 }
 

@@ -1,19 +1,27 @@
-//! Embeddings: texts to vectors, in OpenAI's dialect and in Gemini's.
+//! Embeddings: texts to vectors, in OpenAI's dialect and in Gemini's, and towards providers in those of Voyage, of two
+//! families at Amazon Bedrock, and of Vertex AI.
 //!
-//! Like the chat dialects these are symmetrical and go through one form. Numbers are never read where they
+//! Like the chat dialects these go through one form. Numbers are never read where they
 //! only pass through: a vector is the text or the base64 that came ([`Vector`]).
 
+mod bedrock;
 mod gemini;
 mod openai;
+mod task;
 mod thin;
 mod vector;
+mod vertex;
+mod voyage;
 
 #[cfg(test)]
 mod tests;
 
+pub use bedrock::{BedrockCohereEmbed, BedrockTitanEmbed};
 pub use gemini::GeminiEmbeddings;
 pub use openai::OpenAiEmbeddings;
 pub use vector::Vector;
+pub use vertex::VertexPredict;
+pub use voyage::VoyageEmbeddings;
 
 use crate::chat::Extension;
 use crate::codec::{Rewrite, Summary, Target, View};
@@ -86,8 +94,32 @@ pub struct EmbedEncoded {
     pub batch: bool,
 }
 
-/// A dialect of embeddings. What is said of [`Codec`](crate::codec::Codec)'s methods holds here.
-pub trait EmbedCodec: Send + Sync {
+/// How a provider is asked for vectors. What is said of [`Codec`](crate::codec::Codec)'s methods holds here.
+pub trait EmbedProviderCodec: Send + Sync {
+    /// How many texts the provider takes at once with this model; `None` where that is its own affair.
+    fn texts_max(&self, _model: &str) -> Option<usize> {
+        None
+    }
+
+    /// Writes a request that was read in another dialect.
+    ///
+    /// # Errors
+    /// `unsupported_parameter` for what cannot be said here.
+    fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error>;
+
+    /// Reads what accounting needs of an answer. Answers are read from their bytes, as they may hold more
+    /// numbers than a [`Doc`] may.
+    fn summary(&self, body: &Bytes) -> Summary;
+
+    /// Reads a whole answer.
+    ///
+    /// # Errors
+    /// `upstream_bad_response` when it is not one, and what the provider reports.
+    fn decode_answer(&self, body: &Bytes) -> Result<EmbedAnswer, Error>;
+}
+
+/// A dialect in which callers ask for vectors, too.
+pub trait EmbedCodec: EmbedProviderCodec {
     /// Reads what the pipeline needs of a request, and refuses what is malformed in it.
     ///
     /// # Errors
@@ -106,22 +138,6 @@ pub trait EmbedCodec: Send + Sync {
     /// `invalid_request` naming the member, `unsupported_parameter` for what has no place in
     /// [`EmbedRequest`].
     fn decode_request(&self, doc: &Doc) -> Result<EmbedRequest, Error>;
-
-    /// Writes a request that was read in another dialect.
-    ///
-    /// # Errors
-    /// `unsupported_parameter` for what cannot be said here.
-    fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error>;
-
-    /// Reads what accounting needs of an answer. Answers are read from their bytes, as they may hold more
-    /// numbers than a [`Doc`] may.
-    fn summary(&self, body: &Bytes) -> Summary;
-
-    /// Reads a whole answer.
-    ///
-    /// # Errors
-    /// `upstream_bad_response` when it is not one, and what the provider reports.
-    fn decode_answer(&self, body: &Bytes) -> Result<EmbedAnswer, Error>;
 
     /// Writes an answer to `request`, with `model` as the caller named it.
     ///

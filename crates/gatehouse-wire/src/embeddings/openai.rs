@@ -1,7 +1,9 @@
 //! OpenAI's `POST /v1/embeddings`, which most of the world imitates.
 
 use super::thin::Thin;
-use super::{EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedRequest, Encoding, Vector};
+use super::{
+    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
+};
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
 use crate::cut::cut;
@@ -95,6 +97,41 @@ impl EmbedCodec for OpenAiEmbeddings {
         })
     }
 
+    fn encode_answer(
+        &self,
+        answer: &EmbedAnswer,
+        request: &EmbedRequest,
+        model: &str,
+    ) -> Result<Vec<u8>, Error> {
+        let vectors = as_many_as_asked(answer, request)?;
+        let encoded: Vec<_> =
+            vectors.iter().map(|vector| vector.encoded(request.encoding)).collect::<Result<_, _>>()?;
+        let used = answer.usage.unwrap_or_default().input_tokens;
+        let mut out = Out::new();
+        out.object(|out| {
+            out.field("object", "list");
+            out.array_field("data", |out| {
+                for (index, vector) in (0u64..).zip(&encoded) {
+                    out.object(|out| {
+                        out.field("object", "embedding").field("index", index);
+                        match request.encoding {
+                            Encoding::Float => out.field("embedding", Raw(vector)),
+                            Encoding::Base64 => out.field("embedding", vector),
+                        };
+                    });
+                }
+            });
+            out.field("model", model);
+            // SDKs require the member, so an answer that nobody counted says 0.
+            out.object_field("usage", |out| {
+                out.field("prompt_tokens", used).field("total_tokens", used);
+            });
+        });
+        Ok(out.into_bytes())
+    }
+}
+
+impl EmbedProviderCodec for OpenAiEmbeddings {
     fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error> {
         let mut dropped: Vec<String> = [("taskType", &request.task_type), ("title", &request.title)]
             .into_iter()
@@ -149,39 +186,6 @@ impl EmbedCodec for OpenAiEmbeddings {
             vectors: vectors.into_iter().map(|(_, vector)| vector).collect(),
             usage: root.opt("usage").and_then(usage),
         })
-    }
-
-    fn encode_answer(
-        &self,
-        answer: &EmbedAnswer,
-        request: &EmbedRequest,
-        model: &str,
-    ) -> Result<Vec<u8>, Error> {
-        let vectors = as_many_as_asked(answer, request)?;
-        let encoded: Vec<_> =
-            vectors.iter().map(|vector| vector.encoded(request.encoding)).collect::<Result<_, _>>()?;
-        let used = answer.usage.unwrap_or_default().input_tokens;
-        let mut out = Out::new();
-        out.object(|out| {
-            out.field("object", "list");
-            out.array_field("data", |out| {
-                for (index, vector) in (0u64..).zip(&encoded) {
-                    out.object(|out| {
-                        out.field("object", "embedding").field("index", index);
-                        match request.encoding {
-                            Encoding::Float => out.field("embedding", Raw(vector)),
-                            Encoding::Base64 => out.field("embedding", vector),
-                        };
-                    });
-                }
-            });
-            out.field("model", model);
-            // SDKs require the member, so an answer that nobody counted says 0.
-            out.object_field("usage", |out| {
-                out.field("prompt_tokens", used).field("total_tokens", used);
-            });
-        });
-        Ok(out.into_bytes())
     }
 }
 

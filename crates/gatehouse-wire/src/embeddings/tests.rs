@@ -1,7 +1,8 @@
 //! Both dialects, and from one to the other.
 
 use super::{
-    EmbedAnswer, EmbedCodec, EmbedInput, EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings, Vector,
+    BedrockCohereEmbed, BedrockTitanEmbed, EmbedAnswer, EmbedCodec, EmbedInput, EmbedProviderCodec,
+    EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings, Vector, VertexPredict, VoyageEmbeddings,
 };
 use crate::codec::{Quirks, Target};
 use crate::json::{Doc, Strictness};
@@ -212,4 +213,74 @@ proptest! {
         let back = GeminiEmbeddings.decode_request(&doc(&text)).unwrap();
         prop_assert_eq!(back, EmbedRequest { model: String::new(), ..request });
     }
+}
+
+/// Every form in which only providers are asked.
+const ASKED: [&dyn EmbedProviderCodec; 4] =
+    [&VoyageEmbeddings, &BedrockTitanEmbed, &BedrockCohereEmbed, &VertexPredict];
+
+#[test]
+fn forms_of_providers_are_written() {
+    let asked = from_openai(
+        r#"{"model":"m","input":"hé","dimensions":8,"user":"u","encoding_format":"base64","input_type":"query"}"#,
+    );
+    let expected = [
+        (
+            r#"{"model":"m","input":["hé"],"output_dimension":8,"encoding_format":"base64","input_type":"query"}"#,
+            vec!["user"],
+        ),
+        (r#"{"inputText":"hé","dimensions":8}"#, vec!["user", "input_type"]),
+        (r#"{"texts":["hé"],"output_dimension":8,"input_type":"query"}"#, vec!["user"]),
+        (
+            r#"{"instances":[{"content":"hé"}],"parameters":{"outputDimensionality":8}}"#,
+            vec!["user", "input_type"],
+        ),
+    ];
+    for (codec, (body, dropped)) in ASKED.into_iter().zip(expected) {
+        let encoded = codec.encode_request(asked.as_ref().unwrap(), &target("m")).unwrap();
+        assert_eq!(
+            (std::str::from_utf8(&encoded.body).unwrap(), encoded.dropped),
+            (body, dropped.into_iter().map(str::to_owned).collect())
+        );
+    }
+    let task = |word: &str| EmbedRequest {
+        inputs: vec![EmbedInput::Text("x".to_owned())],
+        task_type: Some(word.to_owned()),
+        ..EmbedRequest::default()
+    };
+    for (word, voyage, cohere) in [
+        ("RETRIEVAL_QUERY", true, "search_query"),
+        ("CLUSTERING", false, "clustering"),
+        ("NEW", false, "search_document"),
+    ] {
+        let encoded = VoyageEmbeddings.encode_request(&task(word), &target("m")).unwrap();
+        assert_eq!(encoded.dropped.is_empty(), voyage, "{word}");
+        let encoded = BedrockCohereEmbed.encode_request(&task(word), &target("m")).unwrap();
+        assert!(String::from_utf8(encoded.body).unwrap().contains(cohere), "{word}");
+        let encoded = VertexPredict.encode_request(&task(word), &target("m")).unwrap();
+        assert!(String::from_utf8(encoded.body).unwrap().contains(word), "{word}");
+    }
+}
+
+#[test]
+fn answers_of_providers_are_read() {
+    let texts = [
+        r#"{"data":[{"index":0,"embedding":[1,0.5]}],"usage":{"total_tokens":3}}"#,
+        r#"{"embedding":[1,0.5],"inputTextTokenCount":3}"#,
+        r#"{"embeddings":{"float":[[1,0.5]]},"id":"x"}"#,
+        r#"{"predictions":[{"embeddings":{"values":[1,0.5],"statistics":{"token_count":3}}}]}"#,
+    ];
+    for (codec, text) in ASKED.into_iter().zip(texts) {
+        let answer = codec.decode_answer(&Bytes::from_static(text.as_bytes())).unwrap();
+        assert_eq!(answer.vectors, [Vector::Numbers("[1,0.5]".to_owned())], "{text}");
+        let counted = answer.usage.map(|usage| usage.input_tokens);
+        assert_eq!(counted, (!text.contains("float")).then_some(3), "{text}");
+        assert_eq!(codec.summary(&Bytes::from_static(text.as_bytes())).usage, answer.usage);
+        for nothing in ["{}", "x", r#"{"data":[{}],"embeddings":[{}],"predictions":[{}]}"#] {
+            let error = codec.decode_answer(&Bytes::from_static(nothing.as_bytes())).unwrap_err();
+            assert_eq!(error.code, Code::UpstreamBadResponse, "{nothing}");
+        }
+    }
+    let older = Bytes::from_static(br#"{"embeddings":[[1],[2]],"response_type":"embeddings_floats"}"#);
+    assert_eq!(BedrockCohereEmbed.decode_answer(&older).unwrap().vectors.len(), 2);
 }

@@ -19,6 +19,7 @@ mod wait;
 
 pub use classify::{classify, from_exception, from_node, from_stream, in_success_body};
 pub use redact::redact;
+pub(crate) use render::openai_type;
 pub use render::{render, status};
 pub use report::{BODY_BYTES_MAX, MESSAGE_CHARS_MAX};
 pub use stream::mid_stream;

@@ -1,6 +1,7 @@
 //! `gatehouse explain`: who would serve, and why. Nothing is sent.
 
-use crate::cli::{Explain, FrontName};
+use crate::catalogue;
+use crate::cli::{Explain, FrontName, Place};
 use crate::data::Data;
 use crate::output;
 use crate::settings::Settings;
@@ -17,15 +18,19 @@ use gatehouse_store::Store;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+/// Stands for the simulated provider, which is not started here.
+pub(super) const PLACEHOLDER: &str = "http://127.0.0.1:9";
 /// The answer that costs are shown for when the catalogue knows no limit.
 const OUTPUT_TOKENS_SHOWN: u64 = 1_000;
 
 /// Prints every candidate with what came of it.
 pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
     let settings = Settings::load(&wanted.place)?;
-    let snapshot = Snapshot::compile(&settings.config, &settings.version, Some("http://127.0.0.1:9"), None)
-        .map_err(|error| anyhow!(error))?;
-    let caller = caller(wanted)?;
+    let catalogue = catalogue::for_command(&wanted.place.data);
+    let snapshot =
+        Snapshot::compile_with(&settings.config, &settings.version, Some(PLACEHOLDER), None, catalogue)
+            .map_err(|error| anyhow!(error))?;
+    let caller = caller(&wanted.place, wanted.key.as_deref())?;
     let route = match snapshot.route(&wanted.model, &caller) {
         Ok(route) => route,
         Err(error) => return Ok(refused(&error, wanted.json)),
@@ -39,6 +44,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
             FrontName::Messages => Dialect::AnthropicMessages,
             FrontName::Gemini => Dialect::GeminiGenerate,
             FrontName::Embeddings => Dialect::OpenAiEmbeddings,
+            FrontName::Rerank => Dialect::CohereRerank,
         },
         tools: wanted.tools,
         images: wanted.images,
@@ -109,12 +115,12 @@ fn refused(error: &Error, json: bool) -> ExitCode {
 }
 
 /// The caller of a key, or one that may use everything.
-fn caller(wanted: &Explain) -> Result<Caller> {
-    let Some(id) = &wanted.key else {
+pub(super) fn caller(place: &Place, key: Option<&str>) -> Result<Caller> {
+    let Some(id) = key else {
         let bound = Scope::default();
         return Ok(Caller { key_id: "none".into(), key_name: "none".into(), models: [].into(), bound });
     };
-    let store = Store::open(Data::existing(&wanted.place.data)?.dir())?;
+    let store = Store::open(Data::existing(&place.data)?.dir())?;
     let key = store.key(id)?.with_context(|| format!("there is no key {id}"))?;
     Ok(Caller {
         key_id: key.key_id.as_str().into(),

@@ -1,6 +1,7 @@
 //! `gatehouse serve`: everything put together.
 
 use super::first_start::{self, FirstCall};
+use crate::catalogue;
 use crate::cli::Place;
 use crate::control::{self, Word};
 use crate::data::Data;
@@ -51,8 +52,10 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     restore(&store, &data, &counters)?;
 
     let sim = settings::start_sim(&settings.config).await?;
-    let snapshot = Snapshot::compile(&settings.config, &settings.version, sim.as_deref(), None)
-        .map_err(anyhow::Error::msg)?;
+    let catalogue = catalogue::in_force(data.dir());
+    let snapshot =
+        Snapshot::compile_with(&settings.config, &settings.version, sim.as_deref(), None, catalogue)
+            .map_err(anyhow::Error::msg)?;
     let first_call = FirstCall::new(data.dir())?;
     let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
     record_config(&house, &settings);
@@ -81,7 +84,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
             }
         })
     };
-    let reloading = tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, hangup));
+    let reloading =
+        tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
@@ -218,6 +222,7 @@ fn export_telemetry(house: &House, settings: &Settings) -> Result<()> {
 fn record_config(house: &House, settings: &Settings) {
     let event = Event::new(EventKind::ConfigChanged, clock::unix_micros())
         .field("config_sha256", settings.version.clone())
+        .field("catalogue_date", house.snapshot.load().catalogue().date().to_owned())
         .field("source", settings.source.clone());
     if let Err(error) = house.log.append(Leaf::Event(&event)) {
         tracing::error!(%error, "the configuration could not be recorded");

@@ -2,6 +2,8 @@
 //! one changes nothing; the last good one stays.
 
 use super::{Settings, Source, start_sim};
+use crate::catalogue;
+use crate::data::Data;
 use gatehouse_audit::{Event, EventKind, Leaf};
 use gatehouse_config::file::Config;
 use gatehouse_config::{Fault, Faults, Severity};
@@ -45,6 +47,8 @@ struct Reloader {
     house: Arc<House>,
     source: Source,
     sim: Option<String>,
+    /// Where a newer catalogue may be.
+    data: Data,
     /// As the process was started with.
     initial: Config,
     /// The document that was read last, applied or not. A change of something else in its folder, such as
@@ -58,9 +62,11 @@ pub(crate) async fn reload_on_change(
     house: Arc<House>,
     settings: Settings,
     sim: Option<String>,
+    data: Data,
     mut hangup: Signal,
 ) {
-    let mut reloader = Reloader { house, source: settings.origin, sim, initial: settings.config, seen: None };
+    let mut reloader =
+        Reloader { house, source: settings.origin, sim, data, initial: settings.config, seen: None };
     let (tell, mut told) = mpsc::channel(1);
     let mut watch = Watch::new(tell);
     watch.follow(&reloader.source);
@@ -132,10 +138,11 @@ impl Reloader {
     }
 
     async fn apply(&mut self, source: Source, settings: Settings, before: &str) {
-        let (sim, in_use) = (self.sim.clone(), self.house.snapshot.load_full());
+        let (sim, in_use, data) = (self.sim.clone(), self.house.snapshot.load_full(), self.data.clone());
         // Guardrails compile large patterns: not on the threads that serve calls.
         let compiled = tokio::task::spawn_blocking(move || {
-            Snapshot::compile(&settings.config, &settings.version, sim.as_deref(), Some(&in_use))
+            let (version, catalogue) = (&settings.version, catalogue::in_force(data.dir()));
+            Snapshot::compile_with(&settings.config, version, sim.as_deref(), Some(&in_use), catalogue)
                 .map(|snapshot| (snapshot, settings))
         });
         let (snapshot, settings) = match compiled.await {
@@ -154,6 +161,7 @@ impl Reloader {
         let event = Event::new(EventKind::ConfigChanged, clock::unix_micros())
             .field("config_sha256", settings.version)
             .field("config_sha256_before", before.to_owned())
+            .field("catalogue_date", self.house.snapshot.load().catalogue().date().to_owned())
             .field("source", settings.source);
         self.record(&event);
     }

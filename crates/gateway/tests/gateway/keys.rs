@@ -147,6 +147,26 @@ async fn a_caller_narrows_and_never_widens() {
 }
 
 #[tokio::test]
+async fn a_coding_agents_session_is_the_run() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    for (front, own) in FRONTS {
+        let ask = || front.ask(&format!("{own}/m"), "hi").header("x-claude-code-session-id", "s-1");
+        let codex = || front.ask(&format!("{own}/m"), "hi").header("session-id", "s-2");
+        for (ask, run) in [
+            (ask(), "s-1"),
+            (ask().header("x-gatehouse-run", "r-1"), "r-1"),
+            (codex().header("originator", "codex_exec"), "s-2"),
+            (codex(), ""),
+        ] {
+            let told = house.call(ask).await;
+            assert_eq!(told.status, 200, "{}", told.text());
+            assert_eq!(house.record(&told.record()).await["run"], json!(run));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_for_an_account_that_there_is() {
     let provider = Provider::start().await;
     let teams = "teams: { support: { apps: { desk: { use_cases: [triage] } } }, sales: {} }\n";

@@ -18,9 +18,13 @@ mod attempts;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod clouds;
 #[cfg(test)]
 mod departures;
+#[cfg(test)]
+mod embeddings;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]
@@ -28,15 +32,21 @@ mod guards_in_streams;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
 mod protocol;
 #[cfg(test)]
+mod realtime;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod rerank;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

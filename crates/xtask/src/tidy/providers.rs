@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 const LIST: &str = "crates/gatehouse-providers/src/kinds/mod.rs";
 const FOLDER: &str = "crates/gatehouse-providers/src/kinds/";
 /// Names that are more than a provider's: the dialects and their makers, and what comes with the gateway.
-const MORE_THAN_A_PROVIDER: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "compatible", "sim"];
+const MORE_THAN_A_PROVIDER: [&str; 9] =
+    ["openai", "anthropic", "gemini", "bedrock", "jina", "voyage", "tei", "compatible", "sim"];
 /// What is left beside the list, with the reason.
 const ALSO: &[(&str, &str, &str)] = &[
     (
@@ -29,6 +30,16 @@ const ALSO: &[(&str, &str, &str)] = &[
         "its models carry a version that is not a part of their name in the list",
     ),
     (
+        "vertex",
+        "crates/gatehouse-core/src/content.rs",
+        "the form in which it is asked for vectors is a dialect of its own",
+    ),
+    (
+        "vertex",
+        "crates/gatehouse-wire/src/embeddings/",
+        "the form in which it is asked for vectors is a dialect of its own",
+    ),
+    (
         "azure",
         "crates/gatehouse-server/src/front.rs",
         "callers use its paths by deployment, whoever serves them",
@@ -42,6 +53,21 @@ const ALSO: &[(&str, &str, &str)] = &[
         "groq",
         "crates/gatehouse-wire/src/openai_chat/",
         "its answers hold the usage under a member of its own (x_groq), which is read wherever it is met",
+    ),
+    (
+        "azure",
+        "crates/gateway/src/command/import/",
+        "variables and settings of other programs begin so, and are read and reported by name",
+    ),
+    (
+        "ollama",
+        "crates/gateway/src/command/import/litellm/place.rs",
+        "another program asks it by its own API, whose address is not the one that we need",
+    ),
+    (
+        "vertex",
+        "crates/gateway/src/command/import/",
+        "settings of another program begin so, and are read and reported by name",
     ),
     (
         "xai",

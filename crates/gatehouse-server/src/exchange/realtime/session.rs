@@ -1,0 +1,408 @@
+//! A session under way: events from both sides, until one of them ends it or we must.
+
+use super::Opened;
+use super::judge::Judge;
+use super::socket::{Heard, Socket, Wrong};
+use super::turns::Turns;
+use crate::clock::left;
+use crate::house::House;
+use crate::payload::Kept;
+use crate::switch::Line;
+use crate::target::Target;
+use crate::trail::Trail;
+use crate::upstream::Stream;
+use bytes::Bytes;
+use gatehouse_config::file::Limits;
+use gatehouse_core::content::{Edit, Place, splice};
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::usage::UsageSource;
+use gatehouse_wire::json::{Doc, Strictness, escaped};
+use gatehouse_wire::realtime::{self, Kind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// How many messages are passed on before they are sent, where they come faster than that.
+const BATCH_MAX: usize = 16;
+/// The status in the record: what the caller was answered.
+const STATUS: u16 = 101;
+
+/// A session under way.
+pub(super) struct Session {
+    caller: Socket<Line>,
+    provider: Socket<Box<Stream>>,
+    target: Arc<Target>,
+    model: String,
+    key: Arc<str>,
+    judge: Judge,
+    turns: Turns,
+    trail: Trail,
+    house: Arc<House>,
+    times: Times,
+    /// What may pass to the caller now.
+    out: Vec<Utf8Bytes>,
+    /// The caller's event that an error is about.
+    about: Option<String>,
+}
+
+/// The limits of time of a session.
+struct Times {
+    deadline: Instant,
+    /// How long the provider may be silent while it answers.
+    answering: Duration,
+    /// How long both may be silent otherwise.
+    idle: Duration,
+    /// When something was said last.
+    last: Instant,
+}
+
+/// Why a session ends.
+enum End {
+    /// One side is gone.
+    Gone {
+        /// Whether it was the caller.
+        caller: bool,
+        /// Whether it said goodbye.
+        in_order: bool,
+    },
+    /// We must end it.
+    Ours(Error, CloseCode),
+}
+
+/// What happens next.
+enum Next {
+    Asked(Result<Heard, Wrong>),
+    Said(Result<Heard, Wrong>),
+    Late,
+    KeysChanged,
+    Draining,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Both sides are WebSockets now.
+    pub(super) async fn begin(
+        opened: Opened,
+        line: Line,
+        trail: Trail,
+        house: Arc<House>,
+        limits: &Limits,
+    ) -> Self {
+        let bytes_max = limits.message.0;
+        let times = Times {
+            deadline: opened.deadline,
+            answering: opened.idle,
+            idle: limits.session_idle.0,
+            last: Instant::now(),
+        };
+        Self {
+            caller: Socket::new(line, Bytes::new(), Role::Server, bytes_max).await,
+            provider: Socket::new(opened.stream, opened.came, Role::Client, bytes_max).await,
+            target: opened.target,
+            model: opened.model,
+            key: opened.key,
+            judge: Judge::new(opened.guards),
+            turns: Turns::default(),
+            trail,
+            house,
+            times,
+            out: Vec::new(),
+            about: None,
+        }
+    }
+
+    /// Passes events on until the session ends.
+    pub(super) async fn run(mut self) {
+        let end = self.relay().await;
+        self.end(end).await;
+    }
+
+    async fn relay(&mut self) -> End {
+        let house = Arc::clone(&self.house);
+        let mut alarm = pin!(tokio::time::sleep_until(self.times.wake().into()));
+        let mut drain = pin!(house.drain.notified());
+        drain.as_mut().enable();
+        let mut draining = house.is_draining();
+        loop {
+            let mut keys_changed = pin!(house.keys_changed.notified());
+            // Listening begins before the look, so that no change in between is missed.
+            keys_changed.as_mut().enable();
+            if !house.keys.load().keys.holds(&self.key) {
+                let error = Error::new(Code::InvalidApiKey, "this caller key was revoked");
+                return End::Ours(error, CloseCode::Policy);
+            }
+            loop {
+                if draining && !self.turns.is_running() {
+                    let message = "the gateway is shutting down; open another session";
+                    return End::Ours(Error::new(Code::Draining, message), CloseCode::Away);
+                }
+                let next = tokio::select! {
+                    said = self.provider.hear() => Next::Said(said),
+                    asked = self.caller.hear() => Next::Asked(asked),
+                    () = alarm.as_mut() => Next::Late,
+                    () = keys_changed.as_mut() => Next::KeysChanged,
+                    () = drain.as_mut(), if !draining => Next::Draining,
+                };
+                let done = match next {
+                    Next::Said(said) => self.all_said(said).await,
+                    Next::Asked(asked) => self.all_asked(asked).await,
+                    Next::Late => self.look_at_the_clock(alarm.as_mut()),
+                    Next::KeysChanged => break,
+                    Next::Draining => {
+                        draining = true;
+                        Ok(())
+                    }
+                };
+                if let Err(end) = done {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// What the provider said, and what more is there already.
+    async fn all_said(&mut self, first: Result<Heard, Wrong>) -> Result<(), End> {
+        let mut next = Some(first);
+        let mut passed = Ok(());
+        for _ in 0..BATCH_MAX {
+            let Some(heard) = next else { break };
+            passed = self.said(heard);
+            let limit = self.times.patience();
+            for text in std::mem::take(&mut self.out) {
+                keep(&mut self.trail.answer, &text);
+                self.caller.say(text, limit).await.map_err(|()| GONE)?;
+            }
+            if passed.is_err() {
+                break;
+            }
+            next = self.provider.heard();
+        }
+        self.caller.flush(self.times.patience()).await.map_err(|()| GONE)?;
+        passed
+    }
+
+    /// What the caller asked, and what more is there already.
+    async fn all_asked(&mut self, first: Result<Heard, Wrong>) -> Result<(), End> {
+        let lost = End::Gone { caller: false, in_order: false };
+        let mut next = Some(first);
+        for _ in 0..BATCH_MAX {
+            let Some(heard) = next else { break };
+            let text = self.asked(heard)?;
+            let limit = self.times.patience();
+            if self.provider.say(text, limit).await.is_err() {
+                return Err(lost);
+            }
+            next = self.caller.heard();
+        }
+        self.provider.flush(self.times.patience()).await.map_err(|()| lost)
+    }
+
+    /// An event of the caller, as it goes on.
+    fn asked(&mut self, heard: Result<Heard, Wrong>) -> Result<Utf8Bytes, End> {
+        let text = match heard {
+            Ok(Heard::Text(text)) => text,
+            Ok(Heard::Gone { in_order }) => return Err(End::Gone { caller: true, in_order }),
+            Err(wrong) => return Err(End::Ours(wrong.error, wrong.code)),
+        };
+        self.times.last = Instant::now();
+        self.about = None;
+        let judged = self.judged(&text).map_err(|error| {
+            self.trail.request.take_in(text.as_bytes());
+            if error.code == Code::GuardBlocked {
+                // What may not pass is not kept either, beside its digest.
+                self.trail.request.forget_text();
+            }
+            End::Ours(error, CloseCode::Policy)
+        })?;
+        let goes_on = judged.unwrap_or(text);
+        keep(&mut self.trail.request, &goes_on);
+        Ok(goes_on)
+    }
+
+    /// An event of the caller with the edits of guardrails and the provider's name of the model; `None` when
+    /// nothing is to be edited.
+    fn judged(&mut self, text: &Utf8Bytes) -> Result<Option<Utf8Bytes>, Error> {
+        let doc = Doc::parse(Bytes::from(text.clone()), Strictness::Caller)?;
+        let asked = realtime::asked(&doc)?;
+        self.about.clone_from(&asked.event_id);
+        self.turns.asked(doc.text(), &asked);
+        let edited = self.judge.asked(&doc, &asked)?;
+        let Some((model, _)) = &asked.model else { return edited.map(text_of).transpose() };
+        if *model != self.model {
+            let message = format!("a session keeps the model that it began with, {:?}", self.model);
+            return Err(Error::invalid("session.model", message));
+        }
+        // Edits may have moved it.
+        let doc = edited.map_or(Ok(doc), |edited| Doc::parse(edited, Strictness::Caller))?;
+        let Some((_, range)) = realtime::asked(&doc)?.model else { return Ok(None) };
+        let with = [b"\"".as_slice(), &escaped(self.target.model()), b"\""].concat();
+        text_of(splice(doc.bytes(), &[Edit { range, with: with.into() }])).map(Some)
+    }
+
+    /// An event of the provider; what may pass is in `out`, also when the session ends with it.
+    fn said(&mut self, heard: Result<Heard, Wrong>) -> Result<(), End> {
+        let text = match heard {
+            Ok(Heard::Text(text)) => text,
+            Ok(Heard::Gone { in_order }) => return Err(End::Gone { caller: false, in_order }),
+            Err(wrong) => {
+                let error =
+                    Error::new(Code::UpstreamBadResponse, "the provider's WebSocket broke the protocol");
+                return Err(End::Ours(error.detail(wrong.error.message), CloseCode::Error));
+            }
+        };
+        self.times.last = Instant::now();
+        let ours = |error: Error| {
+            let blocked = matches!(error.code, Code::GuardBlocked | Code::GuardUnavailable);
+            End::Ours(error, if blocked { CloseCode::Policy } else { CloseCode::Error })
+        };
+        if realtime::is_audio(&text) {
+            self.turns.spoke(text.len());
+            self.judge.unread(Place::Output).map_err(ours)?;
+            return self.judge.said(text, None, &mut self.out).map_err(ours);
+        }
+        let Ok(doc) = Doc::parse(Bytes::from(text.clone()), Strictness::Provider) else {
+            return Err(ours(Error::new(
+                Code::UpstreamBadResponse,
+                "the provider sent an event that is no JSON",
+            )));
+        };
+        let said = realtime::said(&doc);
+        self.turns.said(&said);
+        if let Some(piece) = &said.piece {
+            self.trail.meter.text(&piece.text);
+        }
+        match &said.kind {
+            Kind::Begins { audio } => {
+                self.turns.begins();
+                self.count_running();
+                if *audio {
+                    self.judge.unread(Place::Output).map_err(ours)?;
+                }
+            }
+            Kind::Over(usage) => {
+                let source = if usage.is_some() { UsageSource::Provider } else { UsageSource::Estimated };
+                let usage = usage.unwrap_or_else(|| self.turns.counted());
+                self.turns.over(&usage);
+                self.trail.turn(usage, source);
+                if self.turns.is_running() {
+                    self.count_running();
+                }
+            }
+            Kind::Other => {}
+        }
+        let listened = self.judge.listens().then_some((&doc, &said));
+        self.judge.said(text, listened, &mut self.out).map_err(ours)?;
+        match said.kind {
+            Kind::Over(_) => self.trail.another_turn().map_err(|error| End::Ours(error, CloseCode::Policy)),
+            Kind::Begins { .. } | Kind::Other => Ok(()),
+        }
+    }
+
+    /// Puts what is under way into the record as we count it: whatever the provider came to say is billed, and where
+    /// the session ends before it, nobody tells us any more.
+    fn count_running(&mut self) {
+        self.trail.meter.sent();
+        self.trail.meter.reported(self.turns.counted());
+    }
+
+    fn look_at_the_clock(&self, alarm: Pin<&mut Sleep>) -> Result<(), End> {
+        let answering = self.turns.is_running();
+        let next = self.times.next(answering);
+        if !left(next).is_zero() {
+            alarm.reset(self.times.wake().into());
+            return Ok(());
+        }
+        let (code, message) = if left(self.times.deadline).is_zero() {
+            (Code::RequestTimeout, "the session has lasted as long as it may (limits.session)")
+        } else if answering {
+            (Code::UpstreamTimeout, "the provider fell silent in the middle of a response")
+        } else {
+            (Code::RequestTimeout, "nothing was said for too long (limits.session_idle)")
+        };
+        Err(End::Ours(Error::new(code, message), CloseCode::Policy))
+    }
+
+    /// Ends both sides and the record.
+    async fn end(mut self, end: End) {
+        self.trail.judged(self.judge.take_tally());
+        let cut = self.turns.is_running();
+        if cut {
+            self.count_running();
+        }
+        match end {
+            End::Gone { caller: false, in_order } if cut || !in_order => {
+                let message = "the provider ended the session";
+                self.fail(&Error::new(Code::UpstreamError, message), CloseCode::Error).await;
+            }
+            End::Gone { in_order, .. } => {
+                if in_order && !cut {
+                    self.trail.settle(STATUS);
+                }
+                // Else the trail ends as one whose caller has left; it need not wait for goodbyes.
+                let Self { trail, mut caller, mut provider, .. } = self;
+                drop(trail);
+                tokio::join!(caller.close(CloseCode::Normal, ""), provider.close(CloseCode::Normal, ""));
+            }
+            End::Ours(error, code) => self.fail(&error, code).await,
+        }
+    }
+
+    /// Tells the caller why, ends the record, and then the connections.
+    async fn fail(&mut self, error: &Error, code: CloseCode) {
+        tracing::debug!(call = %self.trail.id(), %error, "session ended");
+        let event_id = format!("event_{}", self.trail.id());
+        let event = realtime::error_event(error, &event_id, self.about.as_deref());
+        keep(&mut self.trail.answer, &event);
+        let ended = self.trail.fail(STATUS, error);
+        // Should it not be safe: an error is the last word already.
+        let _ = self.trail.safe(&ended).await;
+        let limit = self.times.patience();
+        if self.caller.say(event.into(), limit).await.is_ok() {
+            let _ = self.caller.flush(limit).await;
+        }
+        let reason = error.code.as_str();
+        tokio::join!(self.caller.close(code, reason), self.provider.close(CloseCode::Normal, ""));
+    }
+}
+
+/// The caller does not take what it is told.
+const GONE: End = End::Gone { caller: true, in_order: false };
+
+/// Events are kept a line each.
+fn keep(kept: &mut Kept, event: &str) {
+    kept.take_in(event.as_bytes());
+    kept.take_in(b"\n");
+}
+
+fn text_of(bytes: Bytes) -> Result<Utf8Bytes, Error> {
+    Utf8Bytes::try_from(bytes).map_err(|_| Error::new(Code::Internal, "an edit made an event unreadable"))
+}
+
+// === impl Times ===
+
+impl Times {
+    /// When to look at the clock again: a response may begin at any time.
+    fn wake(&self) -> Instant {
+        let silence = self.answering.min(self.idle);
+        let next = self.last + silence;
+        // Silence that is allowed now is looked at once more when it may not be any more.
+        let next = if left(next).is_zero() { Instant::now() + silence } else { next };
+        self.deadline.min(next).min(self.last + self.idle).max(Instant::now())
+    }
+
+    /// When the silence, or the session, has lasted too long.
+    fn next(&self, answering: bool) -> Instant {
+        let silence = if answering { self.answering.min(self.idle) } else { self.idle };
+        self.deadline.min(self.last + silence)
+    }
+
+    /// How long one side may take to take a message.
+    fn patience(&self) -> Duration {
+        self.answering.min(left(self.deadline))
+    }
+}
