@@ -100,7 +100,14 @@ mod tests {
         let book = PriceBook::new(vec![PriceOverride::self_hosted("llama")]);
         let prices = book.resolve("vllm", "llama", "llama-3.3-70b");
         let price = prices.at(0, Priority, 1).unwrap().price;
-        let used = Usage { input_tokens: 9, output_tokens: 9, images: 9, audio_millis: 9, characters: 9, ..Usage::default() };
+        let used = Usage {
+            input_tokens: 9,
+            output_tokens: 9,
+            images: 9,
+            audio_millis: 9,
+            characters: 9,
+            ..Usage::default()
+        };
         assert!(price.covers(&used) && cost(&used, &price) == Nanodollars::ZERO);
         assert!(!book.resolve("vllm", "other", "llama-3.3-70b").is_priced());
     }

@@ -27,7 +27,7 @@ pub struct Aside {
 impl Aside {
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.length
     }
 
@@ -54,8 +54,11 @@ impl Aside {
     /// # Errors
     /// `internal_error` when the file cannot be read.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
-        let unreadable = |error: String| Error::new(Code::Internal, "a file that was set aside cannot be read").detail(error);
-        let length = usize::try_from((range.end.saturating_sub(range.start)).min(READ_BYTES)).unwrap_or_default();
+        let unreadable = |error: String| {
+            Error::new(Code::Internal, "a file that was set aside cannot be read").detail(error)
+        };
+        let length =
+            usize::try_from((range.end.saturating_sub(range.start)).min(READ_BYTES)).unwrap_or_default();
         if let Some(file) = &self.file {
             let mut bytes = vec![0; length];
             file.read_exact_at(&mut bytes, range.start).map_err(|error| unreadable(error.to_string()))?;
@@ -73,7 +76,7 @@ fn full(error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{MEMORY_BYTES_MAX, Aside};
+    use super::{Aside, MEMORY_BYTES_MAX};
 
     #[test]
     fn what_was_set_aside_comes_back_wherever_it_lies() {
@@ -82,8 +85,8 @@ mod tests {
             let mut store = Aside::default();
             bytes.chunks(10_000).for_each(|chunk| store.append(chunk).unwrap());
             let (mut at, mut read) = (3, Vec::new());
-            while at < store.len() {
-                let piece = store.read(at..store.len()).unwrap();
+            while at < store.size() {
+                let piece = store.read(at..store.size()).unwrap();
                 at += u64::try_from(piece.len()).unwrap();
                 read.extend_from_slice(&piece);
             }

@@ -93,7 +93,7 @@ pub async fn read(
                 live = Some(Box::new(Live { input, first: head }));
                 break;
             }
-            Piece::Part(head) => part = Some((head, store.len())),
+            Piece::Part(head) => part = Some((head, store.size())),
             Piece::Data(data) if part.as_ref().is_some_and(|(head, _)| head.file.is_some()) => {
                 store.append(&data)?;
             }
@@ -105,10 +105,11 @@ pub async fn read(
                 text.extend_from_slice(&data);
             }
             Piece::PartEnd => match part.take() {
-                Some((head, from)) if head.file.is_some() => set_aside.push((head, from..store.len())),
+                Some((head, from)) if head.file.is_some() => set_aside.push((head, from..store.size())),
                 Some((head, _)) => {
-                    let text = String::from_utf8(std::mem::take(&mut text))
-                        .map_err(|_| Error::invalid(head.name.clone(), format!("{}: is not UTF-8", head.name)))?;
+                    let text = String::from_utf8(std::mem::take(&mut text)).map_err(|_| {
+                        Error::invalid(head.name.clone(), format!("{}: is not UTF-8", head.name))
+                    })?;
                     fields.add(head.name, text);
                 }
                 None => {}
@@ -187,14 +188,15 @@ impl Files {
     /// How many bytes of files have been set aside; `None` where they come by.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        (!self.is_live).then(|| self.store.len())
+        (!self.is_live).then(|| self.store.size())
     }
 
     /// The form with these texts, for a target with this name of the model.
     pub fn upload(&self, fields: &Doc, model: &str) -> Upload {
         let mut steps = VecDeque::new();
         let mut texts = Vec::new();
-        let mut field = |name: &str, text: &str| texts.extend_from_slice(&write_field(&self.boundary, name, text));
+        let mut field =
+            |name: &str, text: &str| texts.extend_from_slice(&write_field(&self.boundary, name, text));
         for (name, value) in fields.root().members() {
             let text = |value: Node<'_>| value.str().unwrap_or_default().into_owned();
             match name.as_ref() {
@@ -218,7 +220,8 @@ impl Files {
             steps.push_back(Step::Live(live));
         }
         steps.push_back(Step::Bytes(Bytes::from(end)));
-        let sending = Sending { steps, store: Arc::clone(&self.store), boundary: self.boundary.clone(), skips: false };
+        let sending =
+            Sending { steps, store: Arc::clone(&self.store), boundary: self.boundary.clone(), skips: false };
         let pieces: Pieces = Box::pin(futures_util::stream::unfold(sending, |mut sending| async move {
             sending.next().await.map(|piece| (piece, sending))
         }));

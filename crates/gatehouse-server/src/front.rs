@@ -77,7 +77,15 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
 }
 
 fn front(operation: Operation, dialect: Dialect) -> Front {
-    Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false, is_form: false }
+    Front {
+        operation,
+        dialect,
+        model: None,
+        framing: Framing::FromBody,
+        method: Method::POST,
+        batch: false,
+        is_form: false,
+    }
 }
 
 /// A realtime session. The model is in the query, under Azure's name for it where the path is Azure's.

@@ -84,9 +84,11 @@ pub fn boundary(content_type: &str) -> Result<String, Error> {
         return Err(missing());
     }
     let mut named = parameters.split(';').filter_map(|one| one.split_once('='));
-    let (_, value) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary")).ok_or_else(missing)?;
+    let (_, value) =
+        named.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary")).ok_or_else(missing)?;
     let value = value.trim().trim_matches('"');
-    let sound = (1..=BOUNDARY_CHARS_MAX).contains(&value.len()) && value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let sound = (1..=BOUNDARY_CHARS_MAX).contains(&value.len())
+        && value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if sound { Ok(value.to_owned()) } else { Err(missing()) }
 }
 
@@ -162,7 +164,11 @@ impl Reader {
     fn head(&mut self) -> Result<Option<Piece>, Error> {
         let Some(end) = memmem::find(&self.buffer, b"\r\n\r\n") else {
             let too_long = self.buffer.len() > HEAD_BYTES_MAX;
-            return if too_long { Err(wrong("the head of a part of the form is too long")) } else { Ok(None) };
+            return if too_long {
+                Err(wrong("the head of a part of the form is too long"))
+            } else {
+                Ok(None)
+            };
         };
         if end > HEAD_BYTES_MAX {
             return Err(wrong("the head of a part of the form is too long"));
@@ -174,7 +180,8 @@ impl Reader {
         let head = self.buffer.split_to(end);
         self.buffer.advance(4);
         self.state = State::Content;
-        let head = std::str::from_utf8(&head).map_err(|_| wrong("the head of a part of the form is not UTF-8"))?;
+        let head =
+            std::str::from_utf8(&head).map_err(|_| wrong("the head of a part of the form is not UTF-8"))?;
         part_head(head).map(|head| Some(Piece::Part(head)))
     }
 
@@ -370,10 +377,16 @@ mod tests {
 
     #[test]
     fn the_boundary_is_found_however_it_is_written() {
-        for text in ["multipart/form-data; boundary=b-1", "Multipart/Form-Data; charset=x; Boundary=\"b-1\""] {
+        for text in ["multipart/form-data; boundary=b-1", "Multipart/Form-Data; charset=x; Boundary=\"b-1\""]
+        {
             assert_eq!(boundary(text).unwrap(), "b-1", "{text}");
         }
-        for text in ["multipart/form-data", "application/json", "multipart/mixed; boundary=b", "multipart/form-data; boundary="] {
+        for text in [
+            "multipart/form-data",
+            "application/json",
+            "multipart/mixed; boundary=b",
+            "multipart/form-data; boundary=",
+        ] {
             assert!(boundary(text).is_err(), "{text}");
         }
     }
@@ -386,7 +399,8 @@ mod tests {
         for piece in [1, 7, 1_000] {
             let parts = read(form, piece).unwrap();
             assert_eq!(parts[0], (PartHead { name: "model".to_owned(), file: None }, b"whisper".to_vec()));
-            let file = FileHead { name: "a \"b\".mp3".to_owned(), content_type: Some("audio/mpeg".to_owned()) };
+            let file =
+                FileHead { name: "a \"b\".mp3".to_owned(), content_type: Some("audio/mpeg".to_owned()) };
             assert_eq!(parts[1].0, PartHead { name: "file".to_owned(), file: Some(file) });
             assert_eq!(parts[1].1, b"\r\n--b-\r\n");
         }

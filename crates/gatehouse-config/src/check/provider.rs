@@ -156,8 +156,7 @@ fn prices(provider: &Provider, at: &Path, report: &mut Report<'_>) {
         } = price;
         let tokens = [input, output, cached_read, cache_write, cache_write_long, reasoning];
         let units = [character, image, audio_hour, search_unit];
-        if tokens.iter().chain(&units).all(|part| part.is_none())
-        {
+        if tokens.iter().chain(&units).all(|part| part.is_none()) {
             report.error(&at.key("prices").key(model), "says no price; write input and output");
         }
     }

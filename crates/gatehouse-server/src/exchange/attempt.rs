@@ -76,8 +76,7 @@ impl Sent {
         let answer = match files {
             None => upstream.send(request, limit).await,
             Some(files) => {
-                let kind = HeaderValue::from_str(&files.content_type());
-                request.headers_mut().extend(kind.ok().map(|kind| (header::CONTENT_TYPE, kind)));
+                headers::put(request.headers_mut(), header::CONTENT_TYPE, &files.content_type());
                 upstream.send_upload(request, files.upload(&call.doc, target.model()), limit).await
             }
         };

@@ -76,10 +76,12 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     trail.meter.expect(used(call, target, Guess::Usual, trail.accepted_at()));
     let (sent, head) = Sent::send_with(call, target, &prepared, call.files.as_ref(), trail).await?;
     let Head { headers, body } = head;
-    let kind = headers.get(header::CONTENT_TYPE).cloned().unwrap_or(HeaderValue::from_static("application/json"));
+    let kind =
+        headers.get(header::CONTENT_TYPE).cloned().unwrap_or(HeaderValue::from_static("application/json"));
     let is = |name: &str| kind.to_str().is_ok_and(|kind| kind.starts_with(name));
     let is_text = is("text/") && !is("text/event-stream");
-    if !is("application/json") && !(is_text && call.front.operation == Operation::Transcription) {
+    let is_read = is("application/json") || is_text && call.front.operation == Operation::Transcription;
+    if !is_read {
         sent.succeeded(&headers, &[], trail);
         let mut headers = headers::passed_on(&headers);
         headers.insert(header::CONTENT_TYPE, kind.clone());
@@ -152,7 +154,9 @@ fn judged(call: &Call, codec: &dyn NativeCodec, answer: Answer, trail: &mut Trai
 /// What the answer itself tells where its provider did not count: images, and the length of a recording.
 fn counted(call: &Call, target: &Target, answer: &Answer, trail: &Trail) -> Option<Usage> {
     match (call.front.operation, answer) {
-        (Operation::ImageGeneration, Answer::Json(doc)) => Some(Usage { images: Images::made(doc), ..Usage::default() }),
+        (Operation::ImageGeneration, Answer::Json(doc)) => {
+            Some(Usage { images: Images::made(doc), ..Usage::default() })
+        }
         (Operation::Transcription, Answer::Text(text)) => {
             Some(Usage { audio_millis: subtitle_millis(text)?, ..Usage::default() })
         }
@@ -193,7 +197,12 @@ pub fn used(call: &Call, target: &Target, guess: Guess, now: u64) -> Usage {
             }
         }
         Operation::Transcription => {
-            let bytes = call.files.as_ref().and_then(Files::size).or_else(|| length(&call.headers)).unwrap_or_default();
+            let bytes = call
+                .files
+                .as_ref()
+                .and_then(Files::size)
+                .or_else(|| length(&call.headers))
+                .unwrap_or_default();
             let millis = bytes.saturating_mul(1_000) / of(AUDIO_BYTES_PER_SECOND);
             if by(|price| price.audio_hour.is_some()) {
                 Usage { audio_millis: millis, ..Usage::default() }

@@ -158,7 +158,13 @@ impl Passing {
                         Some(error) => self.trail.fail(200, &error),
                         None => self.trail.settle(200),
                     };
-                    return Some(self.trail.safe(&ended).await.map(|()| std::mem::take(&mut self.held)).map_err(|_| Cut));
+                    return Some(
+                        self.trail
+                            .safe(&ended)
+                            .await
+                            .map(|()| std::mem::take(&mut self.held))
+                            .map_err(|_| Cut),
+                    );
                 }
                 Err(error) => self.fail(&error),
             }

@@ -89,10 +89,9 @@ fn content_is_not_encoded(headers: &HeaderMap) -> Result<(), Error> {
 
 fn content_is_a_form(headers: &HeaderMap) -> Result<(), Error> {
     content_is_not_encoded(headers)?;
-    form::boundary(content_type(headers)).map(drop).map_err(|error| Error {
-        code: Code::UnsupportedMediaType,
-        ..error
-    })
+    form::boundary(content_type(headers))
+        .map(drop)
+        .map_err(|error| Error { code: Code::UnsupportedMediaType, ..error })
 }
 
 /// The content type, as far as it is text.

@@ -79,10 +79,9 @@ async fn once(
 ) -> Result<Answered, Error> {
     match call.front.operation {
         Operation::CountTokens => count::exchange(call, target, trail).await.map(Answered::Whole),
-        Operation::Moderation
-        | Operation::ImageGeneration
-        | Operation::Speech
-        | Operation::Transcription => native::exchange(call, target, trail).await,
+        Operation::Moderation | Operation::ImageGeneration | Operation::Speech | Operation::Transcription => {
+            native::exchange(call, target, trail).await
+        }
         Operation::Embeddings => embed::exchange(call, target, trail).await.map(Answered::Whole),
         Operation::Realtime => {
             realtime::open(call, target, trail).await.map(|opened| Answered::Session(Box::new(opened)))

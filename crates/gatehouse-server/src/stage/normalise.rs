@@ -91,7 +91,8 @@ async fn form(
     let sees_all = trail.snapshot.guards.any_at(Place::Input);
     // Where the path names the model, or it has a default, the form need not.
     let named = front.model.as_deref().or(native::model_default(front.dialect)).is_some();
-    let (fields, files) = form::read(incoming, &boundary, bounds, sees_all, named, &mut trail.request).await?;
+    let (fields, files) =
+        form::read(incoming, &boundary, bounds, sees_all, named, &mut trail.request).await?;
     let raw = Bytes::from(fields.to_json());
     trail.request.show(&raw);
     Ok((raw, files))

@@ -64,7 +64,7 @@ struct Outgoing {
     /// Writing failed: what came may be an answer all the same.
     failed: bool,
     /// What of the body comes from somewhere else.
-    rest: Option<Rest>,
+    rest: Option<Box<Rest>>,
 }
 
 /// Why no answer came.
@@ -224,8 +224,13 @@ impl Outgoing {
             None => BodyLength::Known(u64::try_from(request.body().len()).unwrap_or(u64::MAX)),
             Some(upload) => upload.length.map_or(BodyLength::Chunked, BodyLength::Known),
         };
-        let rest = upload.map(Rest::new);
-        Self { head: head::request(request, length).into(), body: request.body().clone(), rest, ..Self::default() }
+        let rest = upload.map(|upload| Box::new(Rest::new(upload)));
+        Self {
+            head: head::request(request, length).into(),
+            body: request.body().clone(),
+            rest,
+            ..Self::default()
+        }
     }
 
     /// Writes what is left.

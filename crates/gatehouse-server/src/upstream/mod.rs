@@ -9,8 +9,8 @@ mod upload;
 
 pub(crate) use connection::Stream;
 pub use connection::{Answer, Switched};
-pub use upload::{Pieces, Upload};
 pub(crate) use framing::Broken;
+pub use upload::{Pieces, Upload};
 
 use bytes::Bytes;
 use connection::{Connection, Origin, Unanswered};

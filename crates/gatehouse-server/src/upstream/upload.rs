@@ -24,6 +24,8 @@ pub(super) struct Rest {
     pieces: Pieces,
     is_chunked: bool,
     has_begun: bool,
+    /// Its source has come to an end, and is not asked again.
+    is_over: bool,
     /// Why its source gave no more.
     pub(super) failed: Option<Error>,
 }
@@ -32,21 +34,36 @@ pub(super) struct Rest {
 
 impl Rest {
     pub(super) fn new(upload: Upload) -> Self {
-        Self { is_chunked: upload.length.is_none(), pieces: upload.pieces, has_begun: false, failed: None }
+        Self {
+            is_chunked: upload.length.is_none(),
+            pieces: upload.pieces,
+            has_begun: false,
+            is_over: false,
+            failed: None,
+        }
     }
 
     /// The next piece and what stands before it; nothing when it was the last.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<(Bytes, Bytes)>>> {
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<(Bytes, Bytes)>>> {
         loop {
+            if self.is_over {
+                return Poll::Ready(Ok(None));
+            }
             let piece = match ready!(self.pieces.as_mut().poll_next(context)) {
                 // An empty chunk would be the last one.
                 Some(Ok(piece)) if piece.is_empty() => continue,
                 Some(Ok(piece)) => Some(piece),
                 Some(Err(error)) => {
-                    self.failed = Some(error);
+                    (self.failed, self.is_over) = (Some(error), true);
                     return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
                 }
-                None => None,
+                None => {
+                    self.is_over = true;
+                    None
+                }
             };
             return Poll::Ready(Ok(self.framed(piece)));
         }
@@ -58,7 +75,7 @@ impl Rest {
         match piece {
             Some(piece) if !self.is_chunked => Some((Bytes::new(), piece)),
             Some(piece) => Some((Bytes::from(format!("{between}{:x}\r\n", piece.len())), piece)),
-            None if !std::mem::take(&mut self.is_chunked) => None,
+            None if !self.is_chunked => None,
             None => Some((Bytes::from(format!("{between}0\r\n\r\n")), Bytes::new())),
         }
     }
@@ -85,7 +102,10 @@ mod tests {
 
     #[test]
     fn a_body_of_unknown_length_is_sent_in_chunks() {
-        assert_eq!(sent(None, &["hello", "", "0123456789abcdef"]), "5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n");
+        assert_eq!(
+            sent(None, &["hello", "", "0123456789abcdef"]),
+            "5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n"
+        );
         assert_eq!(sent(None, &[]), "0\r\n\r\n");
         assert_eq!(sent(Some(3), &["a", "bc"]), "abc");
     }

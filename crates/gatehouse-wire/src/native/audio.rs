@@ -33,7 +33,8 @@ impl NativeCodec for Speech {
             instructions.want_str()?;
             view.spans.push(Span { range: instructions.inner_range(), place: Place::System });
         }
-        view.stream = doc.root().opt("stream_format").and_then(|format| format.str()).as_deref() == Some("sse");
+        view.stream =
+            doc.root().opt("stream_format").and_then(|format| format.str()).as_deref() == Some("sse");
         Ok(view)
     }
 
@@ -119,9 +120,9 @@ pub fn subtitle_millis(text: &str) -> Option<u64> {
     let (_, end) = text.lines().rev().find_map(|line| line.split_once(" --> "))?;
     let stamp = end.split_whitespace().next()?.replace(',', ".");
     let (clock, fraction) = stamp.split_once('.')?;
-    let seconds = clock.split(':').try_fold(0_u64, |sum, part| {
-        sum.checked_mul(60)?.checked_add(part.parse::<u64>().ok()?)
-    })?;
+    let seconds = clock
+        .split(':')
+        .try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse::<u64>().ok()?))?;
     let fraction: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
     seconds.checked_mul(1_000)?.checked_add(fraction)
 }

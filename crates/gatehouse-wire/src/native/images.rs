@@ -57,7 +57,10 @@ impl NativeCodec for Images {
         // The prompt as a model has written it anew.
         let images = doc.root().opt("data");
         let texts = images.iter().flat_map(Node::items).filter_map(|image| image.opt("revised_prompt"));
-        texts.filter(Node::is_str).map(|text| Span { range: text.inner_range(), place: Place::Output }).collect()
+        texts
+            .filter(Node::is_str)
+            .map(|text| Span { range: text.inner_range(), place: Place::Output })
+            .collect()
     }
 }
 

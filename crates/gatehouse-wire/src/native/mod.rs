@@ -57,7 +57,9 @@ pub fn codec(dialect: Dialect) -> Option<&'static dyn NativeCodec> {
 pub fn model_default(dialect: Dialect) -> Option<&'static str> {
     match dialect {
         Dialect::OpenAiModerations => Some("omni-moderation-latest"),
-        Dialect::OpenAiImages | Dialect::OpenAiImageEdits | Dialect::OpenAiImageVariations => Some("dall-e-2"),
+        Dialect::OpenAiImages | Dialect::OpenAiImageEdits | Dialect::OpenAiImageVariations => {
+            Some("dall-e-2")
+        }
         _ => None,
     }
 }

@@ -1,3 +1,5 @@
+//! Requests, renamings, usage and texts of all of them.
+
 use super::{Images, Moderation, NativeCodec, Speech, Transcription, rewrite, subtitle_millis};
 use crate::codec::{Quirks, Target};
 use crate::json::{Doc, Strictness};
@@ -17,7 +19,8 @@ fn texts(codec: &dyn NativeCodec, text: &str) -> Vec<String> {
 #[test]
 fn every_text_of_a_request_is_seen() {
     assert_eq!(texts(&Moderation, r#"{"input":"one"}"#), ["one"]);
-    let parts = r#"{"input":["one",{"type":"text","text":"two"},{"type":"image_url","image_url":{"url":"x"}}]}"#;
+    let parts =
+        r#"{"input":["one",{"type":"text","text":"two"},{"type":"image_url","image_url":{"url":"x"}}]}"#;
     assert_eq!(texts(&Moderation, parts), ["one", "two"]);
     assert!(Moderation.view(&doc(parts)).unwrap().needs.images);
     assert_eq!(texts(&Images, r#"{"prompt":"a cat","n":2}"#), ["a cat"]);
@@ -28,8 +31,9 @@ fn every_text_of_a_request_is_seen() {
 #[test]
 fn what_is_malformed_is_named() {
     let refused = |codec: &dyn NativeCodec, text: &str| codec.view(&doc(text)).unwrap_err().message;
+    let moderation: &dyn NativeCodec = &Moderation;
     for (codec, text, named) in [
-        (&Moderation as &dyn NativeCodec, r#"{"input":[7]}"#, "input[0]"),
+        (moderation, r#"{"input":[7]}"#, "input[0]"),
         (&Moderation, "{}", "input"),
         (&Images, r#"{"prompt":"x","n":11}"#, "n:"),
         (&Images, r#"{"prompt":"x","n":"many"}"#, "n:"),
