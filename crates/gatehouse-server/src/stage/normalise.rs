@@ -89,8 +89,8 @@ async fn form(
     let boundary = wire::boundary(content_type(headers))?;
     // A text may stand behind the files, and a guardrail must have seen it before anything is sent.
     let sees_all = trail.snapshot.guards.any_at(Place::Input);
-    // Where the path names the model, or it has a default, the form need not.
-    let named = front.model.as_deref().or(native::model_default(front.dialect)).is_some();
+    // Where the path names the model, the form need not; a default holds only where the whole form names none.
+    let named = front.model.is_some();
     let (fields, files) =
         form::read(incoming, &boundary, bounds, sees_all, named, &mut trail.request).await?;
     let raw = Bytes::from(fields.to_json());

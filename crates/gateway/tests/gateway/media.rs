@@ -138,6 +138,10 @@ async fn a_form_arrives_whatever_its_order_and_size() {
             );
         }
     }
+    // A model behind the file counts, also where there is a default for it.
+    let parts = [("image", Some("a.png"), b"1234".as_slice()), ("model", None, b"open/image")];
+    let answer = house.call(upload("/v1/images/variations", &parts)).await;
+    assert_eq!(answer.header("x-gatehouse-target"), "open/image", "{}", answer.text());
     // Azure's path names the model.
     let parts = [("file", Some("c.mp3"), b"1234".as_slice()), ("response_format", None, b"srt")];
     let path = "/openai/deployments/azure/whisper/audio/transcriptions?api-version=2025-03-01-preview";
