@@ -77,7 +77,7 @@ impl Sent {
             None => upstream.send(request, limit).await,
             Some(files) => {
                 headers::put(request.headers_mut(), header::CONTENT_TYPE, &files.content_type());
-                upstream.send_upload(request, files.upload(&call.doc, target.model()), limit).await
+                upstream.send_upload(request, || files.upload(&call.doc, target.model()), limit).await
             }
         };
         match answer {

@@ -65,19 +65,20 @@ impl Upstream {
     }
 
     /// Sends a request whose body is sent as it comes, on a connection of its own: nothing of it could be sent again.
+    /// The body is asked for once there is a connection, so that without one nothing of it is spent.
     ///
     /// # Errors
     /// As [`Self::send`]'s, and why the body came to no end.
     pub async fn send_upload(
         &self,
         mut request: Request<Bytes>,
-        upload: Upload,
+        upload: impl FnOnce() -> Upload,
         limit: Duration,
     ) -> Result<Response<Answer>, Error> {
         let sending = async {
             let origin = addressed(&mut request)?;
             let connection = self.connect(&origin).await?;
-            let answer = connection.ask(&request, Some(upload), self.pool.home()).await;
+            let answer = connection.ask(&request, Some(upload()), self.pool.home()).await;
             answer.map_err(|(Unanswered::Unheard(broken) | Unanswered::Failed(broken))| match broken {
                 Broken::Source(error) => *error,
                 broken => unanswered(chain(&broken)),

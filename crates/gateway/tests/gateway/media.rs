@@ -212,14 +212,22 @@ async fn what_nobody_can_do_is_refused_by_name() {
 #[tokio::test]
 async fn a_file_that_was_set_aside_can_be_sent_again_and_one_that_came_by_cannot() {
     let provider = Provider::start().await;
-    let models = "models:\n\x20 ears: { targets: [open/error-500, open/whisper] }\n";
-    let house = House::start(&config(&provider, models)).await;
+    let models = "models:\n\x20 ears: { targets: [open/error-500, open/whisper] }\n\
+        \x20 away: { targets: [dead/whisper, open/whisper] }\n";
+    let config = config(&provider, models).replace(
+        "providers:\n",
+        "providers:\n  dead: { api: openai, base_url: \"http://127.0.0.1:1/v1\", api_key: \"${PROVIDER_KEY}\" }\n",
+    );
+    let house = House::start(&config).await;
     let model = ("model", None, b"ears".as_slice());
     let file = ("file", Some("g.mp3"), b"1234".as_slice());
     let answer = house.call(upload("/v1/audio/transcriptions", &[file, model])).await;
     assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (200, "2"), "{}", answer.text());
     let answer = house.call(upload("/v1/audio/transcriptions", &[model, file])).await;
     assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (502, "1"), "{}", answer.text());
+    // Nothing of it is spent where nobody could be reached.
+    let answer = house.call(upload("/v1/audio/transcriptions", &[("model", None, b"away"), file])).await;
+    assert_eq!((answer.status, answer.header("x-gatehouse-attempts")), (200, "2"), "{}", answer.text());
 }
 
 #[tokio::test]
