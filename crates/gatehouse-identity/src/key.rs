@@ -71,6 +71,15 @@ impl Pepper {
         mac.update(key.expose_secret().as_bytes());
         mac.finalize().into_bytes().into()
     }
+
+    /// A secret of its own for a purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret()) else { return [0; 32] };
+        // Keys of callers begin otherwise: no hash of one is ever a derived secret.
+        mac.update(b"derive\0");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
 }
 
 /// Makes a key of [`ENTROPY_BYTES`] random bytes.
