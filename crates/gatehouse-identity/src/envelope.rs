@@ -265,7 +265,8 @@ mod tests {
         #[test]
         fn any_text_is_looked_at(text in ".{0,80}") {
             let seals = Seals::new(&Pepper::new([7; 32]), 1);
-            prop_assert!(seals.open(Kind::Response, &tenant("", "", "", "k"), &format!("resp_{}", text), 0).is_err());
+            let id = format!("resp_{text}");
+            prop_assert!(seals.open(Kind::Response, &tenant("", "", "", "k"), &id, 0).is_err());
         }
     }
 
