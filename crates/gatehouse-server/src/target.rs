@@ -38,6 +38,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The connections to it.
     pub upstream: Upstream,
+    /// Whether marks of the prompt cache are set for callers who set none.
+    pub marks_cache: bool,
     region: Arc<str>,
     models: Vec<String>,
     /// Its keys as they were written.
@@ -178,6 +180,7 @@ impl Provider {
             retries: retry::Budget::default(),
             upstream: Upstream::new(timeouts.connect),
             timeouts,
+            marks_cache: written.prompt_cache == file::PromptCache::Auto,
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),
         })
@@ -198,6 +201,7 @@ impl Provider {
             retries: _,
             timeouts,
             upstream: _,
+            marks_cache,
             region,
             models,
             keys,
@@ -211,6 +215,7 @@ impl Provider {
             && settings.words() == other.settings.words()
             && same(keys, &other.keys)
             && *timeouts == other.timeouts
+            && *marks_cache == other.marks_cache
             && *region == other.region
             && *models == other.models
     }

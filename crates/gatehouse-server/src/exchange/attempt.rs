@@ -94,7 +94,7 @@ impl Sent {
         trail: &mut Trail,
     ) -> Result<(Self, Request<Bytes>, Duration), Error> {
         let provider = &target.provider;
-        let credential = provider.rotation.pick(clock::steady_millis());
+        let credential = provider.rotation.pick(clock::steady_millis(), call.conversation);
         let slot = credential.and_then(|at| provider.credentials.get(at));
         let held = match slot {
             Some(slot) => {
