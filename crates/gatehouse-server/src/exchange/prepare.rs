@@ -58,12 +58,7 @@ impl Decoded {
 ///
 /// # Errors
 /// `unsupported_parameter` for what the target cannot honour.
-pub fn conversation(
-    call: &Call,
-    target: &Target,
-    decoded: &Decoded,
-    tokens: u64,
-) -> Result<Prepared, Error> {
+pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64) -> Result<Prepared, Error> {
     let front = call.front.dialect;
     let dialect = target.dialect(front).ok_or_else(|| no_such_operation(target))?;
     let action = if call.stream { Action::Stream } else { Action::Generate };

@@ -76,7 +76,13 @@ fn is_deferred(tool: Node<'_>) -> bool {
 /// Marks the end of a content: that of its last block that takes a mark, or of a text that becomes one.
 fn behind(content: Node<'_>) -> Vec<Edit> {
     if content.is_array() {
-        return content.items().filter(|block| takes_mark(*block)).last().and_then(mark).into_iter().collect();
+        return content
+            .items()
+            .filter(|block| takes_mark(*block))
+            .last()
+            .and_then(mark)
+            .into_iter()
+            .collect();
     }
     if content.str().is_none_or(|text| text.trim().is_empty()) {
         return Vec::new();
@@ -111,13 +117,14 @@ fn is_marked(doc: &Doc) -> bool {
     let has = |node: Node<'_>| node.opt(NAME).is_some();
     let in_content = |content: Node<'_>| {
         content.items().any(|block| {
-            has(block) || block.opt("content").is_some_and(|inner| inner.items().any(|one| one.opt(NAME).is_some()))
+            has(block)
+                || block.opt("content").is_some_and(|inner| inner.items().any(|one| one.opt(NAME).is_some()))
         })
     };
     has(root)
         || root.opt("tools").is_some_and(|tools| tools.items().any(has))
         || root.opt("system").is_some_and(in_content)
-        || root.opt("messages").is_some_and(|all| {
-            all.items().filter_map(|message| message.opt("content")).any(in_content)
-        })
+        || root
+            .opt("messages")
+            .is_some_and(|all| all.items().filter_map(|message| message.opt("content")).any(in_content))
 }

@@ -1,3 +1,5 @@
+//! What is marked, and what is not, in requests that stay Anthropic's and in those that are translated.
+
 use super::{Prompt, Turns, edits, least_tokens, marked};
 use crate::anthropic::Messages;
 use crate::bedrock::Converse;
@@ -107,22 +109,29 @@ fn bedrock_gets_points_where_the_model_takes_them() {
     let (body, dropped) = written(&conversation(), Dialect::BedrockConverse, "amazon.nova-lite-v1:0", 3_000);
     assert_eq!((marks(&body), dropped.len()), (3, 0));
     assert_eq!(body["toolConfig"]["tools"].as_array().unwrap().len(), 2);
-    let (body, dropped) = written(&conversation(), Dialect::BedrockConverse, "meta.llama3-1-8b-instruct-v1:0", 3_000);
+    let (body, dropped) =
+        written(&conversation(), Dialect::BedrockConverse, "meta.llama3-1-8b-instruct-v1:0", 3_000);
     assert_eq!((marks(&body), dropped.len()), (0, 0));
 }
 
 #[test]
 fn a_prefix_that_is_not_kept_gets_no_mark() {
-    let short = json!({"model": "m", "max_tokens": 9, "system": "s", "messages": [{"role": "user", "content": "a"}]});
+    let short =
+        json!({"model": "m", "max_tokens": 9, "system": "s", "messages": [{"role": "user", "content": "a"}]});
     assert_eq!(spliced(&short, 1_023), short);
-    assert_eq!(written(&short, Dialect::AnthropicMessages, "claude-sonnet-4-5", 1_023).0["system"][0]["text"], "s");
+    assert_eq!(
+        written(&short, Dialect::AnthropicMessages, "claude-sonnet-4-5", 1_023).0["system"][0]["text"],
+        "s"
+    );
     // The whole is long enough, its beginnings are not.
     let mut grown = short;
     grown["messages"] = json!([
         {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
         {"role": "user", "content": long("c")},
     ]);
-    for body in [spliced(&grown, 1_102), written(&grown, Dialect::AnthropicMessages, "claude-sonnet-4-5", 1_102).0] {
+    for body in
+        [spliced(&grown, 1_102), written(&grown, Dialect::AnthropicMessages, "claude-sonnet-4-5", 1_102).0]
+    {
         assert_eq!(marks(&body), 1);
         assert_eq!(body["messages"][2]["content"][0]["cache_control"]["type"], "ephemeral");
     }
@@ -135,7 +144,10 @@ fn a_mark_of_the_callers_is_the_only_one() {
         own.pointer_mut(place).unwrap()["cache_control"] = json!({"type": "ephemeral", "ttl": "1h"});
         assert_eq!(spliced(&own, 3_000), own, "{place}");
         let request = Messages.decode_request(&doc(&own)).unwrap();
-        assert!(marked(&request, Dialect::AnthropicMessages, &prompt("claude-sonnet-4-5", 3_000)).is_none(), "{place}");
+        assert!(
+            marked(&request, Dialect::AnthropicMessages, &prompt("claude-sonnet-4-5", 3_000)).is_none(),
+            "{place}"
+        );
     }
     // Words about marks are none.
     let mut told = conversation();

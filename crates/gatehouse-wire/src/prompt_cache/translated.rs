@@ -45,7 +45,12 @@ pub fn marked(request: &ChatRequest, dialect: Dialect, prompt: &Prompt<'_>) -> O
         all.saturating_sub(behind) >= least
     });
     for at in earlier.into_iter().chain(turns.map(|turns| turns.last)) {
-        request.turns.get_mut(at).and_then(last_of).into_iter().for_each(|mark| *mark = Some(CacheMark::Short));
+        request
+            .turns
+            .get_mut(at)
+            .and_then(last_of)
+            .into_iter()
+            .for_each(|mark| *mark = Some(CacheMark::Short));
     }
     Some(request)
 }
