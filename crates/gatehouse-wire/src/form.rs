@@ -69,6 +69,13 @@ enum State {
     Ended,
 }
 
+/// What came of a search.
+enum Found {
+    At(usize),
+    NotYet,
+    TooFar,
+}
+
 /// The texts of a form, as an object of the same members; one that stands there several times is a list.
 #[derive(Debug, Default)]
 pub struct Fields(BTreeMap<String, Vec<String>>);
@@ -121,15 +128,13 @@ impl Reader {
     pub fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
         loop {
             match self.state {
-                State::Preamble => match memmem::find(&self.buffer, &self.delimiter) {
-                    Some(at) => {
+                State::Preamble => match within(&self.buffer, &self.delimiter, PREAMBLE_BYTES_MAX) {
+                    Found::At(at) => {
                         self.buffer.advance(at + self.delimiter.len());
                         self.state = State::Delimiter;
                     }
-                    None if self.buffer.len() > PREAMBLE_BYTES_MAX => {
-                        return Err(wrong("the form does not begin with its boundary"));
-                    }
-                    None => return Ok(None),
+                    Found::TooFar => return Err(wrong("the form does not begin with its boundary")),
+                    Found::NotYet => return Ok(None),
                 },
                 State::Delimiter => match self.buffer.get(..2) {
                     None => return Ok(None),
@@ -162,17 +167,11 @@ impl Reader {
     }
 
     fn head(&mut self) -> Result<Option<Piece>, Error> {
-        let Some(end) = memmem::find(&self.buffer, b"\r\n\r\n") else {
-            let too_long = self.buffer.len() > HEAD_BYTES_MAX;
-            return if too_long {
-                Err(wrong("the head of a part of the form is too long"))
-            } else {
-                Ok(None)
-            };
+        let end = match within(&self.buffer, b"\r\n\r\n", HEAD_BYTES_MAX) {
+            Found::At(end) => end,
+            Found::TooFar => return Err(wrong("the head of a part of the form is too long")),
+            Found::NotYet => return Ok(None),
         };
-        if end > HEAD_BYTES_MAX {
-            return Err(wrong("the head of a part of the form is too long"));
-        }
         self.parts += 1;
         if self.parts > PARTS_MAX {
             return Err(wrong("the form has too many parts"));
@@ -199,6 +198,15 @@ impl Reader {
                 (sure > 0).then(|| Piece::Data(self.buffer.split_to(sure).freeze()))
             }
         }
+    }
+}
+
+/// Looks for `what`, which may begin at `most` at the latest. How much of it has come must not matter.
+fn within(bytes: &[u8], what: &[u8], most: usize) -> Found {
+    match memmem::find(bytes, what) {
+        Some(at) if at <= most => Found::At(at),
+        None if bytes.len() < most + what.len() => Found::NotYet,
+        _ => Found::TooFar,
     }
 }
 
