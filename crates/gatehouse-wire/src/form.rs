@@ -230,6 +230,10 @@ fn part_head(head: &str) -> Result<PartHead, Error> {
         }
     }
     let name = name.ok_or_else(|| wrong("a part of the form has no name"))?;
+    // Whoever reads it next must not take it for another one.
+    if name.contains(|character: char| character.is_control() || character == '\\') {
+        return Err(wrong("the name of a part of the form has a character that no name has"));
+    }
     let file = file.map(|name| FileHead { name, content_type });
     Ok(PartHead { name, file })
 }
@@ -338,9 +342,10 @@ pub fn write_end(boundary: &str) -> Vec<u8> {
     format!("--{boundary}--\r\n").into_bytes()
 }
 
-/// As browsers quote (the URL standard's way, which RFC 7578 section 2 allows).
+/// As browsers quote (the URL standard's way, which RFC 7578 section 2 allows). A backslash before the closing quote
+/// would hide that from those who read the older way.
 fn quoted(name: &str) -> String {
-    one_line(name).replace('"', "%22")
+    one_line(name).replace('"', "%22").replace('\\', "%5C")
 }
 
 fn one_line(text: &str) -> String {
@@ -421,6 +426,11 @@ mod tests {
         for (form, why) in [
             (b"--b-1\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\nx".as_slice(), "broke off"),
             (b"--b-1\r\ncontent-disposition: form-data\r\n\r\nx\r\n--b-1--", "no name"),
+            (
+                b"--b-1\r\ncontent-disposition: form-data; name=\"prompt\x01\"\r\n\r\nx\r\n--b-1--",
+                "no name has",
+            ),
+            (b"--b-1\r\ncontent-disposition: form-data; name=\"a\\\\\"\r\n\r\nx\r\n--b-1--", "no name has"),
             (b"--b-1\r\nnothing\r\n\r\nx\r\n--b-1--", "cannot be read"),
             (b"--b-1x\r\n", "not the end of its line"),
             (long_head.as_bytes(), "too long"),
