@@ -123,11 +123,11 @@ fn credentials(
     connect: Duration,
 ) -> Result<Vec<Slot>, String> {
     if !keys.is_empty() {
-        let written = |key: &SecretString| Slot::Written(Arc::new(Credential::Key(key.clone())));
+        let written = |key: &SecretString| Slot::written(Credential::Key(key.clone()));
         return Ok(keys.iter().map(written).collect());
     }
     let found = kind.credentials(settings, &environment)?;
-    let kept = |source| Slot::Fetched(Arc::new(Keeper::new(source, Network::new(connect))));
+    let kept = |source| Slot::fetched(Keeper::new(source, Network::new(connect)));
     Ok(found.into_iter().map(kept).collect())
 }
 

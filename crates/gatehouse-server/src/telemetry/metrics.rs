@@ -22,6 +22,7 @@ pub struct Metrics {
     unpriced: Family<TargetLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     guards: Family<GuardLabels, Counter>,
+    failing_credentials: Family<TargetLabels, Gauge>,
     /// Calls under way.
     pub open_calls: Gauge,
     /// Connections of callers.
@@ -125,6 +126,12 @@ impl Metrics {
         );
         let guards = Family::default();
         registry.register("guard_decisions", "Decisions of guardrails", guards.clone());
+        let failing_credentials = Family::default();
+        registry.register(
+            "failing_credentials",
+            "Credentials that cannot be had, or that their provider refuses",
+            failing_credentials.clone(),
+        );
         let open_calls = Gauge::default();
         registry.register("open_calls", "Calls under way", open_calls.clone());
         let open_connections = Gauge::default();
@@ -153,11 +160,22 @@ impl Metrics {
             unpriced,
             attempts,
             guards,
+            failing_credentials,
             open_calls,
             open_connections,
             reloads,
             dropped_spans,
             failed_exports,
+        }
+    }
+
+    /// Of each provider, how many of its credentials fail at the moment.
+    pub(crate) fn failing(&self, all: impl Iterator<Item = (Arc<str>, usize)>) {
+        // Providers come and go with the configuration.
+        self.failing_credentials.clear();
+        for (provider, count) in all {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.failing_credentials.get_or_create(&TargetLabels { provider }).set(count);
         }
     }
 
