@@ -248,6 +248,16 @@ async fn a_conversation_stays_with_one_of_equal_targets() {
 }
 
 #[tokio::test]
+async fn who_asks_is_told_that_the_conversation_decides() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(SPREAD)).await;
+    let told = house.json(&["explain", "--model", "any"]).await;
+    assert_eq!(told["route"], "models.any: spread");
+    let outcomes = told["candidates"].as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap());
+    assert!(outcomes.eq(["kept: by conversation"; 3]), "{told:#}");
+}
+
+#[tokio::test]
 async fn the_callers_word_for_a_conversation_counts_before_its_beginning() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(SPREAD)).await;
