@@ -10,9 +10,12 @@ it is, then the bytes. Running it again adds nothing twice.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import pathlib
+import struct
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent
 SEEDS = ROOT.parent / "crates/gatehouse-wire/fixtures/seeds"
@@ -27,7 +30,15 @@ DIALECTS = {
     "stream_generate_content": "gemini",
     "embeddings": "embeddings",
     "embed": "embeddings",
+    "converse": "bedrock",
+    "converse_stream": "bedrock",
+    "rerank": "rerank",
+    "images": "native",
+    "audio": "native",
+    "moderations": "native",
 }
+# Targets whose inputs are the bytes alone: what they are is tried both ways.
+PLAIN = {"native", "realtime"}
 # How many bytes a stream arrives in at a time; prime, so that cuts fall everywhere.
 CUT = 61
 
@@ -50,7 +61,7 @@ class Corpora:
         self.counts[target] = self.counts.get(target, 0) + 1
 
     def document(self, dialect, lead, content):
-        self.add(dialect, lead, content)
+        self.add(dialect, b"" if dialect in PLAIN else lead, content)
         self.add("json", b"", content)
         # A plan of two edits before the body: see the law `edits`.
         self.add("splice", bytes([2, 9, 5, 3, 0, 2, 1]), content)
@@ -58,6 +69,41 @@ class Corpora:
     def stream(self, dialect, content):
         self.add(dialect, bytes([CUT]), content)
         self.add("sse", bytes([CUT]), content)
+        if dialect == "bedrock":
+            self.add("eventstream", bytes([CUT]), framed(content))
+
+
+def framed(events):
+    """Server-sent events as Amazon's messages."""
+    out, name = b"", b""
+    for line in events.split(b"\n"):
+        if line.startswith(b"event: "):
+            name = line[7:]
+        elif line.startswith(b"data: "):
+            key = b":exception-type" if name.endswith(b"Exception") else b":event-type"
+            headers = bytes([len(key)]) + key + b"\x07" + struct.pack(">H", len(name)) + name
+            head = struct.pack(">II", len(headers) + len(line[6:]) + 16, len(headers))
+            message = head + struct.pack(">I", zlib.crc32(head)) + headers + line[6:]
+            out += message + struct.pack(">I", zlib.crc32(message))
+    return out
+
+
+def unframed(messages):
+    """Amazon's messages as server-sent events; their headers are all texts."""
+    out = b""
+    while len(messages) >= 16:
+        total, headers = struct.unpack(">II", messages[:8])
+        at, name = 12, b""
+        while at < 12 + headers:
+            key = messages[at + 1 : at + 1 + messages[at]]
+            at += 2 + len(key)
+            length = struct.unpack(">H", messages[at : at + 2])[0]
+            if key in (b":event-type", b":exception-type"):
+                name = messages[at + 2 : at + 2 + length]
+            at += 2 + length
+        out += b"event: " + name + b"\ndata: " + messages[12 + headers : total - 4] + b"\n\n"
+        messages = messages[total:]
+    return out
 
 
 def text_of(value):
@@ -71,6 +117,8 @@ def own_seeds(corpora):
             dialect = "embeddings"
         if path.suffix == ".sse":
             corpora.stream(dialect, content)
+        elif path.suffix == ".form":
+            corpora.add(dialect, bytes([CUT]), content)
         else:
             corpora.document(dialect, b"q" if path.stem.startswith("request") else b"a", content)
 
@@ -91,7 +139,9 @@ def recorded(corpora, folder):
             continue
         if isinstance(request.get("body"), dict):
             corpora.document(dialect, b"q", text_of(request["body"]))
-        if isinstance(response.get("body_text"), str):
+        if dialect == "bedrock" and isinstance(response.get("body_b64"), str):
+            corpora.stream(dialect, unframed(base64.b64decode(response["body_b64"])))
+        elif isinstance(response.get("body_text"), str):
             corpora.stream(dialect, response["body_text"].encode())
         elif isinstance(response.get("body"), dict):
             corpora.document(dialect, b"a", text_of(response["body"]))

@@ -34,6 +34,31 @@ pub fn embeddings(input: &[u8]) {
     }
 }
 
+/// Converse: `a` an answer, anything else a stream, in pieces of so many bytes, and damaged at that place.
+///
+/// # Panics
+/// When a law does not hold: a finding.
+pub fn bedrock(input: &[u8]) {
+    let Some((kind, bytes)) = input.split_first() else { return };
+    if *kind == b'a' {
+        return laws::bedrock_answer(bytes);
+    }
+    laws::bedrock(bytes, usize::from(*kind));
+    laws::damaged(bytes, usize::from(*kind) * 31);
+}
+
+/// Rankings: `q` a request, anything else an answer.
+///
+/// # Panics
+/// When a law does not hold: a finding.
+pub fn rerank(input: &[u8]) {
+    match input.split_first() {
+        Some((b'q', bytes)) => laws::rerank_request(bytes),
+        Some((_, bytes)) => laws::rerank_answer(bytes),
+        None => {}
+    }
+}
+
 /// An input whose first byte is a number, for laws that need one.
 pub fn with_number(input: &[u8], law: impl Fn(&[u8], u8)) {
     if let Some((number, bytes)) = input.split_first() {

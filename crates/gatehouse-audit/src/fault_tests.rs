@@ -9,8 +9,8 @@ use crate::samples::{admitted, settled};
 use crate::view::View;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Which operations fail at the moment.
 #[derive(Default)]
@@ -20,11 +20,20 @@ struct Faults {
     sync: AtomicBool,
     cut: AtomicBool,
     create: AtomicBool,
+    /// Held while a file is synced. The log's thread also syncs what nobody waits for, such as room ahead.
+    syncing: Mutex<()>,
 }
 
 struct FaultyDisk(Arc<Faults>);
 
 struct FaultyFile(Arc<dyn SegmentFile>, Arc<Faults>);
+
+impl Faults {
+    /// No sync is under way, and none begins before this is dropped.
+    fn hold_syncs(&self) -> MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap()
+    }
+}
 
 fn check(fault: &AtomicBool) -> io::Result<()> {
     if fault.load(Ordering::SeqCst) { Err(io::Error::other("injected")) } else { Ok(()) }
@@ -55,6 +64,7 @@ impl SegmentFile for FaultyFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let _syncing = self.1.hold_syncs();
         check(&self.1.sync)?;
         self.0.sync_data()
     }
@@ -175,8 +185,10 @@ async fn a_failed_sync_is_told_to_those_who_wait_and_declared() {
     let (log, faults) = faulty(dir.path());
     let safe = log.append(Leaf::Admitted(&admitted(1))).unwrap();
     log.durable(safe).await.unwrap();
-    faults.sync.store(true, Ordering::SeqCst);
+    let held = faults.hold_syncs();
     let lost = log.append(Leaf::Admitted(&admitted(2))).unwrap();
+    faults.sync.store(true, Ordering::SeqCst);
+    drop(held);
     assert!(matches!(log.durable(lost).await, Err(LogError::Lost { seq: 2 })));
     assert!(matches!(log.append(Leaf::Admitted(&admitted(3))), Err(LogError::Unavailable { .. })));
     faults.sync.store(false, Ordering::SeqCst);

@@ -4,7 +4,7 @@
 use crate::Arguments;
 use crate::load::{Connection, Held, Outcome, closed, open, paced};
 use crate::process::{cpu, resident};
-use crate::rig::Rig;
+use crate::rig::{LOCAL, Rig};
 use crate::stats::{median, percentile};
 use crate::target::{Target, Work};
 use anyhow::{Context as _, Result};
@@ -23,7 +23,13 @@ const LARGE_CONNECTIONS: usize = 8;
 /// Streams at a time.
 const STREAMS: usize = 100;
 /// Chunks that the simulated provider makes of a stream.
-const CHUNKS: usize = 200;
+const CHUNKS: u32 = 200;
+/// Models of the gateway whose streams are of another dialect.
+const TRANSLATED: [&str; 2] = [FROM_BEDROCK, FROM_GEMINI];
+/// Amazon's event stream.
+pub(crate) const FROM_BEDROCK: &str = "from-bedrock";
+/// Google's chunks.
+pub(crate) const FROM_GEMINI: &str = "from-gemini";
 /// What each of them says.
 const CHUNK_TEXT: &[u8] = b"lorem";
 /// Calls per second of the open loop.
@@ -42,6 +48,8 @@ pub(crate) enum Figure {
     Throughput(usize),
     /// CPU µs of a chunk of a paced stream.
     ChunkMicros,
+    /// The same of a stream that is translated, by the name of its model.
+    TranslatedMicros(&'static str),
     /// ms to the first event of a stream.
     FirstMillis,
     /// CPU ms of a call with a large body.
@@ -83,8 +91,13 @@ impl Results {
 
     /// The median over rounds of the ratio to another target in the same round.
     pub(crate) fn ratio(&self, name: &str, other: &str, figure: Figure) -> Option<f64> {
-        let samples = |name: &str| self.samples.get(&(name.to_owned(), figure));
-        let pairs = samples(name)?.iter().zip(samples(other)?);
+        self.ratio_of((name, figure), (other, figure))
+    }
+
+    /// The same of two figures.
+    pub(crate) fn ratio_of(&self, one: (&str, Figure), other: (&str, Figure)) -> Option<f64> {
+        let samples = |(name, figure): (&str, Figure)| self.samples.get(&(name.to_owned(), figure));
+        let pairs = samples(one)?.iter().zip(samples(other)?);
         median(pairs.filter(|(_, other)| **other > 0.0).map(|(one, other)| one / other))
     }
 
@@ -111,6 +124,7 @@ pub(crate) async fn all(rig: &Rig, arguments: &Arguments) -> Result<Results> {
             run.calls(connections).await;
         }
         run.streams().await;
+        run.translated().await;
         run.large().await;
         run.rate().await;
     }
@@ -138,6 +152,14 @@ fn request(model: &str, stream: bool, bytes: usize) -> Bytes {
     let words = "the quick brown fox jumps over the lazy dog ";
     let wanted = bytes.saturating_sub(with("").len());
     Bytes::from(with(&words.chars().cycle().take(wanted).collect::<String>()))
+}
+
+/// A paced stream of a model, and what its right answer is.
+fn stream_of(model: &str) -> Arc<Work> {
+    let body = request(model, true, REQUEST_BYTES);
+    let needle = Bytes::from_static(CHUNK_TEXT);
+    let times = usize::try_from(CHUNKS).unwrap_or(usize::MAX);
+    Arc::new(Work { body, needle, times, ending: b"data: [DONE]" })
 }
 
 struct Run<'a> {
@@ -191,19 +213,31 @@ impl Run<'_> {
         if !self.wants("streams") {
             return;
         }
-        let body = request("bench", true, REQUEST_BYTES);
-        let needle = Bytes::from_static(CHUNK_TEXT);
-        let work = Arc::new(Work { body, needle, times: CHUNKS, ending: b"data: [DONE]" });
-        let chunks_per_stream = u32::try_from(CHUNKS).unwrap_or(u32::MAX);
+        let work = stream_of("bench");
         for target in std::iter::once(&self.rig.direct).chain(&self.rig.targets) {
             let Some(mut opened) = self.connect(target, STREAMS, "streams").await else { continue };
             let before = target.pid.map(cpu);
             let outcome = paced(&mut opened, &work).await;
-            self.per_unit(target, before, outcome.calls * chunks_per_stream, 1e6, Figure::ChunkMicros);
+            self.per_unit(target, before, outcome.calls * CHUNKS, 1e6, Figure::ChunkMicros);
             if outcome.calls > 0 {
                 self.results.add(target, Figure::FirstMillis, millis(percentile(&outcome.latencies, 0.5)));
             }
             self.results.note(target, "streams", &outcome);
+        }
+    }
+
+    /// Paced streams of other dialects, for callers of chat.
+    async fn translated(&mut self) {
+        if !self.wants("translated") {
+            return;
+        }
+        let Some(target) = self.rig.targets.iter().find(|target| target.name == LOCAL) else { return };
+        for model in TRANSLATED {
+            let Some(mut opened) = self.connect(target, STREAMS, model).await else { continue };
+            let before = target.pid.map(cpu);
+            let outcome = paced(&mut opened, &stream_of(model)).await;
+            self.per_unit(target, before, outcome.calls * CHUNKS, 1e6, Figure::TranslatedMicros(model));
+            self.results.note(target, model, &outcome);
         }
     }
 

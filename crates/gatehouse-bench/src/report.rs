@@ -1,18 +1,20 @@
 //! The table, and what it says about the promises.
 
-use crate::measure::{Figure, Results};
+use crate::measure::{FROM_BEDROCK, FROM_GEMINI, Figure, Results};
 use crate::rig::{ASYNC, LOCAL, NGINX};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// The columns: what stands above, what is shown, with how many decimals, and whether the ratio to nginx is
 /// shown beside it.
-const COLUMNS: [(&str, Figure, usize, bool); 13] = [
+const COLUMNS: [(&str, Figure, usize, bool); 15] = [
     ("CPU µs per call, 32 conn.", Figure::CallMicros(32), 1, true),
     ("1 conn.", Figure::CallMicros(1), 1, false),
     ("256 conn.", Figure::CallMicros(256), 1, false),
     ("calls/s, 32 conn.", Figure::Throughput(32), 0, false),
     ("CPU µs per chunk, paced", Figure::ChunkMicros, 1, true),
+    ("of Bedrock's", Figure::TranslatedMicros(FROM_BEDROCK), 1, false),
+    ("of Gemini's", Figure::TranslatedMicros(FROM_GEMINI), 1, false),
     ("1 MB body, CPU ms", Figure::LargeMillis, 2, true),
     ("first event ms", Figure::FirstMillis, 2, false),
     ("p50 ms at 1,000/s", Figure::P50Millis, 3, false),
@@ -77,6 +79,9 @@ fn table(results: &Results, out: &mut String) {
 /// What is promised, and what was measured.
 fn promises(results: &Results, out: &mut String) {
     let ratio = |figure| results.ratio(LOCAL, NGINX, figure);
+    // The floor passes a stream of chat on, whatever is translated beside it.
+    let translated =
+        |model| results.ratio_of((LOCAL, Figure::TranslatedMicros(model)), (NGINX, Figure::ChunkMicros));
     let of = |figure| results.of(LOCAL, figure);
     let added = |figure| Some(of(figure)? - results.of("no gateway", figure)?);
     let idle = format!("memory with {PROMISED_STREAMS} idle streams, MB (from {})", results.idle);
@@ -84,6 +89,8 @@ fn promises(results: &Results, out: &mut String) {
         ("CPU per small call, × nginx", ratio(Figure::CallMicros(32)), 2.5),
         ("the same, records not waited for", results.ratio(ASYNC, NGINX, Figure::CallMicros(32)), 2.5),
         ("CPU per chunk, × nginx", ratio(Figure::ChunkMicros), 1.6),
+        ("CPU per chunk translated from Bedrock's event stream, × nginx", translated(FROM_BEDROCK), 3.0),
+        ("CPU per chunk translated from Gemini, × nginx", translated(FROM_GEMINI), 3.0),
         ("CPU per 1 MB body, × nginx", ratio(Figure::LargeMillis), 2.0),
         ("added p50 at 1,000 calls/s, ms", added(Figure::P50Millis), 0.2),
         ("added p99 at 1,000 calls/s, ms", added(Figure::P99Millis), 1.0),

@@ -63,7 +63,8 @@ pub struct Provider {
     pub api: String,
     /// Its credential, by reference only: `${OPENAI_API_KEY}` or `${file:/run/secrets/openai}`.
     pub api_key: Option<Secret>,
-    /// Several credentials, used in turn; one that is refused or out of quota rests for a while.
+    /// Several credentials. A conversation stays with one of them, as caches of prompts do; one that is refused or
+    /// out of quota rests for a while.
     pub api_keys: Vec<Secret>,
     /// Where it is, when not at its usual place. Required for servers of one's own.
     pub base_url: Option<String>,
@@ -98,6 +99,20 @@ pub struct Provider {
     pub models: Vec<String>,
     /// Time limits that differ from the general ones; what does not stand here is taken from those.
     pub timeouts: Option<Timeouts>,
+    /// Anthropic, Bedrock and Vertex AI: whether marks of the prompt cache are set for callers who set none.
+    pub prompt_cache: PromptCache,
+}
+
+/// Whether marks of the prompt cache are set for callers who set none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptCache {
+    /// No: what the caller sent is sent.
+    #[default]
+    AsSent,
+    /// Yes, for Claude, and Nova at Bedrock: behind the tools, the instructions and the last two turns of the user,
+    /// where that much is long enough to be kept. What is written to a cache costs more, what is read from it less.
+    Auto,
 }
 
 /// Whom to ask for a credential.
@@ -159,6 +174,9 @@ pub enum Prefer {
     /// The first; the next ones when it fails.
     #[default]
     Order,
+    /// All alike: each conversation goes to one of them and stays there, where its beginning is cached; to another
+    /// one only while that fails.
+    Spread,
 }
 
 /// A guardrail and where it applies.

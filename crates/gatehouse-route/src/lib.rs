@@ -9,3 +9,4 @@
 pub mod plan;
 pub mod retry;
 pub mod rotation;
+pub mod sticky;

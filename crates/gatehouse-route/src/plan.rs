@@ -1,8 +1,10 @@
 //! From a model's targets to the order in which to try them: filter, then rank.
 
+use crate::sticky::Conversation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::{Capabilities, Deployment};
 use gatehouse_core::error::{Code, Error};
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,6 +38,9 @@ pub struct Wish<'a> {
     pub structured: bool,
     /// A rough count of the tokens of the prompt.
     pub input_tokens: u64,
+    /// The conversation, where all candidates are alike: they are tried in the order in which they win it.
+    /// `None`: in the order of the configuration.
+    pub conversation: Option<Conversation>,
 }
 
 /// What came of each candidate.
@@ -77,16 +82,20 @@ pub struct Plan {
     pub table: Vec<Considered>,
 }
 
-/// Plans a call: hard constraints first, then the order of the configuration.
+/// Plans a call: hard constraints first, then the order of the configuration, or that of the conversation.
 ///
 /// # Errors
 /// `no_capable_target` that lists every candidate with its reason.
 pub fn plan(wish: &Wish<'_>, candidates: &[Candidate]) -> Result<Plan, Error> {
     let table = consider(wish, candidates);
-    let order: Vec<usize> =
+    let mut order: Vec<usize> =
         table.iter().enumerate().filter(|(_, one)| one.dropped.is_none()).map(|(at, _)| at).collect();
     if order.is_empty() {
         return Err(nobody(&table));
+    }
+    if let Some(conversation) = wish.conversation {
+        let draw = |at: &usize| candidates.get(*at).map(|one| conversation.draw(&*one.deployment));
+        order.sort_by_cached_key(|at| Reverse(draw(at)));
     }
     Ok(Plan { order, table })
 }
@@ -152,6 +161,7 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::{Candidate, Reason, Wish, plan};
+    use crate::sticky::Conversation;
     use gatehouse_core::content::Dialect;
     use gatehouse_core::deployment::{Capabilities, Deployment};
     use gatehouse_core::error::Code;
@@ -172,7 +182,27 @@ mod tests {
             documents: false,
             structured: false,
             input_tokens: 100,
+            conversation: None,
         }
+    }
+
+    #[test]
+    fn a_conversation_stays_and_only_those_of_a_target_that_is_lost_move() {
+        let names = ["a", "b", "c", "d"];
+        let all: Vec<Candidate> = names.map(|name| candidate(name, Capabilities::default())).to_vec();
+        let mut blind = all.clone();
+        blind[1].capabilities.images = Some(false);
+        let mut firsts = std::collections::HashSet::new();
+        for name in 0..100 {
+            let wish = Wish { conversation: Some(Conversation::of(&name)), ..wish() };
+            let order = plan(&wish, &all).unwrap().order;
+            assert_eq!(plan(&wish, &all).unwrap().order, order);
+            // Who comes next is settled as well, so that a whole conversation falls back to the same one.
+            let left: Vec<usize> = order.iter().copied().filter(|at| *at != 1).collect();
+            assert_eq!(plan(&wish, &blind).unwrap().order, left);
+            firsts.insert(order[0]);
+        }
+        assert_eq!(firsts.len(), 4);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use gatehouse_audit::Status;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use std::sync::Arc;
 
 /// Answers a request to the administration side.
 #[must_use]
@@ -36,6 +37,12 @@ pub fn health(house: &House, path: &str) -> Response<Reply> {
 }
 
 fn metrics(house: &House) -> Response<Reply> {
+    let snapshot = house.snapshot.load();
+    let failing = snapshot.providers().iter().map(|provider| {
+        let failing = provider.credentials.iter().filter(|credential| credential.is_failing()).count();
+        (Arc::clone(&provider.name), failing)
+    });
+    house.metrics.failing(failing);
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(house.metrics.text()))));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

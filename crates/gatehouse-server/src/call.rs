@@ -3,9 +3,11 @@
 use crate::form::Files;
 use crate::front::Front;
 use bytes::Bytes;
-use gatehouse_core::call::Scope;
+use gatehouse_core::call::{Operation, Scope};
+use gatehouse_core::content::Place;
 use gatehouse_guard::engine::Active;
 use gatehouse_identity::key::Entry;
+use gatehouse_route::sticky::Conversation;
 use gatehouse_wire::codec::View;
 use gatehouse_wire::json::Doc;
 use http::HeaderMap;
@@ -36,7 +38,12 @@ pub struct Call {
     pub(crate) guards: Active,
     /// The files of a form.
     pub(crate) files: Option<Files>,
+    /// What it is a turn of, where that decides who serves it.
+    pub(crate) conversation: Option<Conversation>,
 }
+
+/// How much of a text tells a conversation from others, in bytes.
+const BEGINNING_BYTES_MAX: usize = 16 << 10;
 
 // === impl Call ===
 
@@ -45,6 +52,31 @@ impl Call {
     #[must_use]
     pub fn can_be_sent(&self) -> bool {
         !self.files.as_ref().is_some_and(Files::are_spent)
+    }
+
+    /// What the call is a turn of: what the caller calls it for the provider's cache, else the run, else how it
+    /// begins. Of the beginning the texts count, the first instructions and the first words of the user: marks of
+    /// the cache move on from turn to turn, and tools come and go. `None` for what is no conversation.
+    #[must_use]
+    pub fn turn_of(&self) -> Option<Conversation> {
+        if !matches!(self.front.operation, Operation::Chat | Operation::TextCompletion) {
+            return None;
+        }
+        // Callers have nothing in common at a provider, even if they say the same.
+        let caller = &self.key.caller.key_id;
+        if let Some(name) = self.doc.root().opt("prompt_cache_key").and_then(|name| name.str()) {
+            return Some(Conversation::of(&(caller, "key", name)));
+        }
+        if !self.scope.run.is_empty() {
+            return Some(Conversation::of(&(caller, "run", &self.scope.run)));
+        }
+        let first = |place| {
+            let span = self.view.spans.iter().find(|span| span.place == place)?;
+            let text = self.body().get(span.range.clone())?;
+            text.get(..BEGINNING_BYTES_MAX).or(Some(text))
+        };
+        let (system, input) = (first(Place::System), first(Place::Input));
+        (system.is_some() || input.is_some()).then(|| Conversation::of(&(caller, system, input)))
     }
 
     /// The body as it came.

@@ -1,7 +1,7 @@
 //! The configuration as the pipeline uses it: compiled once, swapped whole, pinned by each call.
 
 use crate::target::{self, Target};
-use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Unknown};
+use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Prefer, Unknown};
 use gatehouse_config::slip;
 use gatehouse_core::call::{Caller, Scope};
 use gatehouse_core::content::Place;
@@ -56,6 +56,8 @@ pub struct Route {
     pub reason: Arc<str>,
     /// The targets, in order of preference.
     pub targets: Vec<Arc<Target>>,
+    /// Whether they are all alike, and a conversation stays with one of them.
+    pub spreads: bool,
     /// The same, as the planner sees them.
     pub candidates: Vec<Candidate>,
 }
@@ -161,7 +163,11 @@ impl Snapshot {
         if targets.is_empty() {
             return Err("give at least one target".to_owned());
         }
-        Ok(Route::new(&format!("models.{name}: order"), targets))
+        let (word, spreads) = match model.prefer {
+            Prefer::Order => ("order", false),
+            Prefer::Spread => ("spread", true),
+        };
+        Ok(Route { spreads, ..Route::new(&format!("models.{name}: {word}"), targets) })
     }
 
     /// The target of `provider/model`.
@@ -258,7 +264,13 @@ impl Snapshot {
 impl Route {
     fn new(reason: &str, targets: Vec<Arc<Target>>) -> Self {
         let candidates = targets.iter().map(|target| target.candidate()).collect();
-        Self { reason: reason.into(), targets, candidates }
+        Self { reason: reason.into(), targets, spreads: false, candidates }
+    }
+
+    /// Whether a conversation has to stay with somebody: with a target, or with a credential of one.
+    #[must_use]
+    pub fn has_choice(&self) -> bool {
+        self.spreads || self.targets.iter().any(|target| target.provider.credentials.len() > 1)
     }
 }
 

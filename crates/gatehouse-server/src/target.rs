@@ -38,6 +38,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The connections to it.
     pub upstream: Upstream,
+    /// Whether marks of the prompt cache are set for callers who set none.
+    pub marks_cache: bool,
     region: Arc<str>,
     models: Vec<String>,
     /// Its keys as they were written.
@@ -121,11 +123,11 @@ fn credentials(
     connect: Duration,
 ) -> Result<Vec<Slot>, String> {
     if !keys.is_empty() {
-        let written = |key: &SecretString| Slot::Written(Arc::new(Credential::Key(key.clone())));
+        let written = |key: &SecretString| Slot::written(Credential::Key(key.clone()));
         return Ok(keys.iter().map(written).collect());
     }
     let found = kind.credentials(settings, &environment)?;
-    let kept = |source| Slot::Fetched(Arc::new(Keeper::new(source, Network::new(connect))));
+    let kept = |source| Slot::fetched(Keeper::new(source, Network::new(connect)));
     Ok(found.into_iter().map(kept).collect())
 }
 
@@ -178,6 +180,7 @@ impl Provider {
             retries: retry::Budget::default(),
             upstream: Upstream::new(timeouts.connect),
             timeouts,
+            marks_cache: written.prompt_cache == file::PromptCache::Auto,
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),
         })
@@ -198,6 +201,7 @@ impl Provider {
             retries: _,
             timeouts,
             upstream: _,
+            marks_cache,
             region,
             models,
             keys,
@@ -211,6 +215,7 @@ impl Provider {
             && settings.words() == other.settings.words()
             && same(keys, &other.keys)
             && *timeouts == other.timeouts
+            && *marks_cache == other.marks_cache
             && *region == other.region
             && *models == other.models
     }

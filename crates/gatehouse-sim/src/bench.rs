@@ -13,7 +13,7 @@ use crate::gemini::{self, Streaming};
 use crate::ids::Ids;
 use crate::options::Options;
 use crate::route::{Route, Verb};
-use crate::{anthropic, openai_chat, openai_responses};
+use crate::{anthropic, bedrock, openai_chat, openai_responses};
 
 /// The model's name.
 pub(crate) const MODEL: &str = "bench";
@@ -23,7 +23,7 @@ const WORD: &str = "lorem ";
 /// The prepared answers, each made when it is first asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Bench {
-    prepared: [OnceLock<Answer>; 9],
+    prepared: [OnceLock<Answer>; 11],
 }
 
 /// The kinds of answer that are prepared.
@@ -38,6 +38,8 @@ enum Shape {
     MessagesStream,
     Gemini,
     GeminiStream,
+    Bedrock,
+    BedrockStream,
 }
 
 // === impl Bench ===
@@ -61,6 +63,8 @@ impl Bench {
             (Route::Messages, true) => Shape::MessagesStream,
             (Route::Gemini { verb: Verb::Generate(Streaming::No), .. }, _) => Shape::Gemini,
             (Route::Gemini { verb: Verb::Generate(Streaming::Events), .. }, _) => Shape::GeminiStream,
+            (Route::Converse { stream: false, .. }, _) => Shape::Bedrock,
+            (Route::Converse { stream: true, .. }, _) => Shape::BedrockStream,
             _ => return None,
         };
         let slot = self.prepared.get(shape.slot())?;
@@ -82,12 +86,14 @@ impl Shape {
             Self::MessagesStream => 6,
             Self::Gemini => 7,
             Self::GeminiStream => 8,
+            Self::Bedrock => 9,
+            Self::BedrockStream => 10,
         }
     }
 
     fn prepare(self, options: &Options) -> Answer {
         match self {
-            Self::Chat | Self::Responses | Self::Messages | Self::Gemini => {
+            Self::Chat | Self::Responses | Self::Messages | Self::Gemini | Self::Bedrock => {
                 // A text of ASCII letters is as long in JSON as it is; one word, so that counts do not grow.
                 let empty = self.render("x").pieces.iter().map(Bytes::len).sum::<usize>();
                 self.render(&"x".repeat(1 + options.bench_answer_bytes.saturating_sub(empty)))
@@ -122,6 +128,8 @@ impl Shape {
             Self::MessagesStream => anthropic::bench(&ask, text, true),
             Self::Gemini => gemini::bench(&ask, text, Streaming::No),
             Self::GeminiStream => gemini::bench(&ask, text, Streaming::Events),
+            Self::Bedrock => bedrock::bench(&ask, text, false),
+            Self::BedrockStream => bedrock::bench(&ask, text, true),
         }
     }
 }
@@ -156,11 +164,14 @@ mod tests {
             model: MODEL.to_owned(),
             verb: Verb::Generate(streaming),
         };
-        for route in [Route::Chat, Route::Messages, gemini(Streaming::No)] {
+        let converse = |stream| Route::Converse { model: MODEL.to_owned(), stream };
+        for route in [Route::Chat, Route::Messages, gemini(Streaming::No), converse(false)] {
             let whole = bench.answer(&route, false, false, &options).unwrap();
             assert_eq!(whole.pieces[0].len(), 770, "{route:?}");
         }
-        for route in [Route::Chat, Route::Responses, Route::Messages, gemini(Streaming::Events)] {
+        for route in
+            [Route::Chat, Route::Responses, Route::Messages, gemini(Streaming::Events), converse(true)]
+        {
             let stream = bench.answer(&route, true, true, &options).unwrap();
             assert_eq!(stream.pieces.len(), 200, "{route:?}");
             assert!(stream.pieces.iter().all(|piece| memchr::memmem::find(piece, b"lorem").is_some()));

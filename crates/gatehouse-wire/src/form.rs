@@ -69,6 +69,13 @@ enum State {
     Ended,
 }
 
+/// What came of a search.
+enum Found {
+    At(usize),
+    NotYet,
+    TooFar,
+}
+
 /// The texts of a form, as an object of the same members; one that stands there several times is a list.
 #[derive(Debug, Default)]
 pub struct Fields(BTreeMap<String, Vec<String>>);
@@ -121,15 +128,13 @@ impl Reader {
     pub fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
         loop {
             match self.state {
-                State::Preamble => match memmem::find(&self.buffer, &self.delimiter) {
-                    Some(at) => {
+                State::Preamble => match within(&self.buffer, &self.delimiter, PREAMBLE_BYTES_MAX) {
+                    Found::At(at) => {
                         self.buffer.advance(at + self.delimiter.len());
                         self.state = State::Delimiter;
                     }
-                    None if self.buffer.len() > PREAMBLE_BYTES_MAX => {
-                        return Err(wrong("the form does not begin with its boundary"));
-                    }
-                    None => return Ok(None),
+                    Found::TooFar => return Err(wrong("the form does not begin with its boundary")),
+                    Found::NotYet => return Ok(None),
                 },
                 State::Delimiter => match self.buffer.get(..2) {
                     None => return Ok(None),
@@ -162,17 +167,11 @@ impl Reader {
     }
 
     fn head(&mut self) -> Result<Option<Piece>, Error> {
-        let Some(end) = memmem::find(&self.buffer, b"\r\n\r\n") else {
-            let too_long = self.buffer.len() > HEAD_BYTES_MAX;
-            return if too_long {
-                Err(wrong("the head of a part of the form is too long"))
-            } else {
-                Ok(None)
-            };
+        let end = match within(&self.buffer, b"\r\n\r\n", HEAD_BYTES_MAX) {
+            Found::At(end) => end,
+            Found::TooFar => return Err(wrong("the head of a part of the form is too long")),
+            Found::NotYet => return Ok(None),
         };
-        if end > HEAD_BYTES_MAX {
-            return Err(wrong("the head of a part of the form is too long"));
-        }
         self.parts += 1;
         if self.parts > PARTS_MAX {
             return Err(wrong("the form has too many parts"));
@@ -202,6 +201,15 @@ impl Reader {
     }
 }
 
+/// Looks for `what`, which may begin at `most` at the latest. How much of it has come must not matter.
+fn within(bytes: &[u8], what: &[u8], most: usize) -> Found {
+    match memmem::find(bytes, what) {
+        Some(at) if at <= most => Found::At(at),
+        None if bytes.len() < most + what.len() => Found::NotYet,
+        _ => Found::TooFar,
+    }
+}
+
 fn part_head(head: &str) -> Result<PartHead, Error> {
     let (mut name, mut file, mut content_type) = (None, None, None);
     for line in head.split("\r\n") {
@@ -222,6 +230,10 @@ fn part_head(head: &str) -> Result<PartHead, Error> {
         }
     }
     let name = name.ok_or_else(|| wrong("a part of the form has no name"))?;
+    // Whoever reads it next must not take it for another one.
+    if name.contains(|character: char| character.is_control() || character == '\\') {
+        return Err(wrong("the name of a part of the form has a character that no name has"));
+    }
     let file = file.map(|name| FileHead { name, content_type });
     Ok(PartHead { name, file })
 }
@@ -330,9 +342,10 @@ pub fn write_end(boundary: &str) -> Vec<u8> {
     format!("--{boundary}--\r\n").into_bytes()
 }
 
-/// As browsers quote (the URL standard's way, which RFC 7578 section 2 allows).
+/// As browsers quote (the URL standard's way, which RFC 7578 section 2 allows). A backslash before the closing quote
+/// would hide that from those who read the older way.
 fn quoted(name: &str) -> String {
-    one_line(name).replace('"', "%22")
+    one_line(name).replace('"', "%22").replace('\\', "%5C")
 }
 
 fn one_line(text: &str) -> String {
@@ -413,6 +426,11 @@ mod tests {
         for (form, why) in [
             (b"--b-1\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\nx".as_slice(), "broke off"),
             (b"--b-1\r\ncontent-disposition: form-data\r\n\r\nx\r\n--b-1--", "no name"),
+            (
+                b"--b-1\r\ncontent-disposition: form-data; name=\"prompt\x01\"\r\n\r\nx\r\n--b-1--",
+                "no name has",
+            ),
+            (b"--b-1\r\ncontent-disposition: form-data; name=\"a\\\\\"\r\n\r\nx\r\n--b-1--", "no name has"),
             (b"--b-1\r\nnothing\r\n\r\nx\r\n--b-1--", "cannot be read"),
             (b"--b-1x\r\n", "not the end of its line"),
             (long_head.as_bytes(), "too long"),

@@ -26,6 +26,7 @@ pub mod models;
 pub mod native;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod prompt_cache;
 pub mod realtime;
 pub mod rerank;
 pub mod seal;

@@ -108,6 +108,62 @@ fn answers_with_embeddings() {
     try_all("answer", Place::Document, &embeddings(), |subject, bytes, _| laws::embed_answer(subject, bytes));
 }
 
+/// A place of seeds that several laws share.
+fn at<S: Copy>(name: &'static str, subject: S) -> Vec<(&'static str, S)> {
+    vec![(name, subject)]
+}
+
+#[test]
+fn bedrocks_answers() {
+    try_all("answer", Place::Document, &at("bedrock", ()), |(), bytes, _| laws::bedrock_answer(bytes));
+}
+
+#[test]
+fn bedrocks_streams() {
+    try_all("stream", Place::EventData, &at("bedrock", ()), |(), bytes, number| {
+        let number = usize::try_from(number).unwrap();
+        laws::bedrock(bytes, number % 61 + 1);
+        laws::damaged(bytes, number * 31);
+    });
+}
+
+#[test]
+fn amazons_framing() {
+    try_all("stream", Place::Anywhere, &at("bedrock", ()), |(), bytes, number| {
+        laws::eventstream(bytes, usize::try_from(number % 17).unwrap() + 1);
+    });
+}
+
+#[test]
+fn requests_for_rankings() {
+    try_all("request", Place::Document, &at("rerank", ()), |(), bytes, _| laws::rerank_request(bytes));
+}
+
+#[test]
+fn rankings() {
+    try_all("answer", Place::Document, &at("rerank", ()), |(), bytes, _| laws::rerank_answer(bytes));
+}
+
+#[test]
+fn forms() {
+    try_all("request", Place::Anywhere, &at("form", ()), |(), bytes, number| {
+        laws::form(bytes, usize::try_from(number % 17).unwrap() + 1);
+    });
+    [1, 2, 3, 7, 4_096].into_iter().for_each(laws::bombs);
+}
+
+#[test]
+fn operations_that_are_not_translated() {
+    for kind in ["request", "answer"] {
+        try_all(kind, Place::Document, &at("native", ()), |(), bytes, _| laws::native(bytes));
+    }
+}
+
+#[test]
+fn realtime_events() {
+    try_all("event", Place::Document, &at("realtime", ()), |(), bytes, _| laws::realtime(bytes));
+}
+
 #[test]
 fn event_framing() {
     try_all("stream", Place::Anywhere, &chats(), |_, bytes, number| {

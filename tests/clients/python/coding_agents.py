@@ -77,6 +77,7 @@ def claude_writes_a_file(provider: str) -> None:
     def agent(prompt: str, home: Path) -> str:
         result = ask_claude(prompt, home, model(provider))
         equal((result["num_turns"], result["permission_denials"]), (2, []))
+        assert result["result"].startswith("Tool said: "), result
         return result["session_id"]
 
     task(provider, agent, lambda file: f'Use Write with file_path={file} content="{WRITTEN}"')

@@ -2,7 +2,7 @@
 
 use super::address::Url;
 use super::{Kind, Known, Report, limit};
-use crate::file::{Config, Price, Provider};
+use crate::file::{Config, Price, PromptCache, Provider};
 use crate::nearest::nearest;
 use crate::path::Path;
 use crate::secret::Secret;
@@ -100,6 +100,7 @@ fn settings(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<'_>
         ("account", provider.account.is_some()),
         ("credentials", provider.credentials.is_some()),
         ("deployments", !provider.deployments.is_empty()),
+        ("prompt_cache", provider.prompt_cache != PromptCache::default()),
     ];
     for (name, _) in written.into_iter().filter(|(name, is)| *is && !kind.takes.contains(name)) {
         report.error(&at.key(name), &format!("is no setting of {}; take it out", kind.name));

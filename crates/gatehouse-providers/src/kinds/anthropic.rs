@@ -28,6 +28,10 @@ impl Provider for Anthropic {
         Some("https://api.anthropic.com")
     }
 
+    fn takes(&self) -> &'static [&'static str] {
+        &["prompt_cache"]
+    }
+
     fn environment(&self) -> Environment {
         Environment { key: Some("ANTHROPIC_API_KEY"), base_url: Some("ANTHROPIC_BASE_URL"), also: &[] }
     }

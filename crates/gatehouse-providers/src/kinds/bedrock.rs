@@ -46,7 +46,7 @@ impl Provider for Bedrock {
     }
 
     fn takes(&self) -> &'static [&'static str] {
-        &["aws_region", "deployments", "credentials"]
+        &["aws_region", "deployments", "credentials", "prompt_cache"]
     }
 
     fn place(&self, settings: &Settings, env: Env<'_>) -> Result<String, String> {

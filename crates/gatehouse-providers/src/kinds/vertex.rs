@@ -58,7 +58,7 @@ impl Provider for Vertex {
     }
 
     fn takes(&self) -> &'static [&'static str] {
-        &["project", "location", "deployments", "credentials"]
+        &["project", "location", "deployments", "credentials", "prompt_cache"]
     }
 
     fn place(&self, settings: &Settings, env: Env<'_>) -> Result<String, String> {

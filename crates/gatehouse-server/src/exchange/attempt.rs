@@ -94,7 +94,7 @@ impl Sent {
         trail: &mut Trail,
     ) -> Result<(Self, Request<Bytes>, Duration), Error> {
         let provider = &target.provider;
-        let credential = provider.rotation.pick(clock::steady_millis());
+        let credential = provider.rotation.pick(clock::steady_millis(), call.conversation);
         let slot = credential.and_then(|at| provider.credentials.get(at));
         let held = match slot {
             Some(slot) => {
@@ -148,12 +148,14 @@ impl Sent {
 
     /// The provider goes on as a WebSocket: this target serves.
     pub(super) fn switched(&self, headers: &HeaderMap, trail: &mut Trail) {
+        self.slot().into_iter().for_each(Slot::taken);
         trail.attempted(self.attempt(Some(101), headers, None));
         trail.served(&self.target, &[]);
     }
 
     /// The answer is good as far as it has come: this target serves.
     pub fn succeeded(&self, headers: &HeaderMap, dropped: &[String], trail: &mut Trail) {
+        self.slot().into_iter().for_each(Slot::taken);
         trail.attempted(self.attempt(Some(200), headers, None));
         trail.served(&self.target, dropped);
     }
@@ -168,14 +170,18 @@ impl Sent {
         if let (Some(rest), Some(credential)) = (rest, self.credential) {
             self.target.provider.rotation.rest(credential, clock::steady_millis(), rest);
         }
-        let slot = self.credential.and_then(|at| self.target.provider.credentials.get(at));
-        if error.code == Code::UpstreamAuthFailed {
-            slot.into_iter().for_each(Slot::refused);
+        if matches!(error.code, Code::UpstreamAuthFailed | Code::UpstreamQuotaExceeded) {
+            self.slot().into_iter().for_each(Slot::refused);
         }
         trail.attempted(self.attempt(status, headers, Some(error.code.as_str())));
         trail.lost(&self.target, headers);
         tracing::debug!(target = %self.target.name, %error, "attempt failed");
         error
+    }
+
+    /// The credential that it went with.
+    fn slot(&self) -> Option<&Slot> {
+        self.target.provider.credentials.get(self.credential?)
     }
 
     /// Whether another credential may do better at once.

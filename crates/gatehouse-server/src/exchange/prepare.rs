@@ -8,9 +8,11 @@ use crate::target::Target;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, splice};
 use gatehouse_core::error::{Code, Error};
+use gatehouse_ledger::estimate_tokens;
 use gatehouse_providers::Action;
 use gatehouse_wire::chat::ChatRequest;
 use gatehouse_wire::codec::ReplyContext;
+use gatehouse_wire::prompt_cache::{self, Prompt};
 use gatehouse_wire::spelling;
 use std::sync::{Arc, OnceLock};
 
@@ -52,16 +54,22 @@ impl Decoded {
     }
 }
 
-/// Writes the request of a conversation for a target.
+/// Writes the request of a conversation for a target. `tokens` is about how many the prompt has.
 ///
 /// # Errors
 /// `unsupported_parameter` for what the target cannot honour.
-pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<Prepared, Error> {
+pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64) -> Result<Prepared, Error> {
     let front = call.front.dialect;
     let dialect = target.dialect(front).ok_or_else(|| no_such_operation(target))?;
     let action = if call.stream { Action::Stream } else { Action::Generate };
+    let prompt = Prompt { model: target.model(), tokens, count: &estimate_tokens };
+    let marks_cache = target.provider.marks_cache;
     if dialect == front {
-        let rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;
+        let mut rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;
+        if marks_cache && dialect == Dialect::AnthropicMessages {
+            rewrite.edits.extend(prompt_cache::edits(&call.doc, &prompt));
+            rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+        }
         return Ok(Prepared {
             dialect,
             action,
@@ -75,8 +83,9 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded) -> Result<P
         });
     }
     let request = decoded.request(call)?;
+    let marked = marks_cache.then(|| prompt_cache::marked(&request, dialect, &prompt)).flatten();
     let encoded = dialects::provider_codec(dialect)?
-        .encode_request(&request, &target.wire())
+        .encode_request(marked.as_ref().unwrap_or(&request), &target.wire())
         .map_err(|error| spelling::refused(front, &call.doc, error))?;
     Ok(Prepared {
         dialect,

@@ -88,7 +88,7 @@ async fn once(
         }
         Operation::Rerank => rerank::exchange(call, target, trail).await.map(Answered::Whole),
         _ => {
-            let prepared = prepare::conversation(call, target, decoded)?;
+            let prepared = prepare::conversation(call, target, decoded, trail.meter.input_estimate())?;
             if call.stream {
                 let opened = relay::Opened::open(call, target, &prepared, trail).await?;
                 Ok(Answered::Stream(Box::new(opened)))

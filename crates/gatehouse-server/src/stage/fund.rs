@@ -1,6 +1,7 @@
 //! Is there money for it? The likely maximum is reserved before anybody is called.
 
 use super::{Funded, Routed};
+use crate::call::Call;
 use crate::dialects;
 use crate::exchange::native::{self, Guess};
 use crate::house::House;
@@ -43,8 +44,12 @@ fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold
     let tier = call.view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
     // The dearest target of the plan: whichever serves, the reservation covers it.
     let mut most = Nanodollars::ZERO;
+    let writes_long = writes_long(call);
     for target in routed.targets() {
-        let bound = bound(routed, target, trail);
+        let mut bound = bound(routed, target, trail);
+        if writes_long {
+            bound.cache_write_long_tokens = bound.input_tokens;
+        }
         match ceiling(&target.prices, &bound, tier, trail.accepted_at()) {
             Some(amount) => most = most.max(amount),
             None if needs_price => {
@@ -76,6 +81,13 @@ fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
     let search_units =
         if is_billed_by_units(target, call.front.dialect) { trail.meter.units_bound() } else { 0 };
     Usage { input_tokens: trail.meter.input_bound(), output_tokens, search_units, ..Usage::default() }
+}
+
+/// Whether the prompt may be written to a provider's cache for the long lifetime, which costs more than the short:
+/// a mark that says so has the lifetime as a text of its own.
+fn writes_long(call: &Call) -> bool {
+    let has = |lifetime: &[u8]| memchr::memmem::find(call.body(), lifetime).is_some();
+    call.front.operation == Operation::Chat && (has(b"\"1h\"") || has(b"\"12h\""))
 }
 
 fn is_billed_by_units(target: &Target, front: Dialect) -> bool {

@@ -70,7 +70,8 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         view.ranks.iter().for_each(|ranks| trail.meter.ranks(doc.text(), ranks));
     }
     let (scope, guards) = (Scope::default(), Active::default());
-    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files })
+    let conversation = None;
+    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files, conversation })
 }
 
 /// A form: its texts as an object, and its files.

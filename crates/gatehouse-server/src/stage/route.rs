@@ -1,22 +1,26 @@
-//! Where does it go? Hard constraints first, then the order of the configuration.
+//! Where does it go? Hard constraints first, then the order of the configuration, or, among equals, to where the
+//! conversation has been before.
 
 use super::{Guarded, Routed};
+use crate::clock;
 use crate::headers::RESIDENCY;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 use gatehouse_route::plan::{Wish, plan};
+use gatehouse_route::sticky::Conversation;
 use http::HeaderMap;
 
 /// Plans the call.
 ///
 /// # Errors
 /// `model_not_found`, `no_capable_target`, `context_length_exceeded`.
-pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
-    let call = guarded.call();
+pub fn route(mut guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
+    let call = &mut guarded.0;
     let route = trail.snapshot.route(&call.model, &call.key.caller)?;
     trail.routed(&route.reason);
+    call.conversation = route.has_choice().then(|| call.turn_of()).flatten();
     let needs = call.view.needs;
     let wish = Wish {
         region: region(&call.headers)?,
@@ -36,6 +40,10 @@ pub fn route(guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
             Operation::Embeddings | Operation::Rerank => 0,
             _ => trail.meter.input_estimate(),
         },
+        // What is no conversation has nowhere to stay.
+        conversation: route
+            .spreads
+            .then(|| call.conversation.unwrap_or_else(|| Conversation::of(&clock::chance()))),
     };
     let planned = plan(&wish, &route.candidates)?;
     Ok(Routed { guarded, route, order: planned.order })

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use std::sync::Arc;
 
 /// Everything that is counted.
@@ -22,6 +22,7 @@ pub struct Metrics {
     unpriced: Family<TargetLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
     guards: Family<GuardLabels, Counter>,
+    failing_credentials: Family<TargetLabels, Gauge>,
     /// Calls under way.
     pub open_calls: Gauge,
     /// Connections of callers.
@@ -88,6 +89,13 @@ fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
 
+/// A metric at zero, shown under this name.
+fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
 // === impl Metrics ===
 
 impl Metrics {
@@ -95,54 +103,29 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gatehouse");
-        let calls = Family::default();
-        registry.register("calls", "Calls that have ended", calls.clone());
+        let all = &mut registry;
+        let calls = counted(all, "calls", "Calls that have ended");
         let duration: Family<SurfaceLabels, Histogram> = Family::new_with_constructor(seconds);
-        registry.register_with_unit(
-            "call_duration",
-            "From accept to the end",
-            Unit::Seconds,
-            duration.clone(),
-        );
+        all.register_with_unit("call_duration", "From accept to the end", Unit::Seconds, duration.clone());
         let first_byte: Family<SurfaceLabels, Histogram> = Family::new_with_constructor(seconds);
-        registry.register_with_unit(
+        all.register_with_unit(
             "first_byte",
             "From accept to the first byte of the answer",
             Unit::Seconds,
             first_byte.clone(),
         );
-        let tokens = Family::default();
-        registry.register("tokens", "Tokens used, by kind", tokens.clone());
-        let cost = Family::default();
-        registry.register("cost_nanodollars", "Cost in thousand-millionths of a dollar", cost.clone());
-        let unpriced = Family::default();
-        registry.register("unpriced_calls", "Calls that used tokens without a known price", unpriced.clone());
-        let attempts = Family::default();
-        registry.register(
-            "upstream_attempts",
-            "Attempts at providers, by what came of them",
-            attempts.clone(),
-        );
-        let guards = Family::default();
-        registry.register("guard_decisions", "Decisions of guardrails", guards.clone());
-        let open_calls = Gauge::default();
-        registry.register("open_calls", "Calls under way", open_calls.clone());
-        let open_connections = Gauge::default();
-        registry.register("open_connections", "Connections of callers", open_connections.clone());
-        let reloads = Family::default();
-        registry.register("config_reloads", "Configurations loaded", reloads.clone());
-        let dropped_spans = Counter::default();
-        registry.register(
-            "otlp_dropped_spans",
-            "Spans that the collector did not get",
-            dropped_spans.clone(),
-        );
-        let failed_exports = Counter::default();
-        registry.register(
-            "otlp_failed_exports",
-            "Requests to the collector that failed",
-            failed_exports.clone(),
-        );
+        let tokens = counted(all, "tokens", "Tokens used, by kind");
+        let cost = counted(all, "cost_nanodollars", "Cost in thousand-millionths of a dollar");
+        let unpriced = counted(all, "unpriced_calls", "Calls that used tokens without a known price");
+        let attempts = counted(all, "upstream_attempts", "Attempts at providers, by what came of them");
+        let guards = counted(all, "guard_decisions", "Decisions of guardrails");
+        let failing = "Credentials that cannot be had, or that their provider refuses";
+        let failing_credentials = counted(all, "failing_credentials", failing);
+        let open_calls = counted(all, "open_calls", "Calls under way");
+        let open_connections = counted(all, "open_connections", "Connections of callers");
+        let reloads = counted(all, "config_reloads", "Configurations loaded");
+        let dropped_spans = counted(all, "otlp_dropped_spans", "Spans that the collector did not get");
+        let failed_exports = counted(all, "otlp_failed_exports", "Requests to the collector that failed");
         Self {
             registry,
             calls,
@@ -153,11 +136,22 @@ impl Metrics {
             unpriced,
             attempts,
             guards,
+            failing_credentials,
             open_calls,
             open_connections,
             reloads,
             dropped_spans,
             failed_exports,
+        }
+    }
+
+    /// Of each provider, how many of its credentials fail at the moment.
+    pub(crate) fn failing(&self, all: impl Iterator<Item = (Arc<str>, usize)>) {
+        // Providers come and go with the configuration.
+        self.failing_credentials.clear();
+        for (provider, count) in all {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.failing_credentials.get_or_create(&TargetLabels { provider }).set(count);
         }
     }
 

@@ -34,12 +34,10 @@ pub(crate) fn converse(ask: &Ask<'_>, stream: bool, path: &str) -> Checked<Answe
         return Err(Fault::bad("The provided model identifier is invalid."));
     }
     let reply = ask.think(&conversation);
-    let blocks = blocks(ask, &reply);
     if !stream {
-        return Ok(Answer::ok(&json!({"output": {"message": {"role": "assistant", "content": blocks}},
-            "stopReason": stop_reason(&reply), "usage": usage(&reply), "metrics": {"latencyMs": 1}})));
+        return Ok(whole(ask, &reply));
     }
-    let mut events = events(&blocks, &reply);
+    let mut events = events(&blocks(ask, &reply), &reply);
     if let Some(after) = ask.directives.fail {
         events.truncate(after);
         let said = json!({"message": "Simulated failure in the middle of a stream."});
@@ -48,8 +46,23 @@ pub(crate) fn converse(ask: &Ask<'_>, stream: bool, path: &str) -> Checked<Answe
     if ask.model.split('+').any(|word| word == BAD_SUM) {
         events.last_mut().into_iter().for_each(frames::damage);
     }
+    Ok(streamed(events))
+}
+
+/// The answer with this text, for the model `bench`.
+pub(crate) fn bench(ask: &Ask<'_>, text: &str, stream: bool) -> Answer {
+    let reply = Reply::fixed(text);
+    if stream { streamed(events(&blocks(ask, &reply), &reply)) } else { whole(ask, &reply) }
+}
+
+fn whole(ask: &Ask<'_>, reply: &Reply) -> Answer {
+    Answer::ok(&json!({"output": {"message": {"role": "assistant", "content": blocks(ask, reply)}},
+        "stopReason": stop_reason(reply), "usage": usage(reply), "metrics": {"latencyMs": 1}}))
+}
+
+fn streamed(events: Vec<Bytes>) -> Answer {
     let kind = HeaderValue::from_static("application/vnd.amazon.eventstream");
-    Ok(Answer::literal(StatusCode::OK, Some(kind), events, true))
+    Answer::literal(StatusCode::OK, Some(kind), events, true)
 }
 
 fn blocks(ask: &Ask<'_>, reply: &Reply) -> Vec<Value> {

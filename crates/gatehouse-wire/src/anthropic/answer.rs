@@ -149,7 +149,10 @@ fn write_block(out: &mut Out, block: &Block, all: &[Block], at: usize) {
                 let riders: Vec<_> = riders.into_iter().chain(cited.as_ref()).collect();
                 blocks::text(out, text, None, &riders);
             }
-            if let Some(seal) = seal {
+            // There are clients who take the last block of a message for what it says.
+            if let Some(seal) = seal
+                && (at + 1..all.len()).any(|later| has_block(all, later))
+            {
                 blocks::thinking(out, "", &seal_of_text(seal, !text.is_empty()));
             }
         }
@@ -160,17 +163,28 @@ fn write_block(out: &mut Out, block: &Block, all: &[Block], at: usize) {
             }
             blocks::tool_use(out, call, None, &riders);
         }
-        Block::Opaque(extension) if extension.origin == DIALECT && rides_as(extension).is_none() => {
+        Block::Opaque(extension) if has_block(all, at) => {
             out.item(Raw(&extension.value.0));
         }
-        Block::Citations(cited) => {
+        Block::Citations(cited) if has_block(all, at) => citations::write_alone(out, cited),
+        // Refusals are in `stop_details`, citations in the text before; what only another dialect knows cannot
+        // be said.
+        Block::Refusal(_) | Block::Citations(_) | Block::Opaque(_) => {}
+    }
+}
+
+/// Whether the block at `at` is written as one, apart from the seal of a text.
+fn has_block(all: &[Block], at: usize) -> bool {
+    match all.get(at) {
+        Some(Block::Text { text, .. }) => !text.is_empty(),
+        Some(Block::Thought(thought)) => thought.seal.is_some() || !thought.text.is_empty(),
+        Some(Block::ToolCall(_)) => true,
+        Some(Block::Opaque(extension)) => extension.origin == DIALECT && rides_as(extension).is_none(),
+        Some(Block::Citations(_)) => {
             let before = at.checked_sub(1).and_then(|at| all.get(at));
-            if !matches!(before, Some(Block::Text { text, .. }) if !text.is_empty()) {
-                citations::write_alone(out, cited);
-            }
+            !matches!(before, Some(Block::Text { text, .. }) if !text.is_empty())
         }
-        // Refusals are in `stop_details`; what only another dialect knows cannot be said.
-        Block::Refusal(_) | Block::Opaque(_) => {}
+        Some(Block::Refusal(_)) | None => false,
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) struct Encoder {
     open: Option<Open>,
     /// Events of blocks that opened while another was open.
     waiting: Vec<ChatEvent>,
+    /// Seals of texts that are over, in their envelopes, until another block begins: there are clients who
+    /// take the last block of a message for what it says. A model wants them back with what came behind, so
+    /// nothing is lost with those that nothing follows.
+    held: Vec<String>,
     calls: bool,
     refusal: String,
     finish: Option<(Finish, Option<String>, Option<String>)>,
@@ -74,6 +78,7 @@ impl Encoder {
             next: 0,
             open: None,
             waiting: Vec::new(),
+            held: Vec::new(),
             calls: false,
             refusal: String::new(),
             finish: None,
@@ -296,14 +301,14 @@ impl Encoder {
         }
     }
 
-    /// Writes the stop of a block that is over, and the seals that had to wait for it.
+    /// Writes the stop of a block that is over, and the seal of a call that had to wait for it.
     fn settle(&mut self, out: &mut Vec<u8>) {
         let Some(open) = self.open.take_if(|open| open.closed) else { return };
         if open.begun {
             self.stop_frame(out);
         }
         match open.kind {
-            Kind::Text { seal: Some(seal) } => self.carry(&seal_of_text(&seal, open.begun), out),
+            Kind::Text { seal: Some(seal) } => self.held.push(seal_of_text(&seal, open.begun)),
             Kind::Call { call, late_seal: Some(seal) } => self.carry(&seal_of_call(&seal, &call), out),
             _ => {}
         }
@@ -362,11 +367,14 @@ impl Encoder {
         }
     }
 
-    fn start_thinking_frame(&self, out: &mut Vec<u8>) {
+    fn start_thinking_frame(&mut self, out: &mut Vec<u8>) {
         self.start_frame(out, Raw(r#"{"type":"thinking","thinking":"","signature":""}"#));
     }
 
-    fn start_frame(&self, out: &mut Vec<u8>, block: Raw<'_>) {
+    fn start_frame(&mut self, out: &mut Vec<u8>, block: Raw<'_>) {
+        for signature in std::mem::take(&mut self.held) {
+            self.carry(&signature, out);
+        }
         frame(out, "content_block_start", |out| {
             out.field("index", self.next).field("content_block", block);
         });

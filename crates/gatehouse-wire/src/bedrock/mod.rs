@@ -12,7 +12,7 @@ mod answer;
 mod blocks;
 mod check;
 mod content_out;
-mod model;
+pub(crate) mod model;
 mod names;
 mod request_out;
 mod settings;

@@ -2,7 +2,7 @@
 
 /// The maker of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Maker {
+pub(crate) enum Maker {
     /// Claude.
     Anthropic,
     /// Amazon's Nova.
@@ -19,7 +19,7 @@ pub(super) enum Maker {
 
 impl Maker {
     /// By the name: `anthropic.claude-…`, `us.amazon.nova-2-lite-v1:0`, also inside of an ARN.
-    pub(super) fn of(model: &str) -> Self {
+    pub(crate) fn of(model: &str) -> Self {
         let has = |word: &str| model.contains(word);
         if has("anthropic.") || has("claude") {
             Self::Anthropic
@@ -35,7 +35,7 @@ impl Maker {
     }
 
     /// Whether it takes `cachePoint` in messages and instructions; others refuse the request for one.
-    pub(super) fn caches(self) -> bool {
+    pub(crate) fn caches(self) -> bool {
         matches!(self, Self::Anthropic | Self::Nova | Self::Nova2)
     }
 }

@@ -6,14 +6,22 @@
 mod answers;
 mod edits;
 mod embeddings;
+mod eventstream;
+mod forms;
 mod json;
+mod rankings;
+mod realtime;
 mod requests;
 mod streams;
 
 pub use answers::answer;
 pub use edits::edits;
 pub use embeddings::{EMBEDDINGS, EmbedSubject, embed_answer, embed_request};
+pub use eventstream::{bedrock, bedrock_answer, damaged, eventstream};
+pub use forms::{bombs, form, native};
 pub use json::json;
+pub use rankings::{rerank_answer, rerank_request};
+pub use realtime::realtime;
 pub use requests::request;
 pub use streams::{sse, stream};
 

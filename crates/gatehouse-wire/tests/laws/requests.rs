@@ -6,6 +6,7 @@ use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{ChatRequest, Part, Turn};
 use gatehouse_wire::codec::{Quirks, Target, View};
 use gatehouse_wire::json::{Doc, Strictness, unescape};
+use gatehouse_wire::prompt_cache::{self, Prompt};
 
 /// A server that differs wherever it can.
 const AWKWARD: Quirks = Quirks {
@@ -79,7 +80,13 @@ fn model_is_where_it_is_said_to_be(subject: Subject, doc: &Doc, view: &View) {
 
 /// What is sent to a server of the same dialect is what was checked, but for what had to change.
 fn rewritten(subject: Subject, doc: &Doc, view: &View, quirks: &Quirks) {
-    let Ok(rewrite) = subject.codec.rewrite(doc, view, &target(quirks)) else { return };
+    let Ok(mut rewrite) = subject.codec.rewrite(doc, view, &target(quirks)) else { return };
+    if subject.name == "anthropic" {
+        // Breakpoints go in together with whatever else is edited.
+        let prompt = Prompt { model: "claude", tokens: u64::MAX, count: &|_| 10_000 };
+        rewrite.edits.extend(prompt_cache::edits(doc, &prompt));
+        rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    }
     let sent = parse(&apply(doc, &rewrite.edits), Strictness::Caller);
     let again = subject.codec.view(&sent).unwrap_or_else(|error| {
         panic!("{}: rewritten to what we refuse ourselves: {error}\n{}", subject.name, sent.text())

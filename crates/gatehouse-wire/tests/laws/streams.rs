@@ -11,20 +11,23 @@ use gatehouse_wire::watch::Watched;
 use std::collections::HashMap;
 
 /// What a stream meant, and whether it was whole.
-type Read = (Vec<ChatEvent>, Result<(), Error>);
+pub(super) type Read = (Vec<ChatEvent>, Result<(), Error>);
 
 /// Everything that is done with a provider's stream. `cut` is the size of the pieces it comes in.
 pub fn stream(subject: Subject, bytes: &[u8], cut: usize) {
-    let (mut read, whole) = decode(subject, bytes, cut.max(1));
-    let uncut = decode(subject, bytes, bytes.len().max(1));
-    assert!((&read, &whole) == (&uncut.0, &uncut.1), "{}: other events at cut {cut}", subject.name);
-    in_order(subject, &read);
+    told(subject.name, decode(subject, bytes, cut.max(1)), &decode(subject, bytes, bytes.len().max(1)));
+}
+
+/// What was read of a stream that was cut, and of the same in one piece.
+pub(super) fn told(name: &str, (mut read, whole): Read, uncut: &Read) {
+    assert!((&read, &whole) == (&uncut.0, &uncut.1), "{name}: other events when cut");
+    in_order(name, &read);
     if let Err(error) = whole {
         // As the server does: what broke is told to the caller.
         read.push(ChatEvent::Error(error));
     } else {
         let last = read.last();
-        assert!(matches!(last, Some(ChatEvent::End | ChatEvent::Error(_))), "{}: no end", subject.name);
+        assert!(matches!(last, Some(ChatEvent::End | ChatEvent::Error(_))), "{name}: no end");
     }
     let meant = fold(&read);
     // A model that failed by its own word may be an error in one dialect and an answer in another.
@@ -35,14 +38,9 @@ pub fn stream(subject: Subject, bytes: &[u8], cut: usize) {
         read.iter().for_each(|event| encoder.event(event, &mut written));
         every_event_is_json(&written);
         let (back, whole) = decode(*other, &written, 64);
-        in_order(*other, &back);
+        in_order(other.name, &back);
         let read_failed = whole.is_err() || fold(&back).is_err();
-        assert!(
-            read_failed == meant.is_err() || either,
-            "{} wrote for {}: {whole:?}",
-            other.name,
-            subject.name
-        );
+        assert!(read_failed == meant.is_err() || either, "{} wrote for {name}: {whole:?}", other.name);
     }
 }
 
@@ -67,19 +65,21 @@ fn frames(bytes: &[u8], cut: usize) -> Vec<Frame> {
 }
 
 fn decode(subject: Subject, bytes: &[u8], cut: usize) -> Read {
-    let plain = decode_with(subject.codec.decoder(), bytes, cut);
+    let frames = frames(bytes, cut);
+    let plain = decode_with(subject.codec.decoder(), &frames);
     // Who watches tells more of the frames, and nothing else of the answer.
-    let mut watched = decode_with(Box::new(Watched::new(subject.codec.decoder())), bytes, cut);
+    let mut watched = decode_with(Box::new(Watched::new(subject.codec.decoder())), &frames);
     watched.0.retain(|event| !event.is_of_frame());
     let meant = plain.0.iter().filter(|event| !event.is_of_frame());
     assert!(meant.eq(&watched.0) && plain.1 == watched.1, "{}: other events when watched", subject.name);
     plain
 }
 
-fn decode_with(mut decoder: Box<dyn StreamDecoder>, bytes: &[u8], cut: usize) -> Read {
+/// The meaning of frames.
+pub(super) fn decode_with(mut decoder: Box<dyn StreamDecoder>, frames: &[Frame]) -> Read {
     let mut events = Vec::new();
-    for frame in frames(bytes, cut) {
-        if let Err(error) = one(decoder.as_mut(), &frame, &mut events) {
+    for frame in frames {
+        if let Err(error) = one(decoder.as_mut(), frame, &mut events) {
             return (events, Err(error));
         }
     }
@@ -111,8 +111,7 @@ fn one(decoder: &mut dyn StreamDecoder, frame: &Frame, events: &mut Vec<ChatEven
 
 /// `Start`, blocks with indices that count from 0, each opened once and fed while open, one end, nothing
 /// behind it.
-fn in_order(subject: Subject, events: &[ChatEvent]) {
-    let name = subject.name;
+fn in_order(name: &str, events: &[ChatEvent]) {
     let mut open: HashMap<u32, bool> = HashMap::new();
     let mut over = false;
     // Those about frames are not part of the answer, and stand outside of the order.

@@ -52,6 +52,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
         documents: false,
         structured: false,
         input_tokens,
+        conversation: None,
     };
     let table = consider(&wish, &route.candidates);
     let rows: Vec<Value> = described(&route, &table, input_tokens);
@@ -74,6 +75,7 @@ fn described(route: &Route, table: &[Considered], input_tokens: u64) -> Vec<Valu
         let most = ceiling(&target.prices, &bound, ServiceTier::default(), clock::unix_seconds());
         let outcome = match one.dropped {
             Some(reason) => format!("dropped: {reason}"),
+            None if route.spreads => "kept: by conversation".to_owned(),
             None => {
                 rank += 1;
                 format!(
@@ -100,6 +102,7 @@ fn print(route: &Route, rows: &[Value], serves: Option<&str>) {
     output::line(&format!("route: {}", route.reason));
     output::table(&["target", "outcome", "costs at most"], &cells);
     match serves {
+        Some(_) if route.spreads => output::line("each conversation goes to one of those that are kept"),
         Some(target) => output::line(&format!("{target} would serve")),
         None => output::line("nobody would serve"),
     }

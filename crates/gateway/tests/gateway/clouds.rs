@@ -134,6 +134,65 @@ async fn who_gets_no_credential_is_told_and_the_next_target_is_tried() {
 }
 
 #[tokio::test]
+async fn a_cloud_that_hangs_costs_one_wait_and_is_asked_again_behind_the_callers_backs() {
+    let (provider, cloud) = (Provider::start().await, Cloud::start().await);
+    let settings = format!("endpoint: \"http://{}\"", provider.address());
+    let more = "timeouts: { connect: 500ms, first_token: 60s, idle: 60s, total: 60s }\n";
+    let url = cloud.url();
+    let text = config("azure", &settings, more);
+    let house = House::start_with(&text, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &url)]).await;
+    let failing =
+        async || house.admin("/metrics").await.text().contains("failing_credentials{provider=\"azure\"} 1");
+    cloud.turns(Mood::Refuses);
+    let code =
+        |answer: &crate::client::Answer| answer.json()["error"]["code"].as_str().map(ToOwned::to_owned);
+    // Who waited is told what happened; who comes while it fails is told at once, also while another fetch hangs.
+    let first = house.call(chat("azure/m")).await;
+    assert_eq!((first.status, code(&first).as_deref()), (502, Some("upstream_auth_failed")));
+    assert!(failing().await);
+    cloud.turns(Mood::Hangs);
+    let asked = cloud.heard().len();
+    while cloud.heard().len() == asked {
+        let answer = house.call(chat("azure/m")).await;
+        assert_eq!((answer.status, code(&answer).as_deref()), (502, Some("upstream_auth_failed")));
+    }
+    for _ in 0..5 {
+        let answer = house.call(chat("azure/m")).await;
+        assert_eq!((answer.status, code(&answer).as_deref()), (502, Some("upstream_auth_failed")));
+        assert!(answer.text().contains("azure: no credential"), "{}", answer.text());
+    }
+    assert_eq!((cloud.heard().len(), provider.sim.stats().total.received), (asked + 1, 0));
+    assert!(failing().await);
+}
+
+#[tokio::test]
+async fn a_cloud_that_comes_back_is_noticed() {
+    let (provider, cloud) = (Provider::start().await, Cloud::start().await);
+    let settings = format!("endpoint: \"http://{}\"", provider.address());
+    let url = cloud.url();
+    let house =
+        House::start_with(&config("azure", &settings, ""), &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &url)])
+            .await;
+    cloud.turns(Mood::Refuses);
+    assert_eq!(house.call(chat("azure/m")).await.status, 502);
+    cloud.turns(Mood::Gives);
+    while house.call(chat("azure/m")).await.status != 200 {}
+    let metrics = house.admin("/metrics").await.text();
+    assert!(metrics.contains("failing_credentials{provider=\"azure\"} 0"), "{metrics}");
+    assert_eq!(cloud.heard().len(), 2);
+    // A provider that refuses what it was given is counted as well, until it takes it.
+    provider.script(&json!({"status": 401}));
+    assert_eq!(house.call(chat("azure/m")).await.status, 502);
+    let count = async |number: u8| {
+        let text = house.admin("/metrics").await.text();
+        assert!(text.contains(&format!("failing_credentials{{provider=\"azure\"}} {number}")), "{text}");
+    };
+    count(1).await;
+    assert_eq!(house.call(chat("azure/m")).await.status, 200);
+    count(0).await;
+}
+
+#[tokio::test]
 async fn vertex_serves_gemini_and_claude_each_in_its_own_dialect() {
     let (provider, cloud) = (Provider::start().await, Cloud::start().await);
     let dir = tempfile::tempdir().unwrap();

@@ -40,6 +40,8 @@ mod life;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod prompt_cache;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod realtime;

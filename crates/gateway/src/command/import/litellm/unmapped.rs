@@ -136,7 +136,11 @@ pub(super) const PARAMS: &[Row] = &[
         Lost,
         "certificates are checked by the system's own store",
     ),
-    (&["cache_control_injection_points"], Lost, "cache marks of callers pass; none are added"),
+    (
+        &["cache_control_injection_points"],
+        Lost,
+        "cache marks of callers pass; with prompt_cache: auto at the provider, usual ones are set for those who set none",
+    ),
     (&["guardrails"], Lost, "guards apply to accounts (only: { team, app }), not to models"),
 ];
 

@@ -1,0 +1,51 @@
+//! Realtime events of either side: texts where they are said to be, errors that are events.
+
+use super::{parse, spans_can_be_masked};
+use bytes::Bytes;
+use gatehouse_wire::json::{Doc, Strictness, unescape};
+use gatehouse_wire::realtime::{Kind, asked, error_event, is_audio, said};
+
+/// Any message of a session, read as the caller's and as the provider's.
+pub fn realtime(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let audio = is_audio(text);
+    if let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Caller) {
+        match asked(&doc) {
+            Ok(asked) => {
+                spans_can_be_masked(&doc, &asked.spans);
+                if let Some((model, range)) = asked.model {
+                    let quoted = doc.slice(range);
+                    assert_eq!(
+                        quoted
+                            .strip_prefix('"')
+                            .and_then(|rest| rest.strip_suffix('"'))
+                            .map(unescape)
+                            .as_deref(),
+                        Some(model.as_str())
+                    );
+                }
+            }
+            Err(error) => {
+                let event = error_event(&error, "event_1", Some("theirs \"quoted\""));
+                let event = parse(event.as_bytes(), Strictness::Caller);
+                assert_eq!(event.root().get("type").and_then(|kind| kind.str()).as_deref(), Some("error"));
+            }
+        }
+    }
+    let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Provider) else { return };
+    let said = said(&doc);
+    spans_can_be_masked(&doc, &said.spans);
+    if let Some(piece) = &said.piece {
+        assert_eq!(
+            unescape(doc.slice(piece.at.clone())),
+            piece.text,
+            "a piece is not where it is said to be"
+        );
+        assert!(said.spans.is_empty());
+    }
+    if let Kind::Over(Some(usage)) = said.kind {
+        assert_eq!(usage, usage.clamped());
+    }
+    // What passes unread brings no words.
+    assert!(!audio || (said.piece.is_none() && said.kind == Kind::Other), "words in audio: {text}");
+}

@@ -1,0 +1,6 @@
+//! Amazon's event streams: the same messages wherever the network cuts. The first byte is the size of the pieces.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    gatehouse_fuzz::with_number(input, |bytes, cut| gatehouse_fuzz::laws::eventstream(bytes, usize::from(cut)));
+});
