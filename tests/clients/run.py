@@ -66,6 +66,7 @@ CLIENTS = [
     Client("openai-node", HERE / "node/openai.mjs", None),
     Client("google-genai-node", HERE / "node/google-genai.mjs", None),
     Client("anthropic-node", HERE / "node/anthropic.mjs", None),
+    Client("anthropic-clouds-node", HERE / "node/anthropic-clouds.mjs", None),
 ]
 
 

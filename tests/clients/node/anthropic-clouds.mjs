@@ -58,12 +58,12 @@ for (const [front, client] of Object.entries(clouds)) {
     equal(textOf(await client.messages.create(asked)), AFTER_TOOLS);
   }, BEHIND);
 
-  suite.case(front, "errors", `${cloud} unknown model`, async (on) => {
+  suite.case(front, "error", `${cloud} unknown model`, async (on) => {
     const error = await raises(Error, () => client.messages.create(request(model(on, "missing"), "x")));
     equal(error.status, 404);
   }, BEHIND);
 
-  suite.case(front, "errors", `${cloud} a stream that fails`, async (on) => {
+  suite.case(front, "error", `${cloud} a stream that fails`, async (on) => {
     const name = model(on, "failing");
     const stream = await client.messages.create({ ...request(name, "one two three four five six"), stream: true });
     let seen = 0;

@@ -100,20 +100,20 @@ def two_tools(client: Any, on: str) -> None:
     equal(text_of(client.messages.create(**request)), AFTER_TOOLS)
 
 
-@both("errors")
+@both("error")
 def unknown_model(client: Any, on: str) -> None:
     error = raises(anthropic.NotFoundError, lambda: client.messages.create(**asked(model(on, "missing"), "x")))
     equal(error.status_code, 404)
 
 
-@both("errors", on=("anthropic",))
+@both("error", on=("anthropic",))
 def a_wrong_key(client: Any, on: str) -> None:
     wrong = {"api_key": "ghk_nobody"} if client is bedrock else {"access_token": "ghk_nobody"}
     stranger = client.copy(**wrong)
     raises(anthropic.AuthenticationError, lambda: stranger.messages.create(**asked(model(on), "x")))
 
 
-@both("errors")
+@both("error")
 def a_stream_that_fails(client: Any, on: str) -> None:
     def read() -> None:
         with client.messages.stream(**asked(model(on, "failing"), "one two three four five six")) as stream:
@@ -124,7 +124,7 @@ def a_stream_that_fails(client: Any, on: str) -> None:
     assert error.message, error
 
 
-@both("stream", on=("anthropic", "openai"))
+@both("disconnect", on=("anthropic", "openai"))
 def a_caller_that_leaves(client: Any, on: str) -> None:
     there = f"drip-100+clouds+{on}+{type(client).__name__}"
     with client.messages.stream(**asked(f"{on}/{there}", "word " * 100)) as stream:
@@ -138,7 +138,7 @@ def vertex_counts(on: str) -> None:
     assert count.input_tokens > 0, count
 
 
-@suite.case("bedrock.invoke", "errors", on=("anthropic",))
+@suite.case("bedrock.invoke", "error", on=("anthropic",))
 def a_signature_is_refused(on: str) -> None:
     signing = AnthropicBedrock(
         base_url=GATEWAY, aws_access_key="AKIA", aws_secret_key="secret", aws_region="eu-central-1", max_retries=0
