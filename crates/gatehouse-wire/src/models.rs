@@ -98,7 +98,7 @@ fn openai(out: &mut Out, entry: &ModelEntry) {
             .field("owned_by", &entry.owned_by)
             .field_opt("context_window", entry.context_tokens)
             .field_opt("max_output_tokens", entry.output_tokens);
-        mistral(out, entry);
+        card(out, entry);
         if let Some((input, output)) = &entry.details.modalities {
             out.object_field("modalities", |out| {
                 words(out, "input", input);
@@ -112,7 +112,7 @@ fn openai(out: &mut Out, entry: &ModelEntry) {
 }
 
 /// What Mistral's clients cannot do without: they take a model without a kind for none.
-fn mistral(out: &mut Out, entry: &ModelEntry) {
+fn card(out: &mut Out, entry: &ModelEntry) {
     let can = |word: &str| entry.details.capabilities.contains(&word);
     let sees = entry.details.modalities.as_ref().is_some_and(|(input, _)| input.contains(&"image"));
     out.field("type", "base").field_opt("max_context_length", entry.context_tokens).object_field(

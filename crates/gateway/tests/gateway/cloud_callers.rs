@@ -24,7 +24,7 @@ fn vertex(model: &str, call: &str) -> Ask {
 fn messages(answer: &Answer) -> Vec<(String, Value)> {
     let mut rest = answer.body.as_ref();
     let mut all = Vec::new();
-    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap()) as usize;
+    let number = |bytes: &[u8]| usize::try_from(u32::from_be_bytes(bytes.try_into().unwrap())).unwrap();
     while !rest.is_empty() {
         let (message, behind) = rest.split_at(number(&rest[..4]));
         let (headers, payload) = message[12..message.len() - 4].split_at(number(&message[4..8]));
@@ -56,7 +56,7 @@ fn decoded(base64: &str) -> Vec<u8> {
         bits += 6;
         if bits >= 8 {
             bits -= 8;
-            out.push((held >> bits & 0xff) as u8);
+            out.push(u8::try_from(held >> bits & 0xff).unwrap());
         }
     }
     out
