@@ -5,19 +5,22 @@
 //! either, and the betas that elsewhere are a header. [`plain`] makes an ordinary request of one, so that nothing
 //! behind it has to know. Bedrock's streams are Amazon's: [`chunks`] puts every event into a message of its own.
 
-use crate::error::bedrock_exception;
+use crate::error::{bedrock_exception, render};
 use crate::eventstream_out;
 use crate::json::{Doc, Out, Strictness, escaped};
-use crate::sse::Frames;
+use crate::sse::{Frame, Frames};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use gatehouse_core::content::Family;
 use gatehouse_core::error::Error;
 
 /// The version of the cloud's API, which no other provider takes.
 const VERSION: &str = "anthropic_version";
 /// The betas that a body asks for.
 const BETAS: &str = "anthropic_beta";
+/// So much is looked at in one go: what is given at once may be more than any one event.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// A cloud's request as an ordinary one.
 #[derive(Debug)]
@@ -73,26 +76,36 @@ pub fn plain(doc: &Doc, model: Option<&str>, stream: Option<bool>) -> Result<Pla
 pub fn chunks(events: &Bytes) -> Vec<u8> {
     let mut out = Vec::new();
     let mut frames = Frames::default();
-    // What we wrote ourselves has no frame that is too large.
-    if frames.push(events).is_err() {
-        return out;
-    }
-    while let Some(frame) = frames.next_frame() {
-        let data = frame.data();
-        match frame.name() {
-            "ping" => {}
-            "error" => out.extend_from_slice(&exception(&data)),
-            _ if data.is_empty() => {}
-            _ => {
-                let mut payload = Out::new();
-                payload.object(|out| {
-                    out.field("bytes", STANDARD.encode(&data).as_str());
-                });
-                out.extend_from_slice(&eventstream_out::event("chunk", &payload.into_bytes()));
-            }
+    for piece in events.chunks(PIECE_BYTES) {
+        if let Err(error) = frames.push(piece) {
+            // No reader of these streams would take it, and nothing may be lost in silence.
+            out.extend_from_slice(&exception(&Bytes::from(render(Family::Anthropic, &error, ""))));
+            return out;
+        }
+        while let Some(frame) = frames.next_frame() {
+            chunk(&frame, &mut out);
         }
     }
+    if let Some(frame) = frames.rest() {
+        chunk(&frame, &mut out);
+    }
     out
+}
+
+fn chunk(frame: &Frame, out: &mut Vec<u8>) {
+    let data = frame.data();
+    match frame.name() {
+        "ping" => {}
+        "error" => out.extend_from_slice(&exception(&data)),
+        _ if data.is_empty() => {}
+        _ => {
+            let mut payload = Out::new();
+            payload.object(|out| {
+                out.field("bytes", STANDARD.encode(&data).as_str());
+            });
+            out.extend_from_slice(&eventstream_out::event("chunk", &payload.into_bytes()));
+        }
+    }
 }
 
 /// Anthropic's error as the exception that Amazon has for it.
@@ -156,5 +169,18 @@ mod tests {
             ("serviceUnavailableException", br#"{"message":"full"}"#.as_slice())
         );
         assert!(messages.next_message().unwrap().is_none());
+    }
+
+    #[test]
+    fn no_event_is_lost_however_much_comes_at_once_and_however_its_lines_end() {
+        let event = |size: usize| format!("data: {{\"t\":\"{}\"}}\r\n\r\n", "x".repeat(size));
+        let many: String = (0..5).map(|_| event(5 << 20)).collect();
+        let mut rest = chunks(&Bytes::from(many)).len();
+        assert!(rest > 5 * (5 << 20), "{rest}");
+        rest = chunks(&Bytes::from_static(b"data: {}\r\r")).len();
+        assert!(rest > 0, "an event whose lines end with CR alone");
+        let mut messages = Messages::default();
+        messages.push(&chunks(&Bytes::from(event(17 << 20)))).unwrap();
+        assert_eq!(messages.next_message().unwrap().unwrap().name(), "internalServerException");
     }
 }
