@@ -29,7 +29,7 @@ TITLES = {
     "embeddings": "`/v1/embeddings`",
 }
 # What the clients do beside what the matrix has.
-MORE = ("reasoning", "stop", "chat", "count", "cache")
+MORE = ("reasoning", "stop", "chat", "count", "cache", "suffix")
 INTRODUCTION = """\
 # What works with what
 
@@ -116,7 +116,7 @@ def _clients(results: list[dict[str, Any]]) -> str:
         providers[provider] = providers.get(provider, True) and one["outcome"] == "passed"
     columns = [*FEATURES, *MORE]
     out = "\n## Clients\n\nThe providers behind the gateway that each client's cases pass through: "
-    out += "**O**penAI, **A**nthropic, **G**emini, **C**ompatible.\n"
+    out += "**O**penAI, **A**nthropic, **G**emini, **B**edrock, **V**ertex AI, **M**istral,\n**C**ompatible.\n"
     out += "A dash: this client is not tried with it.\n\n"
     out += f"| client | version | front | {' | '.join(columns)} |\n|---|---|---|{'---|' * len(columns)}\n"
     for client, front in sorted(tried):

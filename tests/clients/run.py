@@ -60,11 +60,13 @@ CLIENTS = [
     Client("google-genai-python", HERE / "python/google_genai_sdk.py", "sdks"),
     Client("anthropic-python", HERE / "python/anthropic_sdk.py", "sdks"),
     Client("mistral-python", HERE / "python/mistral_sdk.py", "clouds"),
+    Client("anthropic-clouds-python", HERE / "python/anthropic_clouds.py", "clouds"),
     Client("boto3", HERE / "python/boto3_sdk.py", "clouds"),
     Client("ai-sdk", HERE / "node/ai-sdk.mjs", None),
     Client("openai-node", HERE / "node/openai.mjs", None),
     Client("google-genai-node", HERE / "node/google-genai.mjs", None),
     Client("anthropic-node", HERE / "node/anthropic.mjs", None),
+    Client("anthropic-clouds-node", HERE / "node/anthropic-clouds.mjs", None),
 ]
 
 

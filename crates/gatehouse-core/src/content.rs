@@ -13,6 +13,8 @@ pub enum Dialect {
     OpenAiResponses,
     /// OpenAI `POST /v1/completions`
     OpenAiCompletions,
+    /// Mistral `POST /v1/fim/completions`; spoken towards providers only
+    MistralFim,
     /// OpenAI `POST /v1/embeddings`
     OpenAiEmbeddings,
     /// OpenAI `GET /v1/realtime`, events over a WebSocket
@@ -143,6 +145,7 @@ impl Dialect {
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::OpenAiCompletions,
+        Self::MistralFim,
         Self::OpenAiEmbeddings,
         Self::OpenAiRealtime,
         Self::AnthropicMessages,
@@ -175,6 +178,7 @@ impl Dialect {
             Self::OpenAiChat
             | Self::OpenAiResponses
             | Self::OpenAiCompletions
+            | Self::MistralFim
             | Self::OpenAiEmbeddings
             | Self::OpenAiModerations
             | Self::OpenAiImages
@@ -222,6 +226,7 @@ impl Dialect {
             Self::OpenAiChat => "openai.chat",
             Self::OpenAiResponses => "openai.responses",
             Self::OpenAiCompletions => "openai.completions",
+            Self::MistralFim => "mistral.fim",
             Self::OpenAiEmbeddings => "openai.embeddings",
             Self::OpenAiRealtime => "openai.realtime",
             Self::AnthropicMessages => "anthropic.messages",

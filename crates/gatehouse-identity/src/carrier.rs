@@ -14,6 +14,12 @@ const HEADERS: [HeaderName; 3] = [
 /// Browsers cannot set headers of a WebSocket but its subprotocols: a key stands in one of them, behind this.
 const SUBPROTOCOL: &str = "openai-insecure-api-key.";
 
+/// How Amazon's clients sign what they send. The secret does not come with it, and caller keys are kept as hashes, so
+/// that nothing here could check the signature.
+const SIGNATURE: &str = "AWS4-HMAC-SHA256";
+const NO_SIGNATURES: &str = "a request that is signed as Amazon's clients do cannot be checked here: give the client the \
+     caller key as a bearer token instead (its api_key, or AWS_BEARER_TOKEN_BEDROCK) and no access key";
+
 /// Finds the caller's credential.
 ///
 /// # Errors
@@ -33,6 +39,9 @@ pub fn credential(headers: &HeaderMap, query: Option<&str>) -> Result<SecretStri
     for value in headers.get_all(http::header::AUTHORIZATION) {
         let text = value.to_str().map_err(|_| unreadable())?;
         let (scheme, token) = text.split_once(' ').ok_or_else(unreadable)?;
+        if scheme.eq_ignore_ascii_case(SIGNATURE) {
+            return Err(Error::new(Code::InvalidApiKey, NO_SIGNATURES));
+        }
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Error::new(Code::InvalidApiKey, "send the key as \"Authorization: Bearer KEY\""));
         }
@@ -80,6 +89,16 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         credential(&headers, query).map(|key| key.expose_secret().to_owned()).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_signature_is_refused_with_a_way_out() {
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-central-1/bedrock/aws4_request, Signature=00";
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static(signed))]);
+        let error = credential(&headers, None).unwrap_err();
+        assert_eq!(error.code, Code::InvalidApiKey);
+        assert!(error.message.contains("AWS_BEARER_TOKEN_BEDROCK"), "{}", error.message);
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl Compatible {
             Dialect::OpenAiChat => Some("/chat/completions"),
             Dialect::OpenAiResponses => Some("/responses"),
             Dialect::OpenAiCompletions => Some("/completions"),
+            Dialect::MistralFim => Some("/fim/completions"),
             Dialect::OpenAiEmbeddings | Dialect::VoyageEmbeddings => Some("/embeddings"),
             Dialect::OpenAiRealtime => Some("/realtime"),
             Dialect::JinaRerank | Dialect::VoyageRerank | Dialect::TeiRerank => Some("/rerank"),

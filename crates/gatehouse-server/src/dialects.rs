@@ -23,6 +23,7 @@ use gatehouse_wire::{anthropic, bedrock, completions, gemini, native, openai_cha
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
     Ok(match dialect {
         Dialect::BedrockConverse => &bedrock::Converse,
+        Dialect::MistralFim => &completions::MistralFim,
         spoken => codec(spoken)?,
     })
 }

@@ -1,5 +1,7 @@
 //! From a path to what it asks for, and in which dialect errors are answered.
 
+mod cloud;
+
 use crate::headers::{ANTHROPIC_VERSION, GOOGLE_KEY};
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::{Dialect, Family};
@@ -22,6 +24,17 @@ pub struct Front {
     pub batch: bool,
     /// Whether the body is a form with files, and no JSON.
     pub is_form: bool,
+    /// The cloud whose clients frame the dialect in this way, where it is not the dialect's own.
+    pub cloud: Option<Cloud>,
+}
+
+/// A cloud that serves other makers' models in their dialects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    /// Amazon Bedrock: `/model/{m}/invoke`
+    Bedrock,
+    /// Vertex AI: `…/publishers/{maker}/models/{m}:rawPredict`
+    Vertex,
 }
 
 /// How an answer is framed.
@@ -35,6 +48,8 @@ pub enum Framing {
     Events,
     /// One JSON array, element by element (Gemini without `alt=sse`).
     Array,
+    /// Amazon's event stream, each event in a `chunk`.
+    Chunks,
 }
 
 // === impl Front ===
@@ -56,13 +71,16 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
         .or_else(|| ranking(path))
         .or_else(|| openai(path, headers))
         .or_else(|| anthropic(path))
+        .or_else(|| cloud::find(path))
         .or_else(|| gemini(path, query))
 }
 
 /// In which dialect to answer a request whose path or credential is not understood.
 #[must_use]
 pub fn family(path: &str, headers: &HeaderMap) -> Family {
-    if path.starts_with("/v1beta")
+    if cloud::is_bedrock(path) {
+        Family::Bedrock
+    } else if path.starts_with("/v1beta")
         || headers.contains_key(GOOGLE_KEY)
         || path.contains("/models/") && path.contains(':')
     {
@@ -85,6 +103,7 @@ fn front(operation: Operation, dialect: Dialect) -> Front {
         method: Method::POST,
         batch: false,
         is_form: false,
+        cloud: None,
     }
 }
 

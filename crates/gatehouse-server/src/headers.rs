@@ -27,6 +27,12 @@ pub const OPENAI_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const ANTHROPIC_ID: HeaderName = HeaderName::from_static("request-id");
 /// The version of Anthropic's API: every one of its SDKs sends it.
 pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// What is asked for of Anthropic's API beyond its version.
+pub const ANTHROPIC_BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+/// The id of a request, as Amazon's SDKs look for it.
+pub const AMAZON_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+/// The type of an error, as Amazon's SDKs look for it.
+pub const AMAZON_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// A credential as Google's SDKs send it.
 pub const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 /// How many milliseconds to wait before another attempt.

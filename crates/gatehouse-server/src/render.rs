@@ -27,20 +27,20 @@ pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<R
     if let Err(error) = trail.safe(&ended).await {
         return refused(family, &error, &trail.id().to_string());
     }
-    let family = trail.record().surface.map_or(family, |surface| surface.family());
+    let family = spoken(family, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
     respond(StatusCode::OK, headers, Reply::Whole(Some(whole.body)))
 }
 
 /// A stream.
-pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>) -> Response<Reply> {
+pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>, family: Family) -> Response<Reply> {
     let mut headers = std::mem::take(&mut opened.headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(opened.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Proxies that buffer would turn a stream into a wait.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     seal::describe(&mut headers, &trail);
-    let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
+    let family = spoken(family, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
     let deadline = opened.deadline();
     let relay = Box::new(opened.relay(trail, house));
@@ -55,7 +55,7 @@ pub fn bytes(mut opened: passing::Opened, trail: Trail, house: Arc<House>) -> Re
     let mut headers = std::mem::take(&mut opened.headers);
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     seal::describe(&mut headers, &trail);
-    let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
+    let family = spoken(Family::OpenAi, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
     let deadline = opened.deadline();
     let passing = Box::new(opened.pass(trail, house));
@@ -86,9 +86,18 @@ pub async fn session(
     response
 }
 
+/// Whose answers these are to look like: as the dialect's, but where a cloud frames it, as the cloud's.
+fn spoken(asked: Family, trail: &Trail) -> Family {
+    if asked == Family::Bedrock {
+        asked
+    } else {
+        trail.record().surface.map_or(asked, |surface| surface.family())
+    }
+}
+
 /// An error, recorded.
 pub async fn failed(error: &Error, mut trail: Trail, family: Family) -> Response<Reply> {
-    let family = trail.record().surface.map_or(family, |surface| surface.family());
+    let family = spoken(family, &trail);
     let id = trail.id().to_string();
     let mut response = refused(family, error, &id);
     if let Some(detail) = &error.detail {
@@ -132,6 +141,9 @@ pub fn refused(family: Family, error: &Error, id: &str) -> Response<Reply> {
     let may_help =
         matches!(error.code, Code::RateLimited | Code::Overloaded | Code::Draining | Code::AuditUnavailable);
     headers::put(&mut headers, headers::SHOULD_RETRY, if may_help { "true" } else { "false" });
+    if family == Family::Bedrock {
+        headers.insert(headers::AMAZON_ERROR, HeaderValue::from_static(wire::bedrock_type(error)));
+    }
     if unread_body(error) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

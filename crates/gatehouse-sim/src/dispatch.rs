@@ -184,6 +184,7 @@ fn ask(
     match route {
         Route::Chat => openai_chat::chat(&ask),
         Route::Completions => openai_chat::completions(&ask),
+        Route::Fim => openai_chat::fim(&ask),
         Route::Embeddings => openai_chat::embeddings(&ask),
         Route::VoyageEmbeddings => openai_chat::voyage_embeddings(&ask),
         Route::Rerank(form) => rerank::rerank(&ask, *form),

@@ -18,6 +18,8 @@ pub(crate) enum Route {
     Chat,
     /// OpenAI's old completions.
     Completions,
+    /// Mistral's completions between two texts.
+    Fim,
     /// OpenAI's embeddings.
     Embeddings,
     /// OpenAI's moderation, images and audio.
@@ -127,6 +129,7 @@ impl Route {
         }
         let endings = [
             ("/chat/completions", Self::Chat),
+            ("/fim/completions", Self::Fim),
             ("/completions", Self::Completions),
             ("/voyage/v1/embeddings", Self::VoyageEmbeddings),
             ("/embeddings", Self::Embeddings),

@@ -16,6 +16,7 @@ mod cut;
 pub mod embeddings;
 pub mod error;
 pub mod eventstream;
+pub mod eventstream_out;
 pub mod form;
 pub mod framing;
 pub mod free_form;

@@ -98,6 +98,7 @@ fn openai(out: &mut Out, entry: &ModelEntry) {
             .field("owned_by", &entry.owned_by)
             .field_opt("context_window", entry.context_tokens)
             .field_opt("max_output_tokens", entry.output_tokens);
+        card(out, entry);
         if let Some((input, output)) = &entry.details.modalities {
             out.object_field("modalities", |out| {
                 words(out, "input", input);
@@ -108,6 +109,21 @@ fn openai(out: &mut Out, entry: &ModelEntry) {
             out.object_field("gatehouse", |out| details(out, &entry.details));
         }
     });
+}
+
+/// What Mistral's clients cannot do without: they take a model without a kind for none.
+fn card(out: &mut Out, entry: &ModelEntry) {
+    let can = |word: &str| entry.details.capabilities.contains(&word);
+    let sees = entry.details.modalities.as_ref().is_some_and(|(input, _)| input.contains(&"image"));
+    out.field("type", "base").field_opt("max_context_length", entry.context_tokens).object_field(
+        "capabilities",
+        |out| {
+            out.field("completion_chat", entry.purpose == Purpose::Chat)
+                .field("function_calling", can("tools"))
+                .field("reasoning", can("reasoning"))
+                .field("vision", sees);
+        },
+    );
 }
 
 fn details(out: &mut Out, details: &Details) {
@@ -227,13 +243,15 @@ mod tests {
         assert_eq!(openai["object"], "list");
         assert_eq!(
             openai["data"][1],
-            json!({"id": "vec", "object": "model", "created": 0, "owned_by": "gemini"})
+            json!({"id": "vec", "object": "model", "created": 0, "owned_by": "gemini", "type": "base",
+                   "capabilities": {"completion_chat": false, "function_calling": false, "reasoning": false, "vision": false}})
         );
 
         assert_eq!(
             openai["data"][0],
             json!({"id": "team/smart \"1\"", "object": "model", "created": 1_709_164_800, "owned_by": "openai",
-                   "context_window": 200_000, "max_output_tokens": 64_000,
+                   "context_window": 200_000, "max_output_tokens": 64_000, "type": "base", "max_context_length": 200_000,
+                   "capabilities": {"completion_chat": true, "function_calling": true, "reasoning": false, "vision": true},
                    "modalities": {"input": ["text", "image"], "output": ["text"]},
                    "gatehouse": {"capabilities": ["tools"], "prices_usd_per_million_tokens": {"input": "2.5"},
                                  "price_id": "openai/smart#1", "source": "litellm", "date": "2026-11-22"}})

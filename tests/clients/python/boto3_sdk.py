@@ -1,16 +1,20 @@
 """AWS' own client for Python, at the simulated provider itself: it signs as Bedrock wants it, and reads the event
 streams with their checksums. What the gateway sends to Bedrock is held to what this client sends and takes.
+
+At the gateway, with a caller key as bearer token: Anthropic's messages through `invoke_model`.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EventStreamError
 
-from suite import ARGUMENTS, CALL_BOTH, CITY, RESULTS_OF, SIMULATOR, Suite, equal, raises
+from suite import ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, RESULTS_OF, SIMULATOR, Suite, equal, model, raises
 
 suite = Suite("boto3", boto3.__version__)
 # A colon in the name: its escape is signed in a way of its own.
@@ -65,6 +69,51 @@ def two_tools(_: str) -> None:
 def a_wrong_secret_is_refused(_: str) -> None:
     ask = lambda: bedrock("another").converse(modelId=MODEL, messages=said("hello"))  # noqa: E731
     equal(raises(ClientError, ask).response["Error"]["Code"], "AccessDeniedException")
+
+
+def gateway() -> Any:
+    """A client that sends a caller key. Of itself (AWS_BEARER_TOKEN_BEDROCK) it does so over HTTPS alone, and there is
+    none on this stage."""
+    config = Config(retries={"max_attempts": 0}, signature_version=UNSIGNED)
+    client = boto3.client("bedrock-runtime", endpoint_url=GATEWAY, region_name="eu-central-1", config=config)
+
+    def bearer(request: Any, **_: Any) -> None:
+        request.headers["Authorization"] = f"Bearer {KEY}"
+
+    client.meta.events.register("before-send.bedrock-runtime", bearer)
+    return client
+
+
+def body(text: str) -> str:
+    """Anthropic's messages as Bedrock has them."""
+    messages = [{"role": "user", "content": text}]
+    return json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99, "messages": messages})
+
+
+@suite.case("bedrock.invoke", "plain")
+def invoked(on: str) -> None:
+    answer = json.loads(gateway().invoke_model(modelId=model(on), body=body("hello"))["body"].read())
+    equal(answer["content"][0]["text"], "You said: hello")
+
+
+@suite.case("bedrock.invoke", "stream")
+def invoked_as_a_stream(on: str) -> None:
+    stream = gateway().invoke_model_with_response_stream(modelId=model(on), body=body("hello"))["body"]
+    events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+    deltas = (event["delta"] for event in events if event["type"] == "content_block_delta")
+    equal("".join(delta.get("text", "") for delta in deltas), "You said: hello")
+
+
+@suite.case("bedrock.invoke", "error")
+def exceptions(on: str) -> None:
+    client = gateway()
+    thrown = client.exceptions
+    missing = {"modelId": model(on, "missing"), "body": body("x")}
+    raises(thrown.ResourceNotFoundException, lambda: client.invoke_model(**missing))
+    raises(thrown.ValidationException, lambda: client.invoke_model(modelId=model(on), body="{}"))
+    failing = {"modelId": model(on, "failing"), "body": body("one two three four five six")}
+    stream = client.invoke_model_with_response_stream(**failing)
+    raises(EventStreamError, lambda: list(stream["body"]))
 
 
 if __name__ == "__main__":

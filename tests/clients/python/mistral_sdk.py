@@ -54,5 +54,20 @@ def two_tools(provider: str) -> None:
     equal(last.choices[0].message.content, AFTER_TOOLS)
 
 
+@suite.case("embeddings", "plain", on=("openai", "gemini", "mistral"))
+def embeddings(provider: str) -> None:
+    answer = client.embeddings.create(model=f"{provider}/text-embed", inputs=["one", "two"])
+    equal([vector.index for vector in answer.data], [0, 1])
+    assert all(vector.embedding for vector in answer.data) and answer.id, answer.id
+
+
+@suite.case("models", "plain", on=("openai",))
+def models(provider: str) -> None:
+    listed = {card.id: card for card in client.models.list().data}
+    card = listed[model(provider)]
+    equal((card.type, card.object, card.capabilities.completion_chat), ("base", "model", True))
+    equal(client.models.retrieve(model_id=model(provider)).id, model(provider))
+
+
 if __name__ == "__main__":
     suite.main()

@@ -187,6 +187,21 @@ def completions_streamed(on: str) -> None:
     equal(text.strip(), "You said: one two three")
 
 
+@suite.case("completions", "suffix", on=("openai", "mistral"))
+def completions_between(on: str) -> None:
+    asked: dict[str, Any] = {"model": model(on), "prompt": "def f(x):", "suffix": "return y", "max_tokens": 20}
+    whole = client.completions.create(**asked).choices[0].text
+    assert "def f(x):" in whole, whole
+    equal("".join(piece.choices[0].text for piece in client.completions.create(**asked, stream=True)), whole)
+
+
+@suite.case("completions", "error", on=("anthropic", "gemini"))
+def completions_between_refused(on: str) -> None:
+    asked: dict[str, Any] = {"model": model(on), "prompt": "def f(x):", "suffix": "return y"}
+    error = raises(openai.BadRequestError, lambda: client.completions.create(**asked))
+    equal((error.code, error.param), ("unsupported_parameter", "suffix"))
+
+
 @suite.case("embeddings", "plain", on=EMBEDDERS)
 def embeddings(on: str) -> None:
     """The client asks for base64 when it is not told; both forms are the same numbers."""

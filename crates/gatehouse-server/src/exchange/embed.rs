@@ -5,7 +5,7 @@
 
 use super::Whole;
 use super::attempt::{Head, Sent};
-use super::prepare::{Prepared, no_such_operation};
+use super::prepare::{Prepared, fresh_id, no_such_operation};
 use super::whole::read_bytes;
 use crate::call::Call;
 use crate::dialects;
@@ -17,7 +17,7 @@ use gatehouse_core::content::{Dialect, splice};
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
 use gatehouse_providers::Action;
-use gatehouse_wire::embeddings::{EmbedAnswer, EmbedRequest};
+use gatehouse_wire::embeddings::{self, EmbedAnswer, EmbedRequest};
 use http::HeaderMap;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         let prepared = ready(dialect, call.front.batch, body, rewrite.dropped);
         let Came { headers, raw, usage } = ask(call, target, &prepared, trail).await?;
         usage.into_iter().for_each(|usage| trail.meter.reported(usage));
-        return Ok(Whole { headers: headers::passed_on(&headers), body: raw });
+        return Ok(Whole { headers: headers::passed_on(&headers), body: identified(front, raw) });
     }
     let request = dialects::embeddings(front).decode_request(&call.doc)?;
     let (headers, mut answer) = translated(call, target, dialect, &request, trail).await?;
@@ -47,7 +47,16 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         }
     }
     let body = Bytes::from(dialects::embeddings(front).encode_answer(&answer, &request, &call.model)?);
-    Ok(Whole { headers: headers::passed_on(&headers), body })
+    Ok(Whole { headers: headers::passed_on(&headers), body: identified(front, body) })
+}
+
+/// An answer as clients of the dialect want it.
+fn identified(front: Dialect, body: Bytes) -> Bytes {
+    if front == Dialect::OpenAiEmbeddings {
+        embeddings::identified(body, &format!("embd-{}", fresh_id()))
+    } else {
+        body
+    }
 }
 
 /// What a provider answered.

@@ -6,6 +6,7 @@ pub mod count;
 pub mod edit;
 pub mod embed;
 pub mod listing;
+pub mod manner;
 pub mod native;
 pub mod passing;
 pub mod prepare;

@@ -12,6 +12,7 @@ use gatehouse_ledger::estimate_tokens;
 use gatehouse_providers::Action;
 use gatehouse_wire::chat::ChatRequest;
 use gatehouse_wire::codec::ReplyContext;
+use gatehouse_wire::completions;
 use gatehouse_wire::prompt_cache::{self, Prompt};
 use gatehouse_wire::spelling;
 use std::sync::{Arc, OnceLock};
@@ -60,7 +61,7 @@ impl Decoded {
 /// `unsupported_parameter` for what the target cannot honour.
 pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64) -> Result<Prepared, Error> {
     let front = call.front.dialect;
-    let dialect = target.dialect(front).ok_or_else(|| no_such_operation(target))?;
+    let dialect = spoken(call, target).ok_or_else(|| no_such_operation(target))?;
     let action = if call.stream { Action::Stream } else { Action::Generate };
     let prompt = Prompt { model: target.model(), tokens, count: &estimate_tokens };
     let marks_cache = target.provider.marks_cache;
@@ -97,6 +98,13 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64
     })
 }
 
+/// In which dialect a target is asked. What is to stand between two texts has one of its own at some providers.
+fn spoken(call: &Call, target: &Target) -> Option<Dialect> {
+    let (front, between) = (call.front.dialect, Dialect::MistralFim);
+    let inserts = front == Dialect::OpenAiCompletions && completions::inserts(&call.doc);
+    if inserts && target.dialect(between) == Some(between) { Some(between) } else { target.dialect(front) }
+}
+
 /// How answers are written for this call.
 #[must_use]
 pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
@@ -111,7 +119,7 @@ pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
 }
 
 /// An id for an answer, in 32 hexadecimal digits.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     clock::call_id().to_string().replace('-', "")
 }
 

@@ -6,6 +6,7 @@
 
 use super::attempt::{Head, Sent};
 use super::edit;
+use super::manner::Manner;
 use super::prepare::Prepared;
 use super::source::Source;
 use super::whole::read_json;
@@ -51,8 +52,7 @@ pub struct Opened {
     /// How long the provider has been silent, in whole [`KEEP_ALIVE`]s.
     silent: Duration,
     key: Arc<str>,
-    /// Whether comments may be put between frames.
-    comments: Option<&'static [u8]>,
+    manner: Manner,
     /// The provider's headers that are passed on.
     pub headers: HeaderMap,
 }
@@ -149,7 +149,7 @@ impl Opened {
             idle: target.provider.timeouts.idle,
             silent: Duration::ZERO,
             key: Arc::clone(&call.key.caller.key_id),
-            comments: comments(call),
+            manner: Manner::of(&call.front),
             headers: headers::passed_on(&headers),
         })
     }
@@ -157,7 +157,7 @@ impl Opened {
     /// The content type of the stream.
     #[must_use]
     pub fn content_type(&self) -> &'static str {
-        if self.comments.is_none() { "application/json" } else { "text/event-stream; charset=utf-8" }
+        self.manner.content_type()
     }
 
     /// When the answer is worth nothing any more.
@@ -190,15 +190,6 @@ fn is_written_anew(call: &Call) -> bool {
     let objects =
         call.front.dialect == Dialect::GeminiGenerate && call.guards.any_at(&[Place::ToolArguments]);
     objects || call.front.framing == crate::front::Framing::Array
-}
-
-/// What keeps an idle stream alive, in the caller's dialect.
-fn comments(call: &Call) -> Option<&'static [u8]> {
-    match (call.front.framing, call.front.dialect) {
-        (crate::front::Framing::Array, _) => None,
-        (_, Dialect::AnthropicMessages) => Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
-        _ => Some(b": keepalive\n\n"),
-    }
 }
 
 /// Reads until there is content, an end or an error.
@@ -281,7 +272,7 @@ impl Relay {
         let Feed::Live(source) = &mut self.opened.source else { return None };
         let over = left(self.opened.deadline);
         let limit = self.opened.idle.saturating_sub(self.opened.silent).min(over);
-        let comment = self.opened.comments.filter(|_| limit > KEEP_ALIVE);
+        let comment = self.opened.manner.comment().filter(|_| limit > KEEP_ALIVE);
         let since = Instant::now();
         let filled = tokio::select! {
             filled = source.fill(limit) => filled,
@@ -432,7 +423,7 @@ impl Relay {
     fn give(&mut self) -> Bytes {
         let bytes = self.out.split().freeze();
         self.trail.answer.take_in(&bytes);
-        bytes
+        self.opened.manner.framed(bytes)
     }
 
     /// The whole answer is there: its record is made safe, then its end goes out.
@@ -446,7 +437,10 @@ impl Relay {
         self.state = State::Done;
         match self.trail.safe(&ended).await {
             Ok(()) => last,
-            Err(error) => Bytes::from(self.error_bytes(&error)),
+            Err(error) => {
+                let bytes = self.error_bytes(&error);
+                self.opened.manner.framed(Bytes::from(bytes))
+            }
         }
     }
 

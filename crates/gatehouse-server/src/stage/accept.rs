@@ -1,7 +1,7 @@
 //! Is this request sound, and is its path one of ours? Nothing of its body is read yet.
 
 use super::Accepted;
-use crate::front::{self, Front};
+use crate::front::{self, Cloud, Front};
 use crate::switch;
 use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
@@ -33,6 +33,9 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     }
     if front.is_form {
         content_is_a_form(&parts.headers)?;
+    } else if front.cloud == Some(Cloud::Bedrock) {
+        // Amazon's clients call a body bytes that nobody has to understand.
+        content_is_not_encoded(&parts.headers)?;
     } else if front.method == Method::POST {
         content_is_json(&parts.headers)?;
     }

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::dialects;
 use crate::form::{self, Bounds, Files};
 use crate::front::{Framing, Front};
-use crate::headers::TIMEOUT;
+use crate::headers::{ANTHROPIC_BETA, TIMEOUT, put};
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use gatehouse_core::content::{Family, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::engine::Active;
 use gatehouse_ledger::ServiceTier;
+use gatehouse_wire::anthropic::cloud;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
 use gatehouse_wire::{form as wire, native};
 use http::HeaderMap;
@@ -33,7 +34,7 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// `request_too_large`, `request_timeout`, `invalid_request`.
 pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Result<Call, Error> {
     let Authenticated { accepted, key } = authenticated;
-    let Accepted { front, headers, body: incoming, .. } = accepted;
+    let Accepted { front, mut headers, body: incoming, .. } = accepted;
     let snapshot = trail.snapshot.clone();
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
     let limits = &snapshot.limits;
@@ -48,6 +49,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         (raw, None)
     };
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
+    let doc = if front.cloud.is_some() { plain(&doc, &front, &mut headers)? } else { doc };
     let view = dialects::view(&front, &doc)?;
     let model = match (&front.model, &view.model) {
         (Some(model), _) => model.clone(),
@@ -58,7 +60,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         // Who sits in a session gets all as it comes.
         Framing::FromBody => view.stream || front.operation == Operation::Realtime,
         Framing::Whole => false,
-        Framing::Events | Framing::Array => true,
+        Framing::Events | Framing::Array | Framing::Chunks => true,
     };
     let tier = view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
     if front.operation != Operation::ListModels {
@@ -115,6 +117,21 @@ fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
     let comma: &[u8] = if is_empty { b"" } else { b"," };
     let member = [b"{\"model\":\"".as_slice(), &escaped(model), b"\"", comma, inside].concat();
     Doc::parse(Bytes::from(member), Strictness::Caller)
+}
+
+/// A cloud's body as the dialect's own, and the betas that it asks for where the dialect has them.
+fn plain(doc: &Doc, front: &Front, headers: &mut HeaderMap) -> Result<Doc, Error> {
+    let stream = match front.framing {
+        Framing::FromBody => None,
+        Framing::Whole => Some(false),
+        Framing::Events | Framing::Array | Framing::Chunks => Some(true),
+    };
+    let plain = cloud::plain(doc, front.model.as_deref(), stream)?;
+    // Some clients say them twice.
+    if let Some(betas) = plain.betas.filter(|_| !headers.contains_key(ANTHROPIC_BETA)) {
+        put(headers, ANTHROPIC_BETA, &betas);
+    }
+    Ok(plain.doc)
 }
 
 /// How long such a call may take at most.

@@ -36,7 +36,8 @@ pub fn request_id(into: &mut HeaderMap, family: Family, record: &str) {
     let name = match family {
         Family::Anthropic => headers::ANTHROPIC_ID,
         Family::OpenAi => headers::OPENAI_ID,
-        Family::Gemini | Family::Bedrock | Family::Cohere => return,
+        Family::Bedrock => headers::AMAZON_ID,
+        Family::Gemini | Family::Cohere => return,
     };
     if !into.contains_key(&name) {
         put(into, name, record);

@@ -5,6 +5,7 @@ mod answer;
 pub(crate) mod complaint;
 mod completions;
 mod embeddings;
+mod fim;
 mod messages;
 mod request;
 mod stream;
@@ -23,6 +24,7 @@ pub(crate) use complaint::{
 };
 pub(crate) use completions::completions;
 pub(crate) use embeddings::{embeddings, voyage_embeddings};
+pub(crate) use fim::fim;
 pub(crate) use messages::check_image_url;
 pub(crate) use tools::{check_function_name, check_strict};
 

@@ -12,6 +12,7 @@
 mod answer;
 pub(crate) mod check;
 mod citations;
+pub mod cloud;
 mod content;
 pub(crate) mod content_out;
 pub mod count;

@@ -7,6 +7,7 @@
 //! translated request leaves that to the provider, as no caller of a chat model wants 16.
 
 mod answer;
+mod fim;
 mod request;
 mod request_out;
 mod rewrite;
@@ -14,6 +15,8 @@ mod stream_in;
 mod stream_out;
 mod usage;
 mod view;
+
+pub use fim::{MistralFim, inserts};
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::codec::{

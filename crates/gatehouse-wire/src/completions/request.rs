@@ -6,6 +6,11 @@ use crate::json::Node;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 
+/// What makes words more or less likely.
+const LOGIT_BIAS: &str = "logit_bias";
+/// The text behind the answer.
+const SUFFIX: &str = "suffix";
+
 pub(super) fn decode(root: Node<'_>) -> Result<ChatRequest, Error> {
     // The same checks as on the way of the bytes: both ways refuse the same requests.
     let seen = view(root)?;
@@ -54,9 +59,6 @@ fn refuse_what_chat_cannot(root: Node<'_>) -> Result<(), Error> {
     if let Some(node) = root.opt("echo").filter(|node| node.bool() == Some(true)) {
         return Err(unsupported(node, "this model does not repeat the prompt"));
     }
-    if let Some(node) = root.opt("suffix").filter(|node| !node.is_empty()) {
-        return Err(unsupported(node, "this model does not insert into a text"));
-    }
     if let Some(node) = root.opt("logprobs") {
         return Err(unsupported(node, "this model does not say how likely its words are"));
     }
@@ -68,19 +70,21 @@ fn unsupported(node: Node<'_>, message: &str) -> Error {
     Error::unsupported(name.clone(), format!("{name}: {message}"))
 }
 
-/// What has no place of its own: hints, as everything that changes the meaning was refused.
+/// What has no place of its own: hints, but for the text that the answer has to lead to. Everything else that changes
+/// the meaning was refused.
 fn extensions(root: Node<'_>) -> Vec<Extension> {
     root.members()
         .filter(|(name, value)| {
-            let elsewhere = KNOWN.contains(&name.as_ref()) && name != "logit_bias";
-            let nothing = value.is_null() || (value.is_object() && value.is_empty());
+            let elsewhere = KNOWN.contains(&name.as_ref()) && ![LOGIT_BIAS, SUFFIX].contains(&name.as_ref());
+            let says = value.is_object() || name == SUFFIX;
+            let nothing = value.is_null() || (says && value.is_empty());
             !elsewhere && !nothing
         })
         .map(|(name, value)| Extension {
+            weight: if name == SUFFIX { Weight::Meaning } else { Weight::Hint },
             path: name.into_owned(),
             value: RawJson(value.raw().to_owned()),
             origin: Dialect::OpenAiCompletions,
-            weight: Weight::Hint,
         })
         .collect()
 }
@@ -115,7 +119,6 @@ mod tests {
             (r#""prompt":["a","b"]"#, "prompt"),
             (r#""prompt":[1,2]"#, "prompt"),
             (r#""prompt":"""#, "prompt"),
-            (r#""prompt":"a","suffix":"b""#, "suffix"),
             (r#""prompt":"a","echo":true"#, "echo"),
             (r#""prompt":"a","best_of":2"#, "best_of"),
             (r#""prompt":"a","n":2"#, "n"),

@@ -18,7 +18,7 @@ mod tests;
 
 pub use bedrock::{BedrockCohereEmbed, BedrockTitanEmbed};
 pub use gemini::GeminiEmbeddings;
-pub use openai::OpenAiEmbeddings;
+pub use openai::{OpenAiEmbeddings, identified};
 pub use vector::Vector;
 pub use vertex::VertexPredict;
 pub use voyage::VoyageEmbeddings;

@@ -10,7 +10,7 @@ use crate::cut::cut;
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Out, Raw, escaped};
 use bytes::Bytes;
-use gatehouse_core::content::{Dialect, Edit, Family, Place, Span};
+use gatehouse_core::content::{Dialect, Edit, Family, Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;
 
@@ -129,6 +129,20 @@ impl EmbedCodec for OpenAiEmbeddings {
         });
         Ok(out.into_bytes())
     }
+}
+
+/// An answer with an id, which OpenAI's has none of and Mistral's clients want; one that has its own keeps it.
+#[must_use]
+pub fn identified(answer: Bytes, id: &str) -> Bytes {
+    let Ok(thin) = Thin::parse(&answer) else { return answer };
+    let root = thin.doc.root();
+    if !root.is_object() || root.is_empty() || root.get("id").is_some() {
+        return answer;
+    }
+    // What is before the first brace is blank, and so is not set aside.
+    let at = root.range().start + 1;
+    let member = [b"\"id\":\"", escaped(id).as_slice(), b"\","].concat();
+    splice(&answer, &[Edit { range: at..at, with: Bytes::from(member) }])
 }
 
 impl EmbedProviderCodec for OpenAiEmbeddings {

@@ -9,6 +9,7 @@
 //! What providers write is read leniently and never passed on unread: it is cut to a limit and whatever
 //! looks like a credential is taken out, as some providers quote the key that they refuse.
 
+mod bedrock;
 mod classify;
 mod redact;
 mod render;
@@ -17,6 +18,7 @@ mod signs;
 mod stream;
 mod wait;
 
+pub use bedrock::{bedrock_exception, bedrock_type};
 pub use classify::{classify, from_exception, from_node, from_stream, in_success_body};
 pub use redact::redact;
 pub(crate) use render::openai_type;

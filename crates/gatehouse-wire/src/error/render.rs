@@ -34,14 +34,14 @@ pub fn status(family: Family, error: &Error) -> u16 {
 /// The body of an error answer in the caller's dialect.
 ///
 /// Anthropic's error has no member for the stable code and Gemini's `code` is the status: there it stands
-/// in `error.code` and in the `reason` of an `ErrorInfo`; Cohere's has neither code nor member, which stand beside its
-/// own two. `request_id` is Anthropic's `request_id` and Cohere's `id`.
+/// in `error.code` and in the `reason` of an `ErrorInfo`; Cohere's and Bedrock's have neither code nor member, which
+/// stand beside their own. `request_id` is Anthropic's `request_id` and Cohere's `id`.
 #[must_use]
 pub fn render(family: Family, error: &Error, request_id: &str) -> Vec<u8> {
     let mut out = Out::new();
     match family {
-        // No caller speaks the last one.
-        Family::OpenAi | Family::Bedrock => openai(&mut out, error),
+        Family::OpenAi => openai(&mut out, error),
+        Family::Bedrock => bedrock(&mut out, error),
         Family::Cohere => cohere(&mut out, error, request_id),
         Family::Anthropic => anthropic(&mut out, error, request_id),
         Family::Gemini => gemini(&mut out, error),
@@ -64,6 +64,15 @@ fn cohere(out: &mut Out, error: &Error, request_id: &str) {
     out.object(|out| {
         out.field("id", request_id)
             .field("message", &error.message)
+            .field("code", error.code.as_str())
+            .field_opt("param", error.param.as_deref());
+    });
+}
+
+/// The type is in a header, see [`super::bedrock_type`].
+fn bedrock(out: &mut Out, error: &Error) {
+    out.object(|out| {
+        out.field("message", &error.message)
             .field("code", error.code.as_str())
             .field_opt("param", error.param.as_deref());
     });
@@ -137,6 +146,11 @@ fn proto_duration(duration: Duration) -> String {
 /// OpenAI's `error.type`.
 pub(crate) fn openai_type(code: Code) -> &'static str {
     words(code).openai
+}
+
+/// Anthropic's `error.type`.
+pub(crate) fn anthropic_type(code: Code) -> &'static str {
+    words(code).anthropic
 }
 
 const fn class(openai: &'static str, anthropic: &'static str, gemini: &'static str) -> Words {

@@ -20,11 +20,15 @@ mod bounds;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod cloud_callers;
+#[cfg(test)]
 mod clouds;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
 mod embeddings;
+#[cfg(test)]
+mod fim;
 #[cfg(test)]
 mod guards;
 #[cfg(test)]

@@ -45,6 +45,16 @@ const ALSO: &[(&str, &str, &str)] = &[
         "callers use its paths by deployment, whoever serves them",
     ),
     (
+        "vertex",
+        "crates/gatehouse-server/src/front/cloud.rs",
+        "callers use its paths for other makers' models, whoever serves them",
+    ),
+    (
+        "mistral",
+        "crates/gatehouse-core/src/content.rs",
+        "its call for what stands between two texts is a dialect of its own",
+    ),
+    (
         "openrouter",
         "crates/gatehouse-wire/src/",
         "it seals reasoning of its own (reasoning_details), so it is a maker of seals as well",
