@@ -149,12 +149,14 @@ fn the_largest_leaf_fits_and_says_what_was_cut() {
     let n = u64::MAX;
     call.usage = Usage {
         input_tokens: n,
+        unbilled_input_tokens: n,
         cached_read_tokens: n,
         cache_write_tokens: n,
         cache_write_long_tokens: n,
         audio_input_tokens: n,
         image_input_tokens: n,
         output_tokens: n,
+        unbilled_output_tokens: n,
         reasoning_tokens: n,
         audio_output_tokens: n,
         image_output_tokens: n,

@@ -49,7 +49,9 @@ pub struct Price {
 #[must_use]
 pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
     let usage = usage.clamped();
+    let nothing = Some(Rate::default());
     let input_classes = [
+        (usage.unbilled_input_tokens, nothing),
         (usage.cached_read_tokens, price.cached_read),
         (usage.cache_write_tokens, price.cache_write),
         (usage.cache_write_long_tokens, price.cache_write_long.or(price.cache_write)),
@@ -57,6 +59,7 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
         (usage.image_input_tokens, price.image_input),
     ];
     let output_classes = [
+        (usage.unbilled_output_tokens, nothing),
         (usage.reasoning_tokens, price.reasoning),
         (usage.audio_output_tokens, price.audio_output),
         (usage.image_output_tokens, price.image_output),

@@ -11,6 +11,7 @@ pub mod anthropic;
 pub mod bedrock;
 pub mod chat;
 pub mod codec;
+pub mod cohere;
 pub mod completions;
 mod cut;
 pub mod embeddings;

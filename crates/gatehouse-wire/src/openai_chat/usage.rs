@@ -56,7 +56,7 @@ pub(super) fn read(usage: Node<'_>) -> Option<Usage> {
         audio_output_tokens: output("audio_tokens").unwrap_or(0),
         image_output_tokens: output("image_tokens").unwrap_or(0),
         searches: searches.unwrap_or(0),
-        search_units: 0,
+        ..Usage::default()
     };
     Some(usage.clamped())
 }

@@ -45,7 +45,7 @@ pub const ALL: &[Subject] = &[
 
 /// Errors of providers: any body gives an error with a message, for every family and status.
 pub fn error(bytes: &[u8], status: u16) {
-    for family in [Family::OpenAi, Family::Anthropic, Family::Gemini, Family::Bedrock] {
+    for family in [Family::OpenAi, Family::Anthropic, Family::Gemini, Family::Bedrock, Family::Cohere] {
         let text = || Some(String::from_utf8_lossy(bytes).into_owned());
         let error = gatehouse_wire::error::classify(family, status, &|_| text(), bytes);
         assert!(!error.message.is_empty());
