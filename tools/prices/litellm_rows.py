@@ -32,6 +32,14 @@ SLASHLESS = {
     "openai", "anthropic", "gemini", "groq", "mistral", "deepseek", "xai", "bedrock", "azure", "vertex",
 }  # fmt: skip
 MODES = {"chat", "completion", "responses", "embedding", "image_generation", "rerank", None}
+# What these do is billed by something else than tokens: LiteLLM's member, our class, ours for one of theirs.
+UNITS = {
+    "audio_transcription": ("input_cost_per_second", "audio_hour", 3600 * 10**9),
+    "audio_speech": ("input_cost_per_character", "character", 10**15),
+    "image_generation": ("input_cost_per_image", "image", 10**9),
+}
+# What these do costs nothing where the list says so.
+FREE = {"moderation"}
 # Kinds whose models that rank are reached by an API that the gateway does not speak.
 RANKS_ELSEWHERE = {"vertex"}
 
@@ -80,7 +88,7 @@ def place(name, entry):
     kind, prefix = PROVIDERS.get(provider, (None, ""))
     if kind is None and provider.startswith("vertex_ai"):
         kind, prefix = "vertex", "vertex_ai/"
-    if kind is None or entry.get("mode") not in MODES:
+    if kind is None or not (entry.get("mode") in MODES or by_unit(entry)):
         return None
     if kind in RANKS_ELSEWHERE and entry.get("mode") == "rerank":
         return None
@@ -90,6 +98,16 @@ def place(name, entry):
     if (kind in SLASHLESS and "/" in model) or re.search(r'["\\*\s]', model):
         return None
     return kind, model
+
+
+def by_unit(entry):
+    """The price of what is billed by the hour, the character or the piece alone, or of what is free; else empty."""
+    if entry.get("mode") in FREE:
+        return {"input": 0, "output": 0} if entry.get("input_cost_per_token") == 0 else {}
+    member, ours, factor = UNITS.get(entry.get("mode"), (None, None, 0))
+    if entry.get("input_cost_per_token") or not isinstance(entry.get(member), Decimal) or entry[member] <= 0:
+        return {}
+    return {"input": 0, "output": 0, ours: round(entry[member] * factor)}
 
 
 def rates(entry):
@@ -109,6 +127,8 @@ def complete(found, entry):
     if entry.get("mode") == "rerank" and search_unit(entry):
         # Billed by the unit alone: tokens cost nothing beside it.
         found[None, 0] = {"input": 0, "output": 0}
+    if by_unit(entry):
+        found[None, 0] = by_unit(entry)
     base = found.get((None, 0), {})
     if "input" not in base:
         return None

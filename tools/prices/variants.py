@@ -9,7 +9,7 @@ from decimal import Decimal
 
 ORDER = (
     "input", "output", "cached_read", "cache_write", "cache_write_long", "reasoning",
-    "audio_input", "audio_output", "image_input", "image_output",
+    "audio_input", "audio_output", "image_input", "image_output", "image", "audio_hour", "character",
 )  # fmt: skip
 OUTPUTS = {"output", "reasoning", "audio_output", "image_output"}
 TIERS = ("batch", "flex", "priority", "ultrafast")

@@ -323,9 +323,12 @@ fn write_timing(o: &mut Object<'_>, timing: Timing) {
 fn write_usage(o: &mut Object<'_>, usage: &Usage, source: UsageSource) {
     o.object("usage", |o| {
         o.some_integer("audio_in", usage.audio_input_tokens);
+        o.some_integer("audio_ms", usage.audio_millis);
         o.some_integer("audio_out", usage.audio_output_tokens);
+        o.some_integer("characters", usage.characters);
         o.some_integer("image_in", usage.image_input_tokens);
         o.some_integer("image_out", usage.image_output_tokens);
+        o.some_integer("images", usage.images);
         o.some_integer("in", usage.input_tokens);
         o.some_integer("in_cache_write_1h", usage.cache_write_long_tokens);
         o.some_integer("in_cache_write_5m", usage.cache_write_tokens);

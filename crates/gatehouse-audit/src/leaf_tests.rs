@@ -143,8 +143,7 @@ fn the_largest_leaf_fits_and_says_what_was_cut() {
     call.attempts = vec![attempt; 100];
     let mut guard = call.guards[0].clone();
     (guard.guard, guard.categories, guard.findings) = (long.clone(), vec![long.clone(); 50], u32::MAX);
-    call.guards = vec![guard; 50];
-    call.dropped = vec![long.clone(); 50];
+    (call.guards, call.dropped) = (vec![guard; 50], vec![long.clone(); 50]);
     call.payload = vec![call.payload[0].clone(); 9];
     let n = u64::MAX;
     call.usage = Usage {
@@ -161,6 +160,9 @@ fn the_largest_leaf_fits_and_says_what_was_cut() {
         audio_output_tokens: n,
         image_output_tokens: n,
         searches: n,
+        images: n,
+        audio_millis: n,
+        characters: n,
         search_units: n,
     };
     (call.timing.queue_micros, call.timing.first_byte_micros, call.timing.total_micros) = (n, n, n);

@@ -132,6 +132,12 @@ pub struct Price {
     pub cache_write_long: Option<Decimal>,
     /// Reasoning, where it has a price of its own.
     pub reasoning: Option<Decimal>,
+    /// Characters read aloud, per million of them.
+    pub character: Option<Decimal>,
+    /// One image made, in dollars each.
+    pub image: Option<Decimal>,
+    /// One hour of audio heard, in dollars each.
+    pub audio_hour: Option<Decimal>,
     /// One search unit of a ranking, in dollars each: a question with up to a hundred documents.
     pub search_unit: Option<Decimal>,
 }
@@ -322,6 +328,8 @@ pub enum Unknown {
 pub struct Limits {
     /// The largest request body.
     pub body: Bytes,
+    /// The largest form with files (recordings, images); they pass through without being held in memory.
+    pub upload: Bytes,
     /// The largest answer in one piece that is taken from a provider.
     pub answer: Bytes,
     /// The largest request head.
@@ -430,6 +438,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: Bytes(32 << 20),
+            upload: Bytes(512 << 20),
             answer: Bytes(64 << 20),
             headers: Bytes(64 << 10),
             connections: 20_000,

@@ -23,6 +23,14 @@ pub enum Operation {
     CountTokens,
     /// The models that the caller may use.
     ListModels,
+    /// Whether a text or an image is harmful.
+    Moderation,
+    /// Images made or changed after a description.
+    ImageGeneration,
+    /// A text read aloud.
+    Speech,
+    /// A recording written down, in its own language or in English.
+    Transcription,
     /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`).
     Realtime,
 }
@@ -110,6 +118,10 @@ impl Operation {
         Self::CountTokens,
         Self::ListModels,
         Self::Realtime,
+        Self::Moderation,
+        Self::ImageGeneration,
+        Self::Speech,
+        Self::Transcription,
     ];
 
     /// The name in telemetry and in records.
@@ -122,6 +134,10 @@ impl Operation {
             Self::Rerank => "rerank",
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
+            Self::Moderation => "moderation",
+            Self::ImageGeneration => "image_generation",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
             Self::Realtime => "realtime",
         }
     }

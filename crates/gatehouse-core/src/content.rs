@@ -27,6 +27,20 @@ pub enum Dialect {
     BedrockConverse,
     /// Cohere `POST /v2/chat`; spoken towards providers only
     CohereChat,
+    /// OpenAI `POST /v1/moderations`
+    OpenAiModerations,
+    /// OpenAI `POST /v1/images/generations`
+    OpenAiImages,
+    /// OpenAI `POST /v1/images/edits`
+    OpenAiImageEdits,
+    /// OpenAI `POST /v1/images/variations`
+    OpenAiImageVariations,
+    /// OpenAI `POST /v1/audio/speech`
+    OpenAiSpeech,
+    /// OpenAI `POST /v1/audio/transcriptions`
+    OpenAiTranscriptions,
+    /// OpenAI `POST /v1/audio/translations`
+    OpenAiTranslations,
     /// Cohere `POST /v2/rerank`; the same form serves Jina's callers at `/v1/rerank`
     CohereRerank,
     /// Jina `POST /v1/rerank`, which vLLM, llama.cpp and others imitate; spoken towards providers only
@@ -136,6 +150,13 @@ impl Dialect {
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::OpenAiModerations,
+        Self::OpenAiImages,
+        Self::OpenAiImageEdits,
+        Self::OpenAiImageVariations,
+        Self::OpenAiSpeech,
+        Self::OpenAiTranscriptions,
+        Self::OpenAiTranslations,
         Self::CohereRerank,
         Self::JinaRerank,
         Self::VoyageRerank,
@@ -155,6 +176,13 @@ impl Dialect {
             | Self::OpenAiResponses
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings
+            | Self::OpenAiModerations
+            | Self::OpenAiImages
+            | Self::OpenAiImageEdits
+            | Self::OpenAiImageVariations
+            | Self::OpenAiSpeech
+            | Self::OpenAiTranscriptions
+            | Self::OpenAiTranslations
             | Self::OpenAiRealtime
             // They answer with `{"detail"}` or `{"error"}`, which are read as OpenAI's are.
             | Self::JinaRerank
@@ -171,6 +199,22 @@ impl Dialect {
         }
     }
 
+    /// Whether it is served only by providers that speak it themselves: nothing is translated into it or out of it.
+    #[must_use]
+    pub fn is_untranslated(self) -> bool {
+        matches!(
+            self,
+            Self::OpenAiRealtime
+                | Self::OpenAiModerations
+                | Self::OpenAiImages
+                | Self::OpenAiImageEdits
+                | Self::OpenAiImageVariations
+                | Self::OpenAiSpeech
+                | Self::OpenAiTranscriptions
+                | Self::OpenAiTranslations
+        )
+    }
+
     /// The name in records, metrics and the matrix in docs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -185,6 +229,13 @@ impl Dialect {
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",
+            Self::OpenAiModerations => "openai.moderations",
+            Self::OpenAiImages => "openai.images.generations",
+            Self::OpenAiImageEdits => "openai.images.edits",
+            Self::OpenAiImageVariations => "openai.images.variations",
+            Self::OpenAiSpeech => "openai.audio.speech",
+            Self::OpenAiTranscriptions => "openai.audio.transcriptions",
+            Self::OpenAiTranslations => "openai.audio.translations",
             Self::CohereRerank => "cohere.rerank",
             Self::JinaRerank => "jina.rerank",
             Self::VoyageRerank => "voyage.rerank",

@@ -43,6 +43,12 @@ pub struct Price {
     pub search_unit: Option<Nanodollars>,
     /// One request, whatever it carries.
     pub request: Nanodollars,
+    /// One image made. `None`: no such price is known.
+    pub image: Option<Nanodollars>,
+    /// One hour of audio heard. `None`: no such price is known.
+    pub audio_hour: Option<Nanodollars>,
+    /// Characters read aloud, per million. `None`: no such price is known.
+    pub character: Option<Rate>,
 }
 
 /// What `usage` costs at `price`: the sum over the classes, rounded once, half up, to a nanodollar.
@@ -66,7 +72,12 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
     ];
     let per_million = total(usage.input_tokens, price.input, &input_classes)
         + total(usage.output_tokens, price.output, &output_classes);
+    let per_million = per_million
+        + u128::from(usage.characters) * u128::from(price.character.unwrap_or_default().0)
+        // A million for an hour's 3,600,000 milliseconds.
+        + u128::from(usage.audio_millis) * u128::from(price.audio_hour.unwrap_or_default().0) * 10 / 36;
     let whole = (per_million + 500_000) / 1_000_000
+        + u128::from(usage.images) * u128::from(price.image.unwrap_or_default().0)
         + u128::from(usage.searches) * u128::from(price.search.0)
         + u128::from(usage.search_units) * u128::from(price.search_unit.unwrap_or_default().0)
         + u128::from(price.request.0);
@@ -88,12 +99,17 @@ impl Price {
     /// would tokens at a price that is for units alone.
     #[must_use]
     pub fn covers(&self, usage: &Usage) -> bool {
+        let units = [
+            (self.search_unit.map(|price| price.0), usage.search_units),
+            (self.image.map(|price| price.0), usage.images),
+            (self.audio_hour.map(|price| price.0), usage.audio_millis),
+            (self.character.map(|price| price.0), usage.characters),
+        ];
+        let are_priced = units.iter().all(|(price, used)| *used == 0 || price.is_some());
         let for_tokens = self.input != Rate::default() || self.output != Rate::default();
-        match (self.search_unit, usage.search_units) {
-            (None, units) => units == 0,
-            (Some(_), 0) => for_tokens || usage.total_tokens() == 0,
-            (Some(_), _) => true,
-        }
+        let for_units = units.iter().any(|(price, _)| price.is_some_and(|price| price > 0));
+        let in_units = units.iter().any(|(_, used)| *used > 0);
+        are_priced && (for_tokens || !for_units || in_units || usage.total_tokens() == 0)
     }
 }
 

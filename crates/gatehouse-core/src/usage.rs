@@ -33,6 +33,12 @@ pub struct Usage {
     pub image_output_tokens: u64,
     /// Web searches that the provider ran and bills by the piece.
     pub searches: u64,
+    /// Images made, where the provider bills them by the piece.
+    pub images: u64,
+    /// Milliseconds of audio heard, where the provider bills it by its length.
+    pub audio_millis: u64,
+    /// Characters read aloud, where the provider bills them.
+    pub characters: u64,
     /// Units in which rankings are billed: a question with up to a hundred documents (Cohere, Amazon Bedrock).
     pub search_units: u64,
 }
@@ -97,6 +103,9 @@ impl Usage {
             audio_output_tokens: sum(self.audio_output_tokens, other.audio_output_tokens),
             image_output_tokens: sum(self.image_output_tokens, other.image_output_tokens),
             searches: sum(self.searches, other.searches),
+            images: sum(self.images, other.images),
+            audio_millis: sum(self.audio_millis, other.audio_millis),
+            characters: sum(self.characters, other.characters),
             search_units: sum(self.search_units, other.search_units),
         }
     }

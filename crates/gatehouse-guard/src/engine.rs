@@ -79,6 +79,12 @@ impl Guards {
         Self { all: all.into_iter().map(Arc::new).collect() }
     }
 
+    /// Whether any of them looks at this place, on whatever account.
+    #[must_use]
+    pub fn any_at(&self, place: Place) -> bool {
+        self.all.iter().any(|guard| guard.at.contains(&place))
+    }
+
     /// Those that apply to calls on this account.
     #[must_use]
     pub fn for_scope(&self, scope: &Scope) -> Active {

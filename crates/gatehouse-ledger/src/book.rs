@@ -68,7 +68,8 @@ mod tests {
     use super::PriceBook;
     use crate::overrides::PriceOverride;
     use crate::tier::ServiceTier::{Priority, Standard};
-    use gatehouse_core::money::Rate;
+    use gatehouse_core::money::{Nanodollars, Rate, cost};
+    use gatehouse_core::usage::Usage;
 
     fn set(model: &str, dollars: &str) -> PriceOverride {
         PriceOverride::new("mine", model, [("input", dollars), ("output", dollars)]).unwrap()
@@ -98,7 +99,16 @@ mod tests {
     fn own_machines_cost_nothing_whatever_the_tier() {
         let book = PriceBook::new(vec![PriceOverride::self_hosted("llama")]);
         let prices = book.resolve("vllm", "llama", "llama-3.3-70b");
-        assert_eq!(prices.at(0, Priority, 1).unwrap().price, gatehouse_core::money::Price::default());
+        let price = prices.at(0, Priority, 1).unwrap().price;
+        let used = Usage {
+            input_tokens: 9,
+            output_tokens: 9,
+            images: 9,
+            audio_millis: 9,
+            characters: 9,
+            ..Usage::default()
+        };
+        assert!(price.covers(&used) && cost(&used, &price) == Nanodollars::ZERO);
         assert!(!book.resolve("vllm", "other", "llama-3.3-70b").is_priced());
     }
 }

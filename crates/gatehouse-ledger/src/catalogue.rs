@@ -68,6 +68,12 @@ struct Entry<'a> {
     audio_output: Option<u64>,
     image_input: Option<u64>,
     image_output: Option<u64>,
+    /// Nanodollars for one image made.
+    image: Option<u64>,
+    /// Nanodollars for one hour of audio heard.
+    audio_hour: Option<u64>,
+    /// Nanodollars per million characters read aloud.
+    character: Option<u64>,
 }
 
 /// The first line of a list.
@@ -262,6 +268,9 @@ impl Entry<'_> {
             audio_output: rate(self.audio_output),
             image_input: rate(self.image_input),
             image_output: rate(self.image_output),
+            image: self.image.map(Nanodollars),
+            audio_hour: self.audio_hour.map(Nanodollars),
+            character: rate(self.character),
             ..Price::default()
         }
     }

@@ -265,9 +265,11 @@ impl Facts {
             std::iter::once("text").chain(more).collect()
         };
         let (yes, priced) = (|flag: Option<bool>| flag == Some(true), |rate: Option<Rate>| rate.is_some());
-        let input = [(yes(can.images), "image"), (yes(can.audio), "audio"), (yes(can.documents), "document")];
-        let output =
-            [(priced(price.image_output), "image"), (priced(price.audio_output), "audio"), (false, "")];
+        let hears = yes(can.audio) || price.audio_hour.is_some();
+        let draws = priced(price.image_output) || price.image.is_some();
+        let speaks = priced(price.audio_output) || price.character.is_some();
+        let input = [(yes(can.images), "image"), (hears, "audio"), (yes(can.documents), "document")];
+        let output = [(draws, "image"), (speaks, "audio"), (false, "")];
         (pick(input), pick(output))
     }
 
@@ -326,6 +328,10 @@ pub fn dollars(price: &Price) -> Vec<(&'static str, String)> {
         rate("audio_output", price.audio_output),
         rate("image_input", price.image_input),
         rate("image_output", price.image_output),
+        rate("character", price.character),
+        price.image.map(|fee| ("image", fee.to_string())),
+        price.audio_hour.map(|fee| ("audio_hour", fee.to_string())),
+        price.search_unit.map(|fee| ("search_unit", fee.to_string())),
         fee("search", price.search),
         fee("request", price.request),
     ];

@@ -37,8 +37,9 @@ pub enum BadPrice {
     Missing(&'static str),
 }
 
-/// The names of prices, in dollars per million tokens; the last three in dollars each.
-const NAMES: [&str; 13] = [
+/// The names of prices, in dollars per million tokens (`character`: per million characters); those from `search` on
+/// in dollars each.
+const NAMES: [&str; 16] = [
     "input",
     "output",
     "cached_read",
@@ -49,9 +50,12 @@ const NAMES: [&str; 13] = [
     "audio_output",
     "image_input",
     "image_output",
+    "character",
     "search",
     "search_unit",
     "request",
+    "image",
+    "audio_hour",
 ];
 
 // === impl PriceOverride ===
@@ -61,7 +65,8 @@ impl PriceOverride {
     /// configuration calls `provider`.
     ///
     /// `dollars` names prices as in [`BadPrice::Unknown`]'s list, each a decimal amount of dollars per
-    /// million tokens (`search`, `search_unit` and `request`: for each one). `input` and `output` are needed.
+    /// million tokens (`character`: characters; `search` and those behind it: for each one). `input` and `output` are
+    /// needed.
     pub fn new<'a>(
         provider: impl Into<Arc<str>>,
         model: impl Into<Arc<str>>,
@@ -87,6 +92,9 @@ impl PriceOverride {
                 "search" => price.search = amount,
                 "search_unit" => price.search_unit = Some(amount),
                 "request" => price.request = amount,
+                "image" => price.image = Some(amount),
+                "audio_hour" => price.audio_hour = Some(amount),
+                "character" => price.character = Some(rate),
                 _ => return Err(BadPrice::Unknown(name.to_owned())),
             }
         }
@@ -98,7 +106,15 @@ impl PriceOverride {
     /// Every model of a provider at no cost: the operator's own machines.
     #[must_use]
     pub fn self_hosted(provider: impl Into<Arc<str>>) -> Self {
-        Self::of(provider.into(), "*".into(), Price::default())
+        let free = Some(Nanodollars::ZERO);
+        let price = Price {
+            search_unit: free,
+            image: free,
+            audio_hour: free,
+            character: Some(Rate(0)),
+            ..Price::default()
+        };
+        Self::of(provider.into(), "*".into(), price)
     }
 
     fn of(provider: Arc<str>, model: Arc<str>, price: Price) -> Self {
@@ -136,9 +152,12 @@ fn canonical(price: &Price) -> String {
         price.audio_output,
         price.image_input,
         price.image_output,
+        price.character,
         Some(Rate(price.search.0)),
         price.search_unit.map(|unit| Rate(unit.0)),
         Some(Rate(price.request.0)),
+        price.image.map(|each| Rate(each.0)),
+        price.audio_hour.map(|each| Rate(each.0)),
     ];
     let mut text = String::new();
     for (name, rate) in NAMES.iter().zip(classes) {

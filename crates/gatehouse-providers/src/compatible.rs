@@ -59,6 +59,20 @@ pub enum Key {
     Optional,
 }
 
+/// Where an operation that is not translated is, under the version.
+pub(crate) fn native_path(dialect: Dialect) -> Option<&'static str> {
+    Some(match dialect {
+        Dialect::OpenAiModerations => "/moderations",
+        Dialect::OpenAiImages => "/images/generations",
+        Dialect::OpenAiImageEdits => "/images/edits",
+        Dialect::OpenAiImageVariations => "/images/variations",
+        Dialect::OpenAiSpeech => "/audio/speech",
+        Dialect::OpenAiTranscriptions => "/audio/transcriptions",
+        Dialect::OpenAiTranslations => "/audio/translations",
+        _ => return None,
+    })
+}
+
 impl Compatible {
     /// What most have in common; the name and address are to be set.
     pub const BASE: Self = Self {
@@ -84,7 +98,7 @@ impl Compatible {
             Dialect::OpenAiEmbeddings | Dialect::VoyageEmbeddings => Some("/embeddings"),
             Dialect::OpenAiRealtime => Some("/realtime"),
             Dialect::JinaRerank | Dialect::VoyageRerank | Dialect::TeiRerank => Some("/rerank"),
-            _ => None,
+            other => native_path(other),
         }
     }
 
@@ -118,10 +132,9 @@ impl Provider for Compatible {
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
             front if self.also.contains(&front) => Some(front),
+            front if front.is_untranslated() => None,
             Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => self.one_of(EMBEDDINGS),
             Dialect::CohereRerank => self.one_of(RANKINGS),
-            // Sessions are passed on as they are, or not at all.
-            Dialect::OpenAiRealtime => None,
             _ => self.chat.then_some(Dialect::OpenAiChat),
         }
     }

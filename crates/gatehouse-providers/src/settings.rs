@@ -49,7 +49,8 @@ impl Settings {
             self;
         let Credentials { tenant, client_id, client_secret, service_account, profile } = credentials;
         let told = |secret: &Option<SecretString>| secret.as_ref().map(|one| one.expose_secret().to_owned());
-        let plain = [base_url, api_version, aws_region, project, location, account, tenant, client_id, profile];
+        let plain =
+            [base_url, api_version, aws_region, project, location, account, tenant, client_id, profile];
         let named = deployments.iter().flat_map(|(model, name)| [Some(model.clone()), Some(name.clone())]);
         plain.into_iter().cloned().chain([told(client_secret), told(service_account)]).chain(named).collect()
     }

@@ -30,7 +30,7 @@ pub struct Live {
     watch: JoinHandle<()>,
 }
 
-type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
 
 /// The answer was cut: its connection must not look as if it had come to a good end.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
 impl Live {
     /// A stream that may live until then.
     #[must_use]
-    pub fn until(deadline: Instant, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+    pub fn until(deadline: Instant, stream: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static) -> Self {
         let frames: Frames = Box::pin(stream);
         let stream = Arc::new(Mutex::new(Some(frames)));
         let watched = Arc::downgrade(&stream);
@@ -95,7 +95,7 @@ impl Live {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match lock(&self.stream).as_mut() {
             Some(frames) => {
-                frames.as_mut().poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+                frames.as_mut().poll_next(context).map(|next| next.map(|piece| piece.map(Frame::data)))
             }
             None => Poll::Ready(Some(Err(Cut))),
         }
@@ -115,7 +115,7 @@ fn lock(stream: &Mutex<Option<Frames>>) -> MutexGuard<'_, Option<Frames>> {
 
 impl std::fmt::Display for Cut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer was not read in time")
+        f.write_str("the answer was cut")
     }
 }
 

@@ -1,5 +1,6 @@
 //! One governed call, in one shape for every dialect: what the stages hand on and exchanges send.
 
+use crate::form::Files;
 use crate::front::Front;
 use bytes::Bytes;
 use gatehouse_core::call::Scope;
@@ -33,11 +34,19 @@ pub struct Call {
     pub(crate) deadline: Instant,
     /// The guardrails for this account.
     pub(crate) guards: Active,
+    /// The files of a form.
+    pub(crate) files: Option<Files>,
 }
 
 // === impl Call ===
 
 impl Call {
+    /// Whether it can be sent, or sent again: a file that came by cannot.
+    #[must_use]
+    pub fn can_be_sent(&self) -> bool {
+        !self.files.as_ref().is_some_and(Files::are_spent)
+    }
+
     /// The body as it came.
     #[must_use]
     pub fn body(&self) -> &Bytes {

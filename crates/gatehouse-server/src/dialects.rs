@@ -10,10 +10,11 @@ use gatehouse_wire::embeddings::{
     OpenAiEmbeddings, VertexPredict, VoyageEmbeddings,
 };
 use gatehouse_wire::json::Doc;
+use gatehouse_wire::native::NativeCodec;
 use gatehouse_wire::rerank::{
     self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank,
 };
-use gatehouse_wire::{anthropic, bedrock, completions, gemini, openai_chat, openai_responses};
+use gatehouse_wire::{anthropic, bedrock, completions, gemini, native, openai_chat, openai_responses};
 
 /// The codec of a dialect of conversations in which a provider is asked.
 ///
@@ -39,6 +40,15 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::GeminiGenerate => &gemini::Gemini,
         other => return Err(Error::new(Code::Internal, format!("{} is no conversation", other.as_str()))),
     })
+}
+
+/// The codec of a dialect that is not translated.
+///
+/// # Errors
+/// `internal_error` for dialects that are.
+pub fn native(dialect: Dialect) -> Result<&'static dyn NativeCodec, Error> {
+    native::codec(dialect)
+        .ok_or_else(|| Error::new(Code::Internal, format!("{} is translated", dialect.as_str())))
 }
 
 /// The codec of a dialect of embeddings in which a provider is asked.
@@ -85,6 +95,7 @@ pub fn ranking(dialect: Dialect) -> Result<&'static dyn RerankCodec, Error> {
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
         (Operation::ListModels | Operation::Realtime, _) => Ok(View::default()),
+        (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),
         (Operation::Embeddings, dialect) => embeddings(dialect).view(doc),

@@ -20,6 +20,8 @@ pub struct Front {
     pub method: Method,
     /// Whether several texts are embedded at once (Gemini's `batchEmbedContents`).
     pub batch: bool,
+    /// Whether the body is a form with files, and no JSON.
+    pub is_form: bool,
 }
 
 /// How an answer is framed.
@@ -75,7 +77,15 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
 }
 
 fn front(operation: Operation, dialect: Dialect) -> Front {
-    Front { operation, dialect, model: None, framing: Framing::FromBody, method: Method::POST, batch: false }
+    Front {
+        operation,
+        dialect,
+        model: None,
+        framing: Framing::FromBody,
+        method: Method::POST,
+        batch: false,
+        is_form: false,
+    }
 }
 
 /// A realtime session. The model is in the query, under Azure's name for it where the path is Azure's.
@@ -96,10 +106,23 @@ fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
 fn azure(path: &str) -> Option<Front> {
     let rest = path.strip_prefix("/openai/deployments/")?;
     // The longer endings first: one ends as another does.
-    let calls = ["/chat/completions", "/completions", "/embeddings"];
+    let calls = [
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/images/generations",
+        "/images/edits",
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/audio/translations",
+    ];
     let (deployment, call) = calls.iter().find_map(|call| Some((rest.strip_suffix(call)?, call)))?;
     let model = Some(decoded(deployment)).filter(|model| !model.is_empty())?;
     Some(Front { model: Some(model), ..openai_call(call)? })
+}
+
+fn form(operation: Operation, dialect: Dialect) -> Front {
+    Front { is_form: true, ..front(operation, dialect) }
 }
 
 /// Cohere's path and Jina's, which Voyage's clients use, too.
@@ -109,11 +132,19 @@ fn ranking(path: &str) -> Option<Front> {
 }
 
 fn openai_call(path: &str) -> Option<Front> {
+    use Operation::{ImageGeneration, Transcription};
     Some(match path {
         "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
         "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
         "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
+        "/moderations" => front(Operation::Moderation, Dialect::OpenAiModerations),
+        "/images/generations" => front(ImageGeneration, Dialect::OpenAiImages),
+        "/images/edits" => form(ImageGeneration, Dialect::OpenAiImageEdits),
+        "/images/variations" => form(ImageGeneration, Dialect::OpenAiImageVariations),
+        "/audio/speech" => front(Operation::Speech, Dialect::OpenAiSpeech),
+        "/audio/transcriptions" => form(Transcription, Dialect::OpenAiTranscriptions),
+        "/audio/translations" => form(Transcription, Dialect::OpenAiTranslations),
         _ => return None,
     })
 }

@@ -7,12 +7,14 @@
 //! What it does *not* know: where keys and records are stored, the command line.
 
 pub mod admin;
+pub mod aside;
 pub mod body;
 pub mod call;
 pub mod clock;
 pub mod dialects;
 pub mod exchange;
 pub mod fetch;
+pub mod form;
 pub mod front;
 pub mod headers;
 pub mod house;

@@ -30,6 +30,8 @@ pub struct Meter {
     bills_units: bool,
     /// Whether the request has left for a provider that may bill it.
     sent: bool,
+    /// What will probably be used beside the texts that go by: images, seconds, characters.
+    expected: Usage,
 }
 
 // === impl Meter ===
@@ -93,6 +95,11 @@ impl Meter {
         self.input_bound
     }
 
+    /// What will probably be used beside the texts that go by, should nobody count it.
+    pub fn expect(&mut self, usage: Usage) {
+        self.expected = usage;
+    }
+
     /// The request has left.
     pub fn sent(&mut self) {
         self.sent = true;
@@ -148,8 +155,8 @@ impl Meter {
             None => {
                 let input_tokens = self.input_estimate;
                 let search_units = if self.bills_units { self.units.0 } else { 0 };
-                let usage = Usage { input_tokens, output_tokens: output, search_units, ..Usage::default() };
-                (usage, UsageSource::Estimated)
+                let counted = Usage { input_tokens, output_tokens: output, search_units, ..Usage::default() };
+                (counted.saturating_add(self.expected), UsageSource::Estimated)
             }
         }
     }

@@ -3,6 +3,7 @@
 use gatehouse_config::file::Content;
 use gatehouse_core::record::{Payload, PayloadRole};
 use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most of one body that is kept in full. A longer one is kept up to here; its digest covers all.
 pub const KEPT_BYTES_MAX: usize = 1 << 20;
@@ -13,6 +14,28 @@ pub struct Kept {
     bytes: u64,
     digest: Sha256,
     text: Vec<u8>,
+    /// Where the rest of it goes by.
+    passing: Option<Passing>,
+}
+
+/// A body that goes by somewhere else: counted there, and a part of what is kept here.
+#[derive(Clone)]
+pub struct Passing {
+    policy: Content,
+    so_far: Arc<Mutex<(u64, Sha256)>>,
+}
+
+// === impl Passing ===
+
+impl Passing {
+    /// More of the body.
+    pub fn count(&self, piece: &[u8]) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        so_far.0 += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if self.policy != Content::None {
+            so_far.1.update(piece);
+        }
+    }
 }
 
 // === impl Kept ===
@@ -21,7 +44,7 @@ impl Kept {
     /// Nothing yet.
     #[must_use]
     pub fn new(policy: Content) -> Self {
-        Self { policy, bytes: 0, digest: Sha256::new(), text: Vec::new() }
+        Self { policy, bytes: 0, digest: Sha256::new(), text: Vec::new(), passing: None }
     }
 
     /// More of the body.
@@ -38,6 +61,29 @@ impl Kept {
         }
     }
 
+    /// More of a body that is no text.
+    pub fn count(&mut self, piece: &[u8]) {
+        self.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if self.policy != Content::None {
+            self.digest.update(piece);
+        }
+    }
+
+    /// What is shown of a body that is no text, in the place of what was shown before.
+    pub fn show(&mut self, text: &[u8]) {
+        if self.policy == Content::Full {
+            self.text = text.get(..text.len().min(KEPT_BYTES_MAX)).unwrap_or_default().to_vec();
+        }
+    }
+
+    /// The rest of the body is counted by another, from here on.
+    pub fn pass_on(&mut self) -> Passing {
+        let so_far = Arc::new(Mutex::new((self.bytes, self.digest.clone())));
+        let passing = Passing { policy: self.policy, so_far };
+        self.passing = Some(passing.clone());
+        passing
+    }
+
     /// Keeps the size and the digest alone.
     pub fn forget_text(&mut self) {
         self.text = Vec::new();
@@ -48,6 +94,10 @@ impl Kept {
 
     /// What the record keeps; nothing of a body that never came.
     pub fn take(&mut self, role: PayloadRole) -> Option<Payload> {
+        if let Some(passing) = self.passing.take() {
+            let so_far = passing.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+            (self.bytes, self.digest) = so_far.clone();
+        }
         if self.bytes == 0 {
             return None;
         }

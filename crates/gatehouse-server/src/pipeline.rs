@@ -34,6 +34,7 @@ pub async fn serve(house: Arc<House>, mut request: Request<Incoming>) -> Respons
     match way {
         Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,
         Ok(Ok(Answered::Stream(opened))) => render::stream(*opened, trail, house),
+        Ok(Ok(Answered::Bytes(opened))) => render::bytes(*opened, trail, house),
         Ok(Ok(Answered::Session(opened))) => render::session(*opened, trail, house, switch, family).await,
         Ok(Err(error)) => render::failed(&error, trail, family).await,
         // One call's bug ends one call.

@@ -3,7 +3,7 @@
 
 use crate::body::{Live, Reply};
 use crate::exchange::relay::Opened;
-use crate::exchange::{Whole, realtime};
+use crate::exchange::{Whole, passing, realtime};
 use crate::headers;
 use crate::house::House;
 use crate::stage::seal;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<Reply> {
     trail.answer.take_in(&whole.body);
     let mut headers = whole.headers;
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     seal::describe(&mut headers, &trail);
     let ended = trail.settle(200);
     seal::price(&mut headers, &ended);
@@ -45,9 +45,24 @@ pub fn stream(mut opened: Opened, trail: Trail, house: Arc<House>) -> Response<R
     let deadline = opened.deadline();
     let relay = Box::new(opened.relay(trail, house));
     let frames = futures_util::stream::unfold(relay, |mut relay| async move {
-        relay.next().await.map(|bytes| (bytes, relay))
+        relay.next().await.map(|bytes| (Ok(bytes), relay))
     });
     respond(StatusCode::OK, headers, Reply::Stream(Live::until(deadline, frames)))
+}
+
+/// Bytes that pass as they come.
+pub fn bytes(mut opened: passing::Opened, trail: Trail, house: Arc<House>) -> Response<Reply> {
+    let mut headers = std::mem::take(&mut opened.headers);
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    seal::describe(&mut headers, &trail);
+    let family = trail.record().surface.map_or(Family::OpenAi, |surface| surface.family());
+    seal::request_id(&mut headers, family, &trail.id().to_string());
+    let deadline = opened.deadline();
+    let passing = Box::new(opened.pass(trail, house));
+    let pieces = futures_util::stream::unfold(passing, |mut passing| async move {
+        passing.next().await.map(|piece| (piece, passing))
+    });
+    respond(StatusCode::OK, headers, Reply::Stream(Live::until(deadline, pieces)))
 }
 
 /// A session: the answer that switches, and in it what goes on with the connection.

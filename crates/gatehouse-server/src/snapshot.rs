@@ -275,6 +275,9 @@ fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
                 ("cache_write", &price.cache_write),
                 ("cache_write_long", &price.cache_write_long),
                 ("reasoning", &price.reasoning),
+                ("character", &price.character),
+                ("image", &price.image),
+                ("audio_hour", &price.audio_hour),
                 ("search_unit", &price.search_unit),
             ];
             let dollars = given
@@ -285,9 +288,7 @@ fn overrides(config: &Config) -> Result<Vec<PriceOverride>, String> {
             all.push(price);
         }
         if provider.self_hosted && !provider.prices.contains_key("*") {
-            let free = PriceOverride::new(name, "*", [("input", "0"), ("output", "0")])
-                .map_err(|error| format!("providers.{name}: {error}"))?;
-            all.push(free);
+            all.push(PriceOverride::self_hosted(name));
         }
     }
     Ok(all)

@@ -72,7 +72,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 9] = [
+const FRONTS: [Dialect; 16] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -81,6 +81,13 @@ const FRONTS: [Dialect; 9] = [
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
     Dialect::GeminiEmbed,
+    Dialect::OpenAiModerations,
+    Dialect::OpenAiImages,
+    Dialect::OpenAiImageEdits,
+    Dialect::OpenAiImageVariations,
+    Dialect::OpenAiSpeech,
+    Dialect::OpenAiTranscriptions,
+    Dialect::OpenAiTranslations,
     Dialect::CohereRerank,
 ];
 
@@ -267,7 +274,8 @@ impl Target {
     /// The wire format in which it serves callers of `front`; none when it has nothing of the kind.
     #[must_use]
     pub fn dialect(&self, front: Dialect) -> Option<Dialect> {
-        self.provider.kind.dialect(front, &self.deployment.model)
+        let spoken = self.provider.kind.dialect(front, &self.deployment.model);
+        spoken.filter(|dialect| *dialect == front || !front.is_untranslated())
     }
 
     /// As the planner sees it.

@@ -22,8 +22,8 @@ use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
 use crate::{
-    anthropic, bedrock, bench, control, credential, gemini, models, openai_chat, openai_responses, realtime,
-    rerank,
+    anthropic, bedrock, bench, control, credential, form, gemini, media, models, openai_chat,
+    openai_responses, realtime, rerank,
 };
 
 /// The connection is closed without an answer.
@@ -81,12 +81,17 @@ pub(crate) async fn handle(
         _ => {}
     }
     let peek: Peek = serde_json::from_slice(&body).unwrap_or_default();
+    let in_form;
     let model = match &route {
         Route::Realtime { model }
         | Route::Gemini { model, .. }
         | Route::RawPredict { model, .. }
         | Route::Converse { model, .. }
         | Route::Invoke { model } => model.as_str(),
+        Route::Media(task) if task.is_form() => {
+            in_form = form::parts(&parts.headers, &body).unwrap_or_default();
+            form::text(&in_form, "model").unwrap_or_default()
+        }
         _ => peek.model.as_deref().unwrap_or_default(),
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
@@ -182,6 +187,7 @@ fn ask(
         Route::Embeddings => openai_chat::embeddings(&ask),
         Route::VoyageEmbeddings => openai_chat::voyage_embeddings(&ask),
         Route::Rerank(form) => rerank::rerank(&ask, *form),
+        Route::Media(task) => media::answer(&ask, *task),
         Route::Invoke { .. } => bedrock::invoke(&ask, parts.uri.path()),
         Route::Responses => openai_responses::responses(&ask),
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),

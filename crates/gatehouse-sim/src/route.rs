@@ -4,6 +4,7 @@ use http::{HeaderMap, Method};
 
 use crate::dialect::Dialect;
 use crate::gemini::Streaming;
+use crate::media::Task;
 use crate::rerank::Form;
 
 /// What is asked.
@@ -19,6 +20,8 @@ pub(crate) enum Route {
     Completions,
     /// OpenAI's embeddings.
     Embeddings,
+    /// OpenAI's moderation, images and audio.
+    Media(Task),
     /// OpenAI's Responses.
     Responses,
     /// A stored response.
@@ -118,6 +121,9 @@ impl Route {
         }
         if let Some(call) = converse(path).or_else(|| ranking(path)) {
             return Some(call);
+        }
+        if let Some(task) = Task::of(path) {
+            return Some(Self::Media(task));
         }
         let endings = [
             ("/chat/completions", Self::Chat),

@@ -210,4 +210,35 @@ suite.case(
   ["openai", "gemini", "compatible"],
 );
 
+// === media ===
+
+suite.case(
+  "audio",
+  "plain",
+  "speech and its transcript",
+  async (on) => {
+    const spoken = await client.audio.speech.create({ model: model(on), voice: "alloy", input: "hello" });
+    equal((await spoken.arrayBuffer()).byteLength, 8 * "hello".length);
+    // The file stands before the model here.
+    const file = await OpenAI.toFile(Buffer.alloc(16_000), "a.mp3");
+    const heard = await client.audio.transcriptions.create({ file, model: model(on) });
+    equal(heard.text, "a.mp3 has 16000 bytes.");
+  },
+  ["openai"],
+);
+
+suite.case(
+  "images",
+  "plain",
+  "images",
+  async (on) => {
+    const image = await OpenAI.toFile(Buffer.from(PNG, "base64"), "a.png", { type: "image/png" });
+    const changed = await client.images.edit({ image, prompt: "in blue", model: model(on) });
+    equal(changed.usage.input_tokens, 102);
+    const { results } = await client.moderations.create({ model: model(on), input: "violence" });
+    equal(results[0].flagged, true);
+  },
+  ["openai"],
+);
+
 await suite.main();

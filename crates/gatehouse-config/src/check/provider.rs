@@ -142,12 +142,21 @@ fn credential(secret: &Secret, at: &Path, report: &mut Report<'_>) {
 
 fn prices(provider: &Provider, at: &Path, report: &mut Report<'_>) {
     for (model, price) in &provider.prices {
-        let Price { input, output, cached_read, cache_write, cache_write_long, reasoning, search_unit } =
-            price;
-        if [input, output, cached_read, cache_write, cache_write_long, reasoning, search_unit]
-            .iter()
-            .all(|part| part.is_none())
-        {
+        let Price {
+            input,
+            output,
+            cached_read,
+            cache_write,
+            cache_write_long,
+            reasoning,
+            character,
+            image,
+            audio_hour,
+            search_unit,
+        } = price;
+        let tokens = [input, output, cached_read, cache_write, cache_write_long, reasoning];
+        let units = [character, image, audio_hour, search_unit];
+        if tokens.iter().chain(&units).all(|part| part.is_none()) {
             report.error(&at.key("prices").key(model), "says no price; write input and output");
         }
     }

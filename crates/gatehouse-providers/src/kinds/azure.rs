@@ -2,6 +2,7 @@
 //! <https://learn.microsoft.com/azure/ai-foundry/openai/reference>
 
 use crate::auth::{encoded, entra};
+use crate::compatible::native_path;
 use crate::credential::{Env, Found};
 use crate::settings::Settings;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
@@ -58,7 +59,9 @@ impl Provider for Azure {
             | Dialect::OpenAiEmbeddings
             | Dialect::OpenAiRealtime => front,
             Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
-            Dialect::CohereRerank => return None,
+            // No variations and no moderation of their own.
+            Dialect::OpenAiModerations | Dialect::OpenAiImageVariations | Dialect::CohereRerank => return None,
+            front if front.is_untranslated() => front,
             _ => Dialect::OpenAiChat,
         })
     }
@@ -83,7 +86,7 @@ impl Provider for Azure {
             (_, Dialect::OpenAiCompletions) => Some("completions"),
             (_, Dialect::OpenAiEmbeddings) => Some("embeddings"),
             (_, Dialect::OpenAiRealtime) => Some("realtime"),
-            _ => None,
+            (_, other) => native_path(other).map(|path| path.trim_start_matches('/')),
         };
         let operation = operation
             .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;

@@ -12,7 +12,12 @@ pub static PROVIDER: Compatible = Compatible {
     name: "groq",
     base_url: Some("https://api.groq.com/openai/v1"),
     environment: Environment { key: Some("GROQ_API_KEY"), base_url: Some("GROQ_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiResponses],
+    also: &[
+        Dialect::OpenAiResponses,
+        Dialect::OpenAiSpeech,
+        Dialect::OpenAiTranscriptions,
+        Dialect::OpenAiTranslations,
+    ],
     quirks: Quirks { max_tokens: MaxTokens::CompletionTokens, drop: &["top_k", "name", "reasoning_content", "annotations", "store", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "verbosity"], refuse: &["logprobs", "logit_bias", "top_logprobs", "n"], ..Quirks::COMPATIBLE },
     example_model: Some("llama-3.1-8b-instant"),
     ..Compatible::BASE

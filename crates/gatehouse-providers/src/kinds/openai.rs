@@ -15,11 +15,18 @@ pub static PROVIDER: Compatible = Compatible {
         Dialect::OpenAiResponses,
         Dialect::OpenAiCompletions,
         Dialect::OpenAiEmbeddings,
+        Dialect::OpenAiModerations,
+        Dialect::OpenAiImages,
+        Dialect::OpenAiImageEdits,
+        Dialect::OpenAiImageVariations,
+        Dialect::OpenAiSpeech,
+        Dialect::OpenAiTranscriptions,
+        Dialect::OpenAiTranslations,
         Dialect::OpenAiRealtime,
     ],
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },
-    model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-"],
+    model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-", "dall-e-", "tts-", "whisper-", "omni-moderation-", "text-moderation-"],
     example_model: Some("gpt-5-mini"),
     ..Compatible::BASE
 };

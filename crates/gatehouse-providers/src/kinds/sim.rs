@@ -1,6 +1,7 @@
 //! The simulated provider that comes with the gateway: every dialect, no bill, answers that can be
 //! foreseen. The composition root starts it on a loopback port and gives its address.
 
+use crate::compatible::native_path;
 use crate::auth::encoded;
 use crate::kinds::{anthropic, gemini};
 use crate::{Addressed, Environment, Outgoing, Provider, headers, ranking, uri};
@@ -61,20 +62,15 @@ impl Provider for Sim {
             }
             Family::OpenAi => {
                 let path = match outgoing.dialect {
-                    Dialect::OpenAiResponses => "/v1/responses",
-                    Dialect::OpenAiCompletions => "/v1/completions",
-                    Dialect::OpenAiEmbeddings => "/v1/embeddings",
-                    Dialect::OpenAiRealtime => {
-                        let path = format!("/v1/realtime?model={}", encoded(outgoing.model));
-                        return Ok(Addressed {
-                            uri: uri(outgoing.base_url, &path)?,
-                            headers: headers(outgoing.caller, &["openai-beta"]),
-                        });
-                    }
-                    _ => "/v1/chat/completions",
+                    Dialect::OpenAiResponses => "/responses".to_owned(),
+                    Dialect::OpenAiCompletions => "/completions".to_owned(),
+                    Dialect::OpenAiEmbeddings => "/embeddings".to_owned(),
+                    Dialect::OpenAiRealtime => format!("/realtime?model={}", encoded(outgoing.model)),
+                    other => native_path(other).unwrap_or("/chat/completions").to_owned(),
                 };
+                let path = format!("/v1{path}");
                 Ok(Addressed {
-                    uri: uri(outgoing.base_url, path)?,
+                    uri: uri(outgoing.base_url, &path)?,
                     headers: headers(outgoing.caller, &["openai-beta"]),
                 })
             }

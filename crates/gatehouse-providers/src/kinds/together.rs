@@ -11,7 +11,15 @@ pub static PROVIDER: Compatible = Compatible {
     also_called: &["together_ai"],
     base_url: Some("https://api.together.xyz/v1"),
     environment: Environment { key: Some("TOGETHER_API_KEY"), base_url: Some("TOGETHER_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank],
+    also: &[
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiEmbeddings,
+        Dialect::JinaRerank,
+        Dialect::OpenAiImages,
+        Dialect::OpenAiSpeech,
+        Dialect::OpenAiTranscriptions,
+        Dialect::OpenAiTranslations,
+    ],
     quirks: Quirks { drop: &["user", "metadata", "store", "service_tier", "safety_identifier"], ..Quirks::COMPATIBLE },
     example_model: Some("meta-llama/Llama-3.3-70B-Instruct-Turbo"),
     ..Compatible::BASE

@@ -10,7 +10,14 @@ pub static PROVIDER: Compatible = Compatible {
     name: "vllm",
     also_called: &["hosted_vllm"],
     environment: Environment { key: None, base_url: Some("VLLM_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiCompletions, Dialect::OpenAiEmbeddings, Dialect::JinaRerank, Dialect::OpenAiResponses],
+    also: &[
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiEmbeddings,
+        Dialect::JinaRerank,
+        Dialect::OpenAiResponses,
+        Dialect::OpenAiTranscriptions,
+        Dialect::OpenAiTranslations,
+    ],
     key: Key::Optional,
     quirks: Quirks::COMPATIBLE,
     ..Compatible::BASE

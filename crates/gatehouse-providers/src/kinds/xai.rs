@@ -11,7 +11,7 @@ pub static PROVIDER: Compatible = Compatible {
     convention_name: Some("x_ai"),
     base_url: Some("https://api.x.ai/v1"),
     environment: Environment { key: Some("XAI_API_KEY"), base_url: Some("XAI_BASE_URL"), also: &[] },
-    also: &[Dialect::OpenAiResponses],
+    also: &[Dialect::OpenAiResponses, Dialect::OpenAiImages, Dialect::OpenAiImageEdits],
     quirks: Quirks { max_tokens: MaxTokens::CompletionTokens, refuse: &["logit_bias"], ..Quirks::COMPATIBLE },
     model_prefixes: &["grok-"],
     example_model: Some("grok-4-1-fast-non-reasoning"),

@@ -218,7 +218,9 @@ fn who_embeds_or_ranks_is_found() {
 
 #[test]
 fn a_model_that_neither_embeds_nor_ranks_is_not_asked_to() {
-    use Dialect::{BedrockCohereEmbed, BedrockRerank, BedrockTitanEmbed, CohereRerank, OpenAiEmbeddings, VertexPredict};
+    use Dialect::{
+        BedrockCohereEmbed, BedrockRerank, BedrockTitanEmbed, CohereRerank, OpenAiEmbeddings, VertexPredict,
+    };
     for (kind, front, model, expected) in [
         ("bedrock", OpenAiEmbeddings, "amazon.titan-embed-text-v2:0", Some(BedrockTitanEmbed)),
         ("bedrock", OpenAiEmbeddings, "eu.cohere.embed-v4:0", Some(BedrockCohereEmbed)),

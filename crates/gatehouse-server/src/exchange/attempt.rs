@@ -1,9 +1,11 @@
 //! One attempt at one target: credential, address, head of the answer, and what a failure means.
 
+use super::native;
 use super::prepare::Prepared;
 use crate::call::Call;
 use crate::clock;
 use crate::clock::left;
+use crate::form::Files;
 use crate::headers;
 use crate::target::{Provider, Target};
 use crate::telemetry::trace_context::{TRACEPARENT, TraceContext};
@@ -55,8 +57,30 @@ impl Sent {
         prepared: &Prepared,
         trail: &mut Trail,
     ) -> Result<(Self, Head), Error> {
-        let (sent, request, limit) = Self::ready(call, target, prepared, trail).await?;
-        match target.provider.upstream.send(request, limit).await {
+        Self::send_with(call, target, prepared, None, trail).await
+    }
+
+    /// The same with a form, which is made once it can be sent.
+    ///
+    /// # Errors
+    /// As [`Self::send`]'s.
+    pub async fn send_with(
+        call: &Call,
+        target: &Arc<Target>,
+        prepared: &Prepared,
+        files: Option<&Files>,
+        trail: &mut Trail,
+    ) -> Result<(Self, Head), Error> {
+        let (sent, mut request, limit) = Self::ready(call, target, prepared, trail).await?;
+        let upstream = &target.provider.upstream;
+        let answer = match files {
+            None => upstream.send(request, limit).await,
+            Some(files) => {
+                headers::put(request.headers_mut(), header::CONTENT_TYPE, &files.content_type());
+                upstream.send_upload(request, || files.upload(&call.doc, target.model()), limit).await
+            }
+        };
+        match answer {
             Ok(response) => sent.answered(response, prepared, trail).await,
             Err(error) => Err(sent.unanswered(error, trail)),
         }
@@ -216,7 +240,11 @@ fn addressed(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = addressed.uri;
     *request.headers_mut() = addressed.headers;
-    let accept = if prepared.action == Action::Stream { "text/event-stream" } else { "application/json" };
+    let accept = match prepared.action {
+        _ if native::has_codec(prepared.dialect) => "*/*",
+        Action::Stream => "text/event-stream",
+        Action::Generate | Action::CountTokens | Action::EmbedMany => "application/json",
+    };
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
     Ok(request)
 }

@@ -6,6 +6,8 @@ pub mod count;
 pub mod edit;
 pub mod embed;
 pub mod listing;
+pub mod native;
+pub mod passing;
 pub mod prepare;
 pub mod realtime;
 pub mod relay;
@@ -32,6 +34,8 @@ pub enum Answered {
     Whole(Whole),
     /// A stream whose first content has come.
     Stream(Box<relay::Opened>),
+    /// Bytes that pass as they come.
+    Bytes(Box<passing::Opened>),
     /// A session that the provider has agreed to.
     Session(Box<realtime::Opened>),
 }

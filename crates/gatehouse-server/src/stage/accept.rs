@@ -6,6 +6,7 @@ use crate::switch;
 use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_identity::key::PREFIX;
+use gatehouse_wire::form;
 use http::{HeaderMap, Method, Request, header};
 use hyper::body::Incoming;
 
@@ -30,7 +31,9 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     if front.operation == Operation::Realtime {
         switch::is_sound(&parts.method, &parts.headers)?;
     }
-    if front.method == Method::POST {
+    if front.is_form {
+        content_is_a_form(&parts.headers)?;
+    } else if front.method == Method::POST {
         content_is_json(&parts.headers)?;
     }
     Ok(Accepted { front, query: query.map(ToOwned::to_owned), headers: parts.headers, body })
@@ -75,12 +78,29 @@ fn method_is_right(front: &Front, method: &Method) -> Result<(), Error> {
     Err(Error::new(Code::MethodNotAllowed, format!("this path takes {} only", front.method)))
 }
 
-fn content_is_json(headers: &HeaderMap) -> Result<(), Error> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        return Err(Error::new(Code::UnsupportedMediaType, "send the body without content encoding"));
+fn content_is_not_encoded(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Error::new(Code::UnsupportedMediaType, "send the body without content encoding"))
+        }
+        _ => Ok(()),
     }
+}
+
+fn content_is_a_form(headers: &HeaderMap) -> Result<(), Error> {
+    content_is_not_encoded(headers)?;
+    form::boundary(content_type(headers))
+        .map(drop)
+        .map_err(|error| Error { code: Code::UnsupportedMediaType, ..error })
+}
+
+/// The content type, as far as it is text.
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
+fn content_is_json(headers: &HeaderMap) -> Result<(), Error> {
+    content_is_not_encoded(headers)?;
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let json = kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json");

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, realtime, relay, rerank, whole};
+use crate::exchange::{Answered, count, embed, native, realtime, relay, rerank, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -26,7 +26,11 @@ pub async fn answer(funded: &Funded, trail: &mut Trail) -> Result<Answered, Erro
     for target in funded.targets() {
         match one_target(call, target, &decoded, trail).await {
             Ok(answered) => return Ok(answered),
-            Err(error) if error.code.allows_fallback() && !left(call.deadline).is_zero() => last = error,
+            Err(error)
+                if error.code.allows_fallback() && !left(call.deadline).is_zero() && call.can_be_sent() =>
+            {
+                last = error;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -50,6 +54,9 @@ async fn one_target(
             Ok(answered) => return Ok(answered),
             Err(error) => error,
         };
+        if !call.can_be_sent() {
+            return Err(error);
+        }
         if credentials_left > 0 && Sent::rotates(provider, &error) {
             credentials_left -= 1;
             continue;
@@ -72,6 +79,9 @@ async fn once(
 ) -> Result<Answered, Error> {
     match call.front.operation {
         Operation::CountTokens => count::exchange(call, target, trail).await.map(Answered::Whole),
+        Operation::Moderation | Operation::ImageGeneration | Operation::Speech | Operation::Transcription => {
+            native::exchange(call, target, trail).await
+        }
         Operation::Embeddings => embed::exchange(call, target, trail).await.map(Answered::Whole),
         Operation::Realtime => {
             realtime::open(call, target, trail).await.map(|opened| Answered::Session(Box::new(opened)))

@@ -2,6 +2,7 @@
 
 use super::{Funded, Routed};
 use crate::dialects;
+use crate::exchange::native::{self, Guess};
 use crate::house::House;
 use crate::target::Target;
 use crate::trail::Trail;
@@ -61,6 +62,11 @@ fn reserve(house: &House, routed: &Routed, trail: &Trail) -> Result<(Option<Hold
 /// The most that the call can use at a target.
 fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
     let call = routed.call();
+    if native::has_codec(call.front.dialect) {
+        let most = native::used(call, target, Guess::Most, trail.accepted_at());
+        let input_tokens = trail.meter.input_bound();
+        return most.saturating_add(Usage { input_tokens, ..Usage::default() });
+    }
     let limit =
         call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let output_tokens = match call.front.operation {

@@ -21,6 +21,10 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
         }
         trail.judged(call.guards.unread(Place::Input));
     }
+    if call.files.is_some() {
+        // Recordings and images.
+        trail.judged(call.guards.unread(Place::Input));
+    }
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
@@ -32,8 +36,12 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
         // What was checked is what is sent: the edited bytes are read again, and only they go on.
         let edited = splice(call.body(), &judged.edits);
         call.doc = Doc::parse(edited, Strictness::Caller)?;
-        trail.request = Kept::new(trail.snapshot.content);
-        trail.request.take_in(call.body());
+        if call.files.is_some() {
+            trail.request.show(call.body());
+        } else {
+            trail.request = Kept::new(trail.snapshot.content);
+            trail.request.take_in(call.body());
+        }
         call.view = dialects::view(&call.front, &call.doc)?;
     }
     Ok(Guarded(call))

@@ -1,25 +1,28 @@
 //! From bytes to one call: the body is read within its limits, parsed once, and looked at as its dialect
 //! says. What is malformed is refused here, in words.
 
+use super::accept::content_type;
 use super::{Accepted, Authenticated};
 use crate::body;
 use crate::call::Call;
 use crate::dialects;
+use crate::form::{self, Bounds, Files};
 use crate::front::{Framing, Front};
 use crate::headers::TIMEOUT;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::call::{Operation, Scope};
-use gatehouse_core::content::Family;
+use gatehouse_core::content::{Family, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::engine::Active;
 use gatehouse_ledger::ServiceTier;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
+use gatehouse_wire::{form as wire, native};
 use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a caller may set in `x-gatehouse-timeout` at most is the configured total; this is the least.
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
@@ -33,15 +36,17 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     let Accepted { front, headers, body: incoming, .. } = accepted;
     let snapshot = trail.snapshot.clone();
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
-    let raw = if !front.has_body() {
-        Bytes::from_static(b"{}")
+    let limits = &snapshot.limits;
+    let (raw, files) = if !front.has_body() {
+        (Bytes::from_static(b"{}"), None)
+    } else if front.is_form {
+        let (raw, files) = form(incoming, &front, &headers, deadline, trail).await?;
+        (raw, Some(files))
     } else {
-        let limits = &snapshot.limits;
-        read(incoming, limits.body.0, limits.body_time.0).await?
-    };
-    if front.has_body() {
+        let raw = read(incoming, limits.body.0, limits.body_time.0).await?;
         trail.request.take_in(&raw);
-    }
+        (raw, None)
+    };
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let view = dialects::view(&front, &doc)?;
     let model = match (&front.model, &view.model) {
@@ -65,13 +70,39 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         view.ranks.iter().for_each(|ranks| trail.meter.ranks(doc.text(), ranks));
     }
     let (scope, guards) = (Scope::default(), Active::default());
-    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards })
+    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files })
+}
+
+/// A form: its texts as an object, and its files.
+async fn form(
+    incoming: Incoming,
+    front: &Front,
+    headers: &HeaderMap,
+    deadline: Instant,
+    trail: &mut Trail,
+) -> Result<(Bytes, Files), Error> {
+    let limits = &trail.snapshot.limits;
+    let bounds = Bounds { bytes_max: limits.upload.0, pause_max: limits.body_time.0, deadline };
+    if incoming.size_hint().lower() > bounds.bytes_max {
+        return Err(form::too_large(bounds.bytes_max));
+    }
+    let boundary = wire::boundary(content_type(headers))?;
+    // A text may stand behind the files, and a guardrail must have seen it before anything is sent.
+    let sees_all = trail.snapshot.guards.any_at(Place::Input);
+    // Where the path names the model, the form need not; a default holds only where the whole form names none.
+    let named = front.model.is_some();
+    let (fields, files) =
+        form::read(incoming, &boundary, bounds, sees_all, named, &mut trail.request).await?;
+    let raw = Bytes::from(fields.to_json());
+    trail.request.show(&raw);
+    Ok((raw, files))
 }
 
 /// A body of OpenAI's that leaves the model's name to the path, with the name in it, as whoever serves it needs it.
 fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
     let wants = front.has_body() && front.dialect.family() == Family::OpenAi;
-    let Some(model) = front.model.as_deref().filter(|_| wants && doc.root().get("model").is_none()) else {
+    let model = front.model.as_deref().or(native::model_default(front.dialect));
+    let Some(model) = model.filter(|_| wants && doc.root().get("model").is_none()) else {
         return Ok(doc);
     };
     let (object, raw) = (doc.root().range(), doc.bytes().clone());

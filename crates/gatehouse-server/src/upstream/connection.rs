@@ -3,8 +3,9 @@
 //! takes its connection with it at once. While nothing comes, it holds no buffer.
 
 use super::framing::{Broken, Framing};
-use super::head::{self, Head, HeadReader};
+use super::head::{self, BodyLength, Head, HeadReader};
 use super::pool::Home;
+use super::upload::{Rest, Upload};
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode};
@@ -62,6 +63,8 @@ struct Outgoing {
     done: bool,
     /// Writing failed: what came may be an answer all the same.
     failed: bool,
+    /// What of the body comes from somewhere else.
+    rest: Option<Box<Rest>>,
 }
 
 /// Why no answer came.
@@ -119,9 +122,10 @@ impl Connection {
     pub(super) async fn ask(
         mut self,
         request: &Request<Bytes>,
+        upload: Option<Upload>,
         home: Home,
     ) -> Result<Response<Answer>, Unanswered> {
-        self.outgoing = Outgoing::new(head::request(request), request.body().clone());
+        self.outgoing = Outgoing::new(request, upload);
         let head = self.head(HeadReader::default()).await?;
         Ok(self.answered(head, home))
     }
@@ -132,7 +136,7 @@ impl Connection {
         request: &Request<Bytes>,
         home: Home,
     ) -> Result<Response<Switched>, Unanswered> {
-        self.outgoing = Outgoing::new(head::switching(request), request.body().clone());
+        self.outgoing = Outgoing { head: head::switching(request).into(), ..Outgoing::default() };
         let head = self.head(HeadReader::switching()).await?;
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(self.answered(head, home).map(Switched::Not));
@@ -171,10 +175,13 @@ impl Connection {
     ) -> Poll<Result<Head, Broken>> {
         loop {
             // An answer may come before all of the request was written, and even if it cannot be.
-            if let Poll::Ready(Err(error)) = self.poll_write(context)
-                && !self.outgoing.begun
-            {
-                return Poll::Ready(Err(Broken::Io(error)));
+            if let Poll::Ready(Err(error)) = self.poll_write(context) {
+                if let Some(error) = self.outgoing.rest.as_mut().and_then(|rest| rest.failed.take()) {
+                    return Poll::Ready(Err(Broken::Source(Box::new(error))));
+                }
+                if !self.outgoing.begun {
+                    return Poll::Ready(Err(Broken::Io(error)));
+                }
             }
             if let Some(head) = reader.take(&mut self.buffer)? {
                 return Poll::Ready(Ok(head));
@@ -212,8 +219,18 @@ impl Connection {
 // === impl Outgoing ===
 
 impl Outgoing {
-    fn new(head: Vec<u8>, body: Bytes) -> Self {
-        Self { head: head.into(), body, ..Self::default() }
+    fn new(request: &Request<Bytes>, upload: Option<Upload>) -> Self {
+        let length = match &upload {
+            None => BodyLength::Known(u64::try_from(request.body().len()).unwrap_or(u64::MAX)),
+            Some(upload) => upload.length.map_or(BodyLength::Chunked, BodyLength::Known),
+        };
+        let rest = upload.map(|upload| Box::new(Rest::new(upload)));
+        Self {
+            head: head::request(request, length).into(),
+            body: request.body().clone(),
+            rest,
+            ..Self::default()
+        }
     }
 
     /// Writes what is left.
@@ -235,7 +252,21 @@ impl Outgoing {
         stream: &mut Pin<&mut Box<Stream>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !(self.head.is_empty() && self.body.is_empty()) {
+        loop {
+            if self.head.is_empty() && self.body.is_empty() {
+                match self.rest.as_mut().map(|rest| rest.poll_next(context)) {
+                    None => break,
+                    Some(Poll::Ready(Ok(Some((head, body))))) => (self.head, self.body) = (head, body),
+                    Some(Poll::Ready(Ok(None))) => self.rest = None,
+                    Some(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                    Some(Poll::Pending) => {
+                        // What is written must not wait for what will come.
+                        ready!(stream.as_mut().poll_flush(context))?;
+                        return Poll::Pending;
+                    }
+                }
+                continue;
+            }
             let written = if self.head.is_empty() {
                 ready!(stream.as_mut().poll_write(context, &self.body))?
             } else if self.body.is_empty() || !stream.is_write_vectored() {

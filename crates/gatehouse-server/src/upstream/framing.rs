@@ -1,6 +1,7 @@
 //! Where the body of an answer ends (RFC 9112 sections 6 and 7).
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use gatehouse_core::error::Error;
 use std::fmt;
 use std::io;
 
@@ -44,6 +45,8 @@ pub enum Broken {
     Malformed(&'static str),
     /// The connection failed.
     Io(io::Error),
+    /// The body that was being sent came to no end.
+    Source(Box<Error>),
 }
 
 // === impl Framing ===
@@ -161,6 +164,7 @@ impl fmt::Display for Broken {
             Self::Cut => f.write_str("the connection was closed before the end of the answer"),
             Self::Malformed(what) => write!(f, "the answer has {what}"),
             Self::Io(error) => write!(f, "the connection failed: {error}"),
+            Self::Source(error) => write!(f, "the body came to no end: {error}"),
         }
     }
 }

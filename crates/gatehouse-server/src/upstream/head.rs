@@ -37,8 +37,17 @@ pub(super) struct HeadReader {
     switches: bool,
 }
 
+/// How long the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyLength {
+    /// So many bytes.
+    Known(u64),
+    /// As many as will come, in chunks.
+    Chunked,
+}
+
 /// The head of a request whose body has this length.
-pub(super) fn request(request: &Request<Bytes>) -> Vec<u8> {
+pub(super) fn request(request: &Request<Bytes>, length: BodyLength) -> Vec<u8> {
     let mut head = Vec::with_capacity(REQUEST_HEAD_BYTES);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     for part in [request.method().as_str(), " ", path, " HTTP/1.1\r\n"] {
@@ -52,10 +61,14 @@ pub(super) fn request(request: &Request<Bytes>) -> Vec<u8> {
             }
         }
     }
-    let length = request.body().len();
-    if length > 0 || matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
-        // Writing to memory does not fail.
-        let _ = write!(head, "content-length: {length}\r\n");
+    match length {
+        BodyLength::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        BodyLength::Known(length) => {
+            if length > 0 || matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+                // Writing to memory does not fail.
+                let _ = write!(head, "content-length: {length}\r\n");
+            }
+        }
     }
     head.extend_from_slice(b"\r\n");
     head
@@ -63,7 +76,7 @@ pub(super) fn request(request: &Request<Bytes>) -> Vec<u8> {
 
 /// The head of a request that asks to go on as a WebSocket.
 pub(super) fn switching(asks: &Request<Bytes>) -> Vec<u8> {
-    let mut head = request(asks);
+    let mut head = request(asks, BodyLength::Known(0));
     head.truncate(head.len().saturating_sub(2));
     head.extend_from_slice(b"connection: Upgrade\r\n\r\n");
     head
@@ -198,7 +211,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_HEAD_BYTES_MAX, Head, HeadReader};
+    use super::{ANSWER_HEAD_BYTES_MAX, BodyLength, Head, HeadReader};
     use crate::upstream::framing::Framing;
     use bytes::{Bytes, BytesMut};
     use http::{Method, Request};
@@ -212,7 +225,8 @@ mod tests {
         let request = |method, body: &'static str| {
             let request = Request::builder().method(method).uri("/v1/x?y=1");
             let request = request.header("Host", "a").header("content-length", "99").header("X-A", "b");
-            String::from_utf8(super::request(&request.body(Bytes::from(body)).unwrap())).unwrap()
+            let length = BodyLength::Known(u64::try_from(body.len()).unwrap());
+            String::from_utf8(super::request(&request.body(Bytes::from(body)).unwrap(), length)).unwrap()
         };
         assert_eq!(
             request(Method::POST, "{}"),

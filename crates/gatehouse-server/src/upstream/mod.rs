@@ -5,10 +5,12 @@ mod framing;
 mod head;
 mod pool;
 mod tls;
+mod upload;
 
 pub(crate) use connection::Stream;
 pub use connection::{Answer, Switched};
 pub(crate) use framing::Broken;
+pub use upload::{Pieces, Upload};
 
 use bytes::Bytes;
 use connection::{Connection, Origin, Unanswered};
@@ -62,6 +64,31 @@ impl Upstream {
             .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
     }
 
+    /// Sends a request whose body is sent as it comes, on a connection of its own: nothing of it could be sent again.
+    /// The body is asked for once there is a connection, so that without one nothing of it is spent.
+    ///
+    /// # Errors
+    /// As [`Self::send`]'s, and why the body came to no end.
+    pub async fn send_upload(
+        &self,
+        mut request: Request<Bytes>,
+        upload: impl FnOnce() -> Upload,
+        limit: Duration,
+    ) -> Result<Response<Answer>, Error> {
+        let sending = async {
+            let origin = addressed(&mut request)?;
+            let connection = self.connect(&origin).await?;
+            let answer = connection.ask(&request, Some(upload()), self.pool.home()).await;
+            answer.map_err(|(Unanswered::Unheard(broken) | Unanswered::Failed(broken))| match broken {
+                Broken::Source(error) => *error,
+                broken => unanswered(chain(&broken)),
+            })
+        };
+        tokio::time::timeout(limit, Box::pin(sending))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::UpstreamTimeout, "the provider did not answer in time")))
+    }
+
     /// Asks to go on in another protocol, on a connection of its own.
     ///
     /// # Errors
@@ -92,7 +119,7 @@ impl Upstream {
                 // Rare, and large: not a part of every call.
                 None => (Box::pin(self.connect(&origin)).await?, false),
             };
-            match connection.ask(&request, self.pool.home()).await {
+            match connection.ask(&request, None, self.pool.home()).await {
                 Ok(response) => return Ok(response),
                 // Closed while it waited. That tells nothing of the provider: it is no attempt, and is made
                 // up for at once, on a new connection, as the others may be closed too.

@@ -2,7 +2,7 @@
 //! speaks.
 
 mod answer;
-mod complaint;
+pub(crate) mod complaint;
 mod completions;
 mod embeddings;
 mod messages;

@@ -103,10 +103,9 @@ async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
 async fn who_gets_no_credential_is_told_and_the_next_target_is_tried() {
     let (provider, cloud) = (Provider::start().await, Cloud::start().await);
     let settings = format!("endpoint: \"http://{}\"", provider.address());
-    let more = format!(
-        "models:\n  both: {{ targets: [azure/m, other/m] }}\ntimeouts: {{ connect: 500ms, first_token: 1s, idle: 1s, total: 1s }}\n"
-    );
-    let text = config("azure", &settings, &more).replace(
+    let more = "models:\n  both: { targets: [azure/m, other/m] }\n\
+                timeouts: { connect: 500ms, first_token: 1s, idle: 1s, total: 1s }\n";
+    let text = config("azure", &settings, more).replace(
         "retry:",
         &format!("  other: {{ api: openai, base_url: \"http://{}/v1\", api_key: \"${{PROVIDER_KEY}}\", {PRICES} }}\nretry:", provider.address()),
     );

@@ -38,6 +38,8 @@ mod keys;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod realtime;

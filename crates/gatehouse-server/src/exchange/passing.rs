@@ -1,0 +1,236 @@
+//! An answer that passes as the bytes it comes in: audio, and events that nobody has to read but for what they cost.
+//!
+//! Pulled by the caller's connection. Its last byte waits until the record is safe; an answer that breaks off is cut,
+//! so that it does not look whole.
+
+use crate::body::Cut;
+use crate::call::Call;
+use crate::clock::left;
+use crate::house::House;
+use crate::target::Target;
+use crate::trail::{Ended, Trail};
+use crate::upstream::Answer;
+use bytes::{Bytes, BytesMut};
+use gatehouse_core::content::Dialect;
+use gatehouse_core::error::{Code, Error};
+use gatehouse_core::usage::Usage;
+use gatehouse_wire::error::mid_stream;
+use gatehouse_wire::framing::Frames;
+use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::native::NativeCodec;
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An answer whose head has come.
+pub struct Opened {
+    body: Answer,
+    /// What reads the events, where there are any.
+    watch: Option<Watch>,
+    /// What is billed whatever comes.
+    exact: Option<Usage>,
+    front: Dialect,
+    deadline: Instant,
+    idle: Duration,
+    key: Arc<str>,
+    /// The headers that are passed on.
+    pub headers: HeaderMap,
+}
+
+/// Reads events for what they cost.
+struct Watch {
+    frames: Frames,
+    codec: &'static dyn NativeCodec,
+}
+
+/// An answer under way.
+pub struct Passing {
+    opened: Opened,
+    trail: Trail,
+    house: Arc<House>,
+    /// The last byte that has come: should it be the last of all, it waits for the record.
+    held: Bytes,
+    /// The error that an event has told of.
+    told: Option<Error>,
+    state: State,
+}
+
+/// How far it is.
+enum State {
+    Open,
+    /// It has failed: its last words wait for the record.
+    Failed(Ended, Option<Bytes>),
+    Done,
+}
+
+// === impl Opened ===
+
+impl Opened {
+    /// An answer of which nothing has been passed on. Events are read by `watched`; `exact` is what is billed whatever
+    /// they say.
+    #[must_use]
+    pub fn new(
+        call: &Call,
+        target: &Target,
+        body: Answer,
+        headers: HeaderMap,
+        watched: Option<&'static dyn NativeCodec>,
+        exact: Option<Usage>,
+    ) -> Self {
+        let front = call.front.dialect;
+        Self {
+            body,
+            watch: watched.map(|codec| Watch { frames: Frames::of(front), codec }),
+            exact,
+            front,
+            deadline: call.deadline,
+            idle: target.provider.timeouts.idle,
+            key: Arc::clone(&call.key.caller.key_id),
+            headers,
+        }
+    }
+
+    /// When the answer is worth nothing any more.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Begins to pass it on.
+    #[must_use]
+    pub fn pass(self, mut trail: Trail, house: Arc<House>) -> Passing {
+        if let Some(usage) = self.exact {
+            trail.meter.reported(usage);
+        }
+        Passing { opened: self, trail, house, held: Bytes::new(), told: None, state: State::Open }
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    /// Looks for usage in what has come.
+    ///
+    /// # Errors
+    /// When it is no event, and the error that an event tells of.
+    fn see(&mut self, piece: &[u8], trail: &mut Trail) -> Result<(), Error> {
+        self.frames.push(&Bytes::copy_from_slice(piece))?;
+        while let Some(frame) = self.frames.next_frame()? {
+            let Ok(doc) = Doc::parse(frame.data(), Strictness::Provider) else { continue };
+            let summary = self.codec.summary(&doc);
+            if let Some(usage) = summary.usage {
+                trail.meter.reported(usage);
+            }
+            if let Some(error) = summary.error {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Passing ===
+
+impl Passing {
+    /// The next bytes for the caller; `None` when everything is out, an error where it is cut.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return None,
+                State::Failed(ended, words) => {
+                    // Should it not be safe: an error is the last word already.
+                    let _ = self.trail.safe(&ended).await;
+                    return Some(words.ok_or(Cut));
+                }
+                State::Open => {}
+            }
+            match self.wait().await {
+                Ok(Some(piece)) => {
+                    self.state = State::Open;
+                    if let Some(out) = self.take(piece) {
+                        return Some(Ok(out));
+                    }
+                }
+                Ok(None) => {
+                    let ended = match self.told.take() {
+                        Some(error) => self.trail.fail(200, &error),
+                        None => self.trail.settle(200),
+                    };
+                    return Some(
+                        self.trail
+                            .safe(&ended)
+                            .await
+                            .map(|()| std::mem::take(&mut self.held))
+                            .map_err(|_| Cut),
+                    );
+                }
+                Err(error) => self.fail(&error),
+            }
+        }
+    }
+
+    /// Gives all but the last byte of what has come.
+    fn take(&mut self, mut piece: Bytes) -> Option<Bytes> {
+        self.trail.answer.count(&piece);
+        if let Some(watch) = &mut self.opened.watch
+            && let Err(error) = watch.see(&piece, &mut self.trail)
+        {
+            // The event itself tells the caller.
+            tracing::debug!(call = %self.trail.id(), %error, "an event tells of an error");
+            self.opened.watch = None;
+            self.told = Some(error);
+        }
+        let last = piece.split_off(piece.len().saturating_sub(1));
+        let held = std::mem::replace(&mut self.held, last);
+        if held.is_empty() {
+            return (!piece.is_empty()).then_some(piece);
+        }
+        let mut out = BytesMut::with_capacity(held.len() + piece.len());
+        out.extend_from_slice(&held);
+        out.extend_from_slice(&piece);
+        Some(out.freeze())
+    }
+
+    /// Waits for more; `None` at a good end.
+    async fn wait(&mut self) -> Result<Option<Bytes>, Error> {
+        let house = Arc::clone(&self.house);
+        loop {
+            let mut keys_changed = pin!(house.keys_changed.notified());
+            // Listening begins before the look, so that no change in between is missed.
+            keys_changed.as_mut().enable();
+            if !house.keys.load().keys.holds(&self.opened.key) {
+                return Err(Error::new(Code::InvalidApiKey, "this caller key was revoked"));
+            }
+            let limit = self.opened.idle.min(left(self.opened.deadline));
+            let frame = tokio::select! {
+                frame = tokio::time::timeout(limit, self.opened.body.frame()) => frame,
+                () = keys_changed => continue,
+            };
+            match frame {
+                Err(_) => return Err(Error::new(Code::UpstreamTimeout, "the provider's answer has stalled")),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(error))) => {
+                    let message = "the provider's answer broke off";
+                    return Err(Error::new(Code::UpstreamBadResponse, message).detail(error.to_string()));
+                }
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(piece) if !piece.is_empty() => return Ok(Some(piece)),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// It fails in the middle: events end with one that says so, bytes are cut.
+    fn fail(&mut self, error: &Error) {
+        tracing::debug!(call = %self.trail.id(), %error, "answer failed");
+        let words = self.opened.watch.is_some().then(|| {
+            let mut out = std::mem::take(&mut self.held).to_vec();
+            out.extend_from_slice(&mid_stream(self.opened.front, error, &self.trail.id().to_string()));
+            Bytes::from(out)
+        });
+        self.state = State::Failed(self.trail.fail(200, error), words);
+    }
+}
