@@ -25,8 +25,10 @@ pub enum Dialect {
     GeminiEmbed,
     /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`; spoken towards providers only
     BedrockConverse,
-    /// Cohere `POST /v2/chat`; spoken towards providers only
+    /// Cohere `POST /v2/chat`
     CohereChat,
+    /// Cohere `POST /v2/embed`
+    CohereEmbed,
     /// OpenAI `POST /v1/moderations`
     OpenAiModerations,
     /// OpenAI `POST /v1/images/generations`
@@ -150,6 +152,7 @@ impl Dialect {
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::CohereEmbed,
         Self::OpenAiModerations,
         Self::OpenAiImages,
         Self::OpenAiImageEdits,
@@ -195,8 +198,14 @@ impl Dialect {
             | Self::BedrockRerank
             | Self::BedrockTitanEmbed
             | Self::BedrockCohereEmbed => Family::Bedrock,
-            Self::CohereChat | Self::CohereRerank => Family::Cohere,
+            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => Family::Cohere,
         }
+    }
+
+    /// Whether callers ask for vectors in it.
+    #[must_use]
+    pub fn asks_for_vectors(self) -> bool {
+        matches!(self, Self::OpenAiEmbeddings | Self::GeminiEmbed | Self::CohereEmbed)
     }
 
     /// Whether it is served only by providers that speak it themselves: nothing is translated into it or out of it.
@@ -229,6 +238,7 @@ impl Dialect {
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",
+            Self::CohereEmbed => "cohere.embed",
             Self::OpenAiModerations => "openai.moderations",
             Self::OpenAiImages => "openai.images.generations",
             Self::OpenAiImageEdits => "openai.images.edits",

@@ -54,6 +54,7 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
     realtime(path, query)
         .or_else(|| azure(path))
         .or_else(|| ranking(path))
+        .or_else(|| cohere(path))
         .or_else(|| openai(path, headers))
         .or_else(|| anthropic(path))
         .or_else(|| gemini(path, query))
@@ -123,6 +124,14 @@ fn azure(path: &str) -> Option<Front> {
 
 fn form(operation: Operation, dialect: Dialect) -> Front {
     Front { is_form: true, ..front(operation, dialect) }
+}
+
+/// Cohere's embeddings; its own clients ask for rankings at the path beside it.
+fn cohere(path: &str) -> Option<Front> {
+    match path {
+        "/v2/embed" => Some(front(Operation::Embeddings, Dialect::CohereEmbed)),
+        _ => None,
+    }
 }
 
 /// Cohere's path and Jina's, which Voyage's clients use, too.

@@ -63,6 +63,10 @@ pub(crate) enum Route {
         /// The model.
         model: String,
     },
+    /// Cohere's chat.
+    CohereChat,
+    /// Cohere's embeddings.
+    CohereEmbed,
     /// A ranking.
     Rerank(Form),
     /// Voyage's embeddings.
@@ -130,6 +134,8 @@ impl Route {
             ("/completions", Self::Completions),
             ("/voyage/v1/embeddings", Self::VoyageEmbeddings),
             ("/embeddings", Self::Embeddings),
+            ("/v2/chat", Self::CohereChat),
+            ("/v2/embed", Self::CohereEmbed),
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
             ("/messages/count_tokens", Self::CountTokens),
@@ -154,7 +160,7 @@ impl Route {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
             Self::Converse { .. } | Self::Invoke { .. } => Dialect::Bedrock,
-            Self::Rerank(Form::Cohere) => Dialect::Cohere,
+            Self::Rerank(Form::Cohere) | Self::CohereChat | Self::CohereEmbed => Dialect::Cohere,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
         }

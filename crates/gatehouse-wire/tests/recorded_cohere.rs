@@ -14,6 +14,7 @@ use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, Turn, events, fold};
 use gatehouse_wire::codec::{Codec as _, ProviderCodec as _, Quirks, Target};
 use gatehouse_wire::cohere::CohereChat;
+use gatehouse_wire::embeddings::{CohereEmbed, EmbedCodec as _, EmbedProviderCodec as _};
 use gatehouse_wire::framing::Frames;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;
@@ -248,4 +249,27 @@ fn streams_say_what_the_oracle_says_at_every_cut() {
         assert_eq!(ours(&fold(&whole).unwrap()), oracle(&accumulate(stream)), "{name}");
     }
     println!("streams: {}", all.len());
+}
+
+#[test]
+fn embeddings_are_asked_for_and_read_as_they_were() {
+    let all = exchanges("embed");
+    for (name, exchange) in &all {
+        let (asked, body) = (&exchange["request"]["body"], &exchange["response"]["body"]);
+        let request =
+            CohereEmbed.decode_request(&doc(asked)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let model = asked["model"].as_str().unwrap();
+        let target = Target { model, capabilities: Capabilities::default(), quirks: &Quirks::NONE };
+        let written = CohereEmbed.encode_request(&request, &target).unwrap();
+        assert_eq!(&serde_json::from_slice::<Value>(&written.body).unwrap(), asked, "{name}");
+        let answer = CohereEmbed.decode_answer(&Bytes::from(body.to_string())).unwrap();
+        assert_eq!(answer.vectors.len(), asked["texts"].as_array().unwrap().len(), "{name}");
+        assert_eq!(Some(answer.id.as_str()), body["id"].as_str(), "{name}");
+        let billed = body["meta"]["billed_units"]["input_tokens"].as_u64().unwrap();
+        assert_eq!(answer.usage.unwrap().input_tokens, billed, "{name}");
+        let again: Value =
+            serde_json::from_slice(&CohereEmbed.encode_answer(&answer, &request, model).unwrap()).unwrap();
+        assert_eq!(again["embeddings"], body["embeddings"], "{name}");
+    }
+    println!("embeddings: {}", all.len());
 }

@@ -1,5 +1,6 @@
 //! OpenAI's `POST /v1/embeddings`, which most of the world imitates.
 
+use super::task;
 use super::thin::Thin;
 use super::{
     EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
@@ -91,9 +92,8 @@ impl EmbedCodec for OpenAiEmbeddings {
             dimensions: root.opt("dimensions").and_then(|dimensions| dimensions.u64()),
             encoding,
             user: view.user,
-            task_type: None,
-            title: None,
             extensions: extensions.collect(),
+            ..EmbedRequest::default()
         })
     }
 
@@ -133,10 +133,11 @@ impl EmbedCodec for OpenAiEmbeddings {
 
 impl EmbedProviderCodec for OpenAiEmbeddings {
     fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error> {
-        let mut dropped: Vec<String> = [("taskType", &request.task_type), ("title", &request.title)]
-            .into_iter()
-            .filter_map(|(name, value)| value.as_ref().map(|_| name.to_owned()))
-            .collect();
+        let mut dropped: Vec<String> =
+            [(task::member(request), &request.task_type), ("title", &request.title)]
+                .into_iter()
+                .filter_map(|(name, value)| value.as_ref().map(|_| name.to_owned()))
+                .collect();
         let extensions = own_extensions(&request.extensions, Dialect::OpenAiEmbeddings, &mut dropped)?;
         let mut out = Out::new();
         out.object(|out| {
@@ -182,6 +183,7 @@ impl EmbedProviderCodec for OpenAiEmbeddings {
         }
         vectors.sort_by_key(|(place, _)| *place);
         Ok(EmbedAnswer {
+            id: String::new(),
             model: root.opt("model").and_then(|model| model.str()).unwrap_or_default().into_owned(),
             vectors: vectors.into_iter().map(|(_, vector)| vector).collect(),
             usage: root.opt("usage").and_then(usage),
