@@ -25,7 +25,6 @@ use gatehouse_wire::{
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
     Ok(match dialect {
         Dialect::BedrockConverse => &bedrock::Converse,
-        Dialect::CohereChat => &cohere::CohereChat,
         spoken => codec(spoken)?,
     })
 }
@@ -41,6 +40,7 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::OpenAiCompletions => &completions::Completions,
         Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::GeminiGenerate => &gemini::Gemini,
+        Dialect::CohereChat => &cohere::CohereChat,
         other => return Err(Error::new(Code::Internal, format!("{} is no conversation", other.as_str()))),
     })
 }

@@ -126,9 +126,10 @@ fn form(operation: Operation, dialect: Dialect) -> Front {
     Front { is_form: true, ..front(operation, dialect) }
 }
 
-/// Cohere's embeddings; its own clients ask for rankings at the path beside it.
+/// Cohere's conversations and embeddings. Rankings have paths of others, too.
 fn cohere(path: &str) -> Option<Front> {
     match path {
+        "/v2/chat" => Some(front(Operation::Chat, Dialect::CohereChat)),
         "/v2/embed" => Some(front(Operation::Embeddings, Dialect::CohereEmbed)),
         _ => None,
     }
@@ -341,7 +342,10 @@ mod tests {
         assert_eq!(look("/v1/models/openai/gpt-5", None).unwrap().2.as_deref(), Some("openai/gpt-5"));
         assert_eq!(look("/v1/models/claude%2Fx:y", None).unwrap().2.as_deref(), Some("claude/x:y"));
         assert_eq!(look("/v1/models", None).unwrap().1, OpenAiChat);
-        for nothing in ["/", "/v1", "/v1/unknown", "/v1/chat", "/v1/modelsx", "/v2/chat"] {
+        let cohere = |path: &str| look(path, None).map(|found| (found.0, found.1));
+        assert_eq!(cohere("/v2/chat"), Some((Operation::Chat, Dialect::CohereChat)));
+        assert_eq!(cohere("/v2/embed"), Some((Operation::Embeddings, Dialect::CohereEmbed)));
+        for nothing in ["/", "/v1", "/v1/unknown", "/v1/chat", "/v1/modelsx", "/v2/models"] {
             assert_eq!(look(nothing, None), None, "{nothing}");
         }
     }

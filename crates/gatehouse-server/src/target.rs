@@ -72,7 +72,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 17] = [
+const FRONTS: [Dialect; 18] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -88,6 +88,7 @@ const FRONTS: [Dialect; 17] = [
     Dialect::OpenAiSpeech,
     Dialect::OpenAiTranscriptions,
     Dialect::OpenAiTranslations,
+    Dialect::CohereChat,
     Dialect::CohereEmbed,
     Dialect::CohereRerank,
 ];

@@ -23,6 +23,7 @@ pub mod free_form;
 pub mod gemini;
 pub mod json;
 mod kept;
+mod members;
 pub mod models;
 pub mod native;
 pub mod openai_chat;

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 /// Where the citations of an answer stand.
 const CITATIONS: &str = "message.citations";
 /// The kind of citations that back the words of the answer; others back its plan or its thoughts.
-const OF_TEXT: &str = "TEXT_CONTENT";
+pub(super) const OF_TEXT: &str = "TEXT_CONTENT";
+
+/// The member that holds seals of others, in envelopes of ours: Cohere itself seals nothing.
+pub(super) const SIGNATURE: &str = "signature";
 
 /// Where the texts of an answer begin, in characters of all its text put together.
 #[derive(Debug, Default)]

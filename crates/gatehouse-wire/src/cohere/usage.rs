@@ -3,7 +3,7 @@
 //! difference is [`Usage::unbilled_input_tokens`] and [`Usage::unbilled_output_tokens`].
 
 use crate::anthropic::usage::number;
-use crate::json::Node;
+use crate::json::{Node, Out};
 use gatehouse_core::usage::Usage;
 
 /// Reads a `usage` object.
@@ -23,6 +23,21 @@ pub(super) fn read(usage: Node<'_>) -> Usage {
         ..Usage::default()
     }
     .clamped()
+}
+
+/// Writes a `usage` object.
+pub(super) fn write(out: &mut Out, usage: &Usage) {
+    out.object_field("usage", |out| {
+        out.object_field("billed_units", |out| {
+            out.field("input_tokens", usage.input_tokens.saturating_sub(usage.unbilled_input_tokens));
+            out.field("output_tokens", usage.output_tokens.saturating_sub(usage.unbilled_output_tokens));
+        });
+        out.object_field("tokens", |out| {
+            out.field("input_tokens", usage.input_tokens).field("output_tokens", usage.output_tokens);
+            out.field_opt("reasoning_tokens", Some(usage.reasoning_tokens).filter(|count| *count > 0));
+        });
+        out.field_opt("cached_tokens", Some(usage.cached_read_tokens).filter(|count| *count > 0));
+    });
 }
 
 /// The total, and how much of it is not billed. Where only one of the two is told, it is both.

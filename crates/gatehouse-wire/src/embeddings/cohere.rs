@@ -7,13 +7,13 @@ use super::openai::as_many_as_asked;
 use super::task::{self, INPUT_TYPE};
 use super::thin::Thin;
 use super::{
-    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding,
-    OpenAiEmbeddings, Vector,
+    EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
 };
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Out, Raw};
+use crate::members::fitted;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Family, Place, Span};
 use gatehouse_core::error::{Code, Error};
@@ -148,8 +148,7 @@ impl EmbedCodec for CohereEmbed {
     }
 
     fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        // The model's name, and what a server has not: neither is a dialect's own affair.
-        OpenAiEmbeddings.rewrite(doc, view, target)
+        fitted(doc, view, target)
     }
 
     fn decode_request(&self, doc: &Doc) -> Result<EmbedRequest, Error> {

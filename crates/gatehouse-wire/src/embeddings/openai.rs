@@ -7,11 +7,11 @@ use super::{
 };
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
-use crate::cut::cut;
 use crate::error::from_stream;
-use crate::json::{Doc, Node, Out, Raw, escaped};
+use crate::json::{Doc, Node, Out, Raw};
+use crate::members::fitted;
 use bytes::Bytes;
-use gatehouse_core::content::{Dialect, Edit, Family, Place, Span};
+use gatehouse_core::content::{Dialect, Family, Place, Span};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;
 
@@ -48,19 +48,7 @@ impl EmbedCodec for OpenAiEmbeddings {
     }
 
     fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        let mut rewrite = Rewrite::default();
-        if let Some((_, range)) = view.model.as_ref().filter(|(name, _)| name != target.model) {
-            let quoted = [b"\"", escaped(target.model).as_slice(), b"\""].concat();
-            rewrite.edits.push(Edit { range: range.clone(), with: Bytes::from(quoted) });
-        }
-        let there = |name: &&&str| doc.root().opt(name).is_some();
-        if let Some(name) = target.quirks.refuse.iter().find(there) {
-            return Err(Error::unsupported(*name, format!("{name} cannot be honoured by this provider")));
-        }
-        rewrite.dropped = target.quirks.drop.iter().filter(there).map(|name| (*name).to_owned()).collect();
-        cut(doc, doc.root(), |name| target.quirks.drop.contains(&name), &mut rewrite.edits);
-        rewrite.edits.sort_by_key(|edit| edit.range.start);
-        Ok(rewrite)
+        fitted(doc, view, target)
     }
 
     fn decode_request(&self, doc: &Doc) -> Result<EmbedRequest, Error> {
