@@ -23,7 +23,10 @@ const DONE: &[u8] = b"[DONE]";
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     started: bool,
+    /// Whether the last event came.
     ended: bool,
+    /// Whether nothing more may be told.
+    over: bool,
     /// Whether a tool of the caller's was called.
     calls: bool,
     /// The index of the next block that we open.
@@ -61,6 +64,9 @@ enum Kind {
 impl StreamDecoder for Decoder {
     fn frame(&mut self, frame: &Frame, out: &mut Vec<ChatEvent>) -> Result<(), Error> {
         let data = frame.data();
+        if data.trim_ascii() == DONE && self.ended {
+            self.close_answer(out);
+        }
         if self.ended || data.is_empty() || data.trim_ascii() == DONE {
             return Ok(());
         }
@@ -83,8 +89,12 @@ impl StreamDecoder for Decoder {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Vec<ChatEvent>) -> Result<(), Error> {
-        if self.ended { Ok(()) } else { Err(bad("the provider's stream ended in the middle of the answer")) }
+    fn finish(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Error> {
+        if !self.ended {
+            return Err(bad("the provider's stream ended in the middle of the answer"));
+        }
+        self.close_answer(out);
+        Ok(())
     }
 
     fn kept(&self) -> usize {
@@ -159,11 +169,17 @@ impl Decoder {
         let finish = finish_of(&native, self.calls);
         out.push(ChatEvent::Finish { finish, native: Some(native), stop_sequence: None });
         self.ended = true;
-        out.push(ChatEvent::End);
+    }
+
+    /// The end is what follows the last event, which callers of the same dialect get, too.
+    fn close_answer(&mut self, out: &mut Vec<ChatEvent>) {
+        if !std::mem::replace(&mut self.over, true) {
+            out.push(ChatEvent::End);
+        }
     }
 
     fn fail(&mut self, error: Error, out: &mut Vec<ChatEvent>) {
-        self.ended = true;
+        (self.ended, self.over) = (true, true);
         out.push(ChatEvent::Error(error));
     }
 }

@@ -23,6 +23,7 @@ pub(super) const CONTEXT_PHRASES: &[&str] = &[
     "input tokens exceeded",
     "exceeds the available context size",
     "too many tokens: size limit exceeded",
+    "too many tokens: total number of tokens",
     "prompt too long; exceeded max context length",
     "is too large to process",
     "maximum prompt length is",

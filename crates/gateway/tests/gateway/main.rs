@@ -21,6 +21,7 @@ mod bounds;
 mod catalogue;
 #[cfg(test)]
 mod clouds;
+mod cohere;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
