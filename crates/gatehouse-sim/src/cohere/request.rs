@@ -56,7 +56,7 @@ pub(super) fn read(body: &Value, model: &str) -> Checked<Conversation> {
     messages(body, &mut conversation)?;
     for document in list(body, "documents") {
         conversation.files += 1;
-        let words = document.as_str().map(str::to_owned).unwrap_or_else(|| document.to_string());
+        let words = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
         conversation.hear(&words);
     }
     conversation.max_tokens = get(body, "max_tokens").and_then(Value::as_u64);
@@ -176,7 +176,10 @@ fn said(message: &Value, mut hear: impl FnMut(&str)) -> Checked<()> {
 
 fn user(message: &Value, conversation: &mut Conversation) -> Checked<()> {
     let parts = match get(message, "content") {
-        Some(Value::String(text)) => return Ok(conversation.user_says(text)),
+        Some(Value::String(text)) => {
+            conversation.user_says(text);
+            return Ok(());
+        }
         Some(Value::Array(parts)) if !parts.is_empty() => parts,
         _ => return Err(bad("a user message needs content")),
     };

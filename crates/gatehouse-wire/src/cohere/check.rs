@@ -47,7 +47,7 @@ pub(super) fn check(request: &ChatRequest, target: &Target<'_>, losses: &mut Los
     Ok(())
 }
 
-/// No caller speaks this dialect: every extension is of another one.
+/// A caller of this dialect is not translated for Cohere: every extension is of another one.
 fn extension(extension: &Extension, losses: &mut Losses) -> Result<(), Error> {
     match extension.weight {
         Weight::Hint => {

@@ -199,7 +199,8 @@ fn part(part: Node<'_>) -> Part {
 /// Members of a message that have no place of their own.
 fn extras(message: Node<'_>) -> impl Iterator<Item = Extension> {
     let own = message.members().filter(|(name, value)| {
-        !MESSAGE.contains(&name.as_ref()) && !value.is_null() && !(value.is_array() && value.is_empty())
+        let says_nothing = value.is_null() || value.is_array() && value.is_empty();
+        !MESSAGE.contains(&name.as_ref()) && !says_nothing
     });
     own.map(|(_, value)| opaque(value, Weight::Hint))
 }

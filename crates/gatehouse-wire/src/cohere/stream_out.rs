@@ -162,9 +162,8 @@ impl Encoder {
             return Some((at, name));
         }
         let at = self.next_content();
-        match self.open.get_mut(&index) {
-            Some(Kind::Text(begun) | Kind::Thought(begun, _)) => *begun = Some(at),
-            _ => {}
+        if let Some(Kind::Text(begun) | Kind::Thought(begun, _)) = self.open.get_mut(&index) {
+            *begun = Some(at);
         }
         message(out, "content-start", at, |out| {
             out.object_field("content", |out| {

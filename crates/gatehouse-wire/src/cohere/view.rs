@@ -99,14 +99,10 @@ fn tool(tool: Node<'_>, view: &mut View) -> Result<(), Error> {
     tool.want_object()?.refuse_case_variants(TOOL)?;
     let function = tool.need("function")?.want_object()?;
     function.refuse_case_variants(FUNCTION)?;
-    for (name, value) in
-        [("name", Some(function.need("name")?)), ("description", function.opt("description"))]
-    {
-        debug_assert!(FUNCTION.contains(&name));
-        if let Some(value) = value {
-            value.want_str()?;
-            add(value, Place::ToolDefinition, &mut view.spans);
-        }
+    let name = function.need("name")?;
+    for text in [Some(name), function.opt("description")].into_iter().flatten() {
+        text.want_str()?;
+        add(text, Place::ToolDefinition, &mut view.spans);
     }
     function.opt("parameters").map(Node::want_object).transpose()?;
     Ok(())

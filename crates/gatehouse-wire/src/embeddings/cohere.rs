@@ -156,7 +156,8 @@ impl EmbedCodec for CohereEmbed {
         let root = doc.root();
         if view.media > 0 {
             let message = "only texts can be embedded by a model of another dialect";
-            return Err(Error::unsupported("images", message));
+            let at = if root.opt("images").is_some() { "images" } else { "inputs" };
+            return Err(Error::unsupported(at, message));
         }
         let mut inputs = Vec::new();
         for text in list(root, "texts")? {

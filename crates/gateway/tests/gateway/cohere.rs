@@ -68,7 +68,7 @@ async fn what_cohere_refuses_is_told_apart() {
     let house = House::start(&provider.config("")).await;
     let trial = "You are using a Trial key, which is limited to 1000 API calls / month.";
     let blocked = "blocked output: your request is in breach of the usage guidelines";
-    for (status, message, expected) in [
+    let cases = [
         (
             400,
             "too many tokens: total number of tokens in the prompt cannot exceed 4081",
@@ -84,10 +84,13 @@ async fn what_cohere_refuses_is_told_apart() {
         (429, trial, (429, "upstream_quota_exceeded")),
         (498, blocked, (400, "upstream_content_filter")),
         (500, "internal server error", (502, "upstream_error")),
-    ] {
+    ];
+    for (at, (status, message, expected)) in cases.into_iter().enumerate() {
         let body = json!({"id": "x", "message": message});
-        provider.script(&json!({"times": 1, "match": {"model": "odd"}, "status": status, "body": body}));
-        let answer = house.call(Front::Cohere.ask("cohere/odd", "hi").header("x-gatehouse-retry", "0")).await;
+        provider.script(
+            &json!({"times": 0, "match": {"model": format!("odd-{at}")}, "status": status, "body": body}),
+        );
+        let answer = house.call(Front::Cohere.ask(&format!("cohere/odd-{at}"), "hi")).await;
         let (said_status, said) = code(&answer);
         assert_eq!((said_status, said.as_str()), expected, "{status} {message}: {}", answer.text());
     }

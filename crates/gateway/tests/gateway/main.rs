@@ -21,6 +21,7 @@ mod bounds;
 mod catalogue;
 #[cfg(test)]
 mod clouds;
+#[cfg(test)]
 mod cohere;
 #[cfg(test)]
 mod departures;
