@@ -183,6 +183,11 @@ mod tests {
         };
         // 300 × 3 + 600 × 0.3 + 100 × 3.75 + 10 × 15 dollars per million
         assert_eq!(cost(&usage, &price), Nanodollars(900_000 + 180_000 + 375_000 + 150_000));
+        // What is not billed costs nothing, be it out of the cache or not.
+        let usage = Usage { unbilled_input_tokens: 400, unbilled_output_tokens: 4, ..usage };
+        let usage = usage.clamped();
+        assert_eq!((usage.cached_read_tokens, usage.cache_write_tokens), (600, 0));
+        assert_eq!(cost(&usage, &price), Nanodollars(180_000 + 90_000));
     }
 
     #[test]

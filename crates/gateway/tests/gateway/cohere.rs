@@ -82,7 +82,7 @@ async fn what_cohere_refuses_is_told_apart() {
         ),
         (429, "rate limit exceeded", (429, "upstream_rate_limited")),
         (429, trial, (429, "upstream_quota_exceeded")),
-        (498, blocked, (400, "upstream_content_filter")),
+        (498, blocked, (400, "content_filter")),
         (500, "internal server error", (502, "upstream_error")),
     ];
     for (at, (status, message, expected)) in cases.into_iter().enumerate() {
