@@ -9,10 +9,10 @@
 )]
 
 use bytes::Bytes;
-use gatehouse_core::content::Dialect;
+use gatehouse_core::content::{Dialect, splice};
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatRequest, ChatResponse, Turn, events, fold};
-use gatehouse_wire::codec::{Codec as _, ProviderCodec as _, Quirks, Target};
+use gatehouse_wire::codec::{Codec as _, ProviderCodec as _, Quirks, ReplyContext, Target};
 use gatehouse_wire::cohere::CohereChat;
 use gatehouse_wire::embeddings::{CohereEmbed, EmbedCodec as _, EmbedProviderCodec as _};
 use gatehouse_wire::framing::Frames;
@@ -274,4 +274,54 @@ fn embeddings_are_asked_for_and_read_as_they_were() {
         assert_eq!(again["embeddings"], body["embeddings"], "{name}");
     }
     println!("embeddings: {}", all.len());
+}
+
+#[test]
+fn callers_requests_are_read_and_pass_with_another_models_name() {
+    let all: Vec<_> = exchanges("chat").into_iter().chain(exchanges("chat_sse")).collect();
+    for (name, exchange) in &all {
+        let asked = doc(&exchange["request"]["body"]);
+        let view = CohereChat.view(&asked).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let request = CohereChat.decode_request(&asked).unwrap();
+        assert_eq!(
+            view.stream,
+            exchange["request"]["body"]["stream"].as_bool().unwrap_or_default(),
+            "{name}"
+        );
+        let target = Target { model: "x", capabilities: Capabilities::default(), quirks: &Quirks::NONE };
+        let rewrite = CohereChat.rewrite(&asked, &view, &target).unwrap();
+        let sent: Value = serde_json::from_slice(&splice(asked.bytes(), &rewrite.edits)).unwrap();
+        let mut expected = exchange["request"]["body"].clone();
+        expected["model"] = json!("x");
+        assert_eq!(sent, expected, "{name}");
+        let written =
+            OpenAiChat.encode_request(&request, &target).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let written: Value = serde_json::from_slice(&written.body).unwrap();
+        let roles = |body: &Value| -> Vec<Value> {
+            body["messages"].as_array().unwrap().iter().map(|one| one["role"].clone()).collect()
+        };
+        assert_eq!(roles(&written), roles(&expected), "{name}");
+        assert_eq!(
+            written["tools"].as_array().map(Vec::len).unwrap_or_default(),
+            expected["tools"].as_array().map(Vec::len).unwrap_or_default(),
+            "{name}"
+        );
+    }
+    println!("callers: {}", all.len());
+}
+
+#[test]
+fn answers_written_for_callers_say_what_they_said() {
+    let context = ReplyContext { id: "i".to_owned(), ..ReplyContext::default() };
+    for (name, exchange) in exchanges("chat") {
+        let body = &exchange["response"]["body"];
+        let answer = CohereChat.decode_answer(&doc(body)).unwrap();
+        let written: Value = serde_json::from_slice(&CohereChat.encode_answer(&answer, &context)).unwrap();
+        assert_eq!(ours(&CohereChat.decode_answer(&doc(&written)).unwrap()), oracle(body), "{name}");
+        assert_eq!(written["message"]["citations"], body["message"]["citations"], "{name}");
+        let mut encoder = CohereChat.encoder(context.clone());
+        let mut stream = Vec::new();
+        events(&answer).iter().for_each(|event| encoder.event(event, &mut stream));
+        assert_eq!(ours(&fold(&decode(&stream, 64)).unwrap()), oracle(body), "{name}");
+    }
 }

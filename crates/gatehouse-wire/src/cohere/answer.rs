@@ -1,7 +1,7 @@
 //! An answer in one piece, read.
 
 use super::{blocks, usage};
-use crate::anthropic::spans::{add, add_words};
+use crate::anthropic::spans::add;
 use crate::chat::{Block, ChatResponse, Finish};
 use crate::codec::Summary;
 use crate::error::{from_exception, from_stream};
@@ -74,7 +74,7 @@ pub(super) fn finish_of(finish_reason: &str, calls: bool) -> Finish {
     }
 }
 
-/// Where words stand in an answer.
+/// Where words of the model stand in an answer.
 pub(super) fn spans(root: Node<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
     let Some(message) = root.opt("message") else { return spans };
@@ -93,9 +93,6 @@ pub(super) fn spans(root: Node<'_>) -> Vec<Span> {
         if let Some(arguments) = call.path(&["function", "arguments"]) {
             add(arguments, Place::ToolArguments, &mut spans);
         }
-    }
-    for source in message.opt("citations").into_iter().flat_map(|list| list.items()) {
-        add_words(source, Place::ToolResult, &mut spans);
     }
     spans.sort_by_key(|span| span.range.start);
     spans

@@ -293,6 +293,19 @@ async fn answers_in_one_piece_are_read_whole() {
 }
 
 #[tokio::test]
+async fn sources_in_one_piece_are_read_too() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact"))).await;
+    let sent = r#"{"id":"a","finish_reason":"COMPLETE","message":{"role":"assistant","tool_plan":"a {W}","content":[{"type":"thinking","thinking":"{W}"},{"type":"text","text":"by {W}"}],"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"q\":\"{W}\"}"}}],"citations":[{"start":3,"end":9,"text":"{W}","sources":[{"type":"tool","id":"f:0","tool_output":{"content":"the {W}"}},{"type":"document","id":"d","document":{"title":"{W}"}}]}]}}"#;
+    provider.script(
+        &json!({"replay": {"content_type": "application/json", "body": sent.replace("{W}", "Osprey")}}),
+    );
+    let body = json!({"model": "cohere/m", "messages": [{"role": "user", "content": "hi"}]});
+    let answer = house.call(Ask::post("/v2/chat", &body)).await;
+    assert_eq!(answer.text(), sent.replace("{W}", "[REDACTED]"));
+}
+
+#[tokio::test]
 async fn no_text_of_a_frame_passes_a_block() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(&guards("block"))).await;
