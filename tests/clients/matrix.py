@@ -26,6 +26,7 @@ TITLES = {
     "responses": "`/v1/responses`",
     "messages": "`/v1/messages`",
     "gemini": "`/v1beta/models/…:generateContent`",
+    "cohere": "`/v2/chat`",
     "embeddings": "`/v1/embeddings`",
 }
 # What the clients do beside what the matrix has.
@@ -35,7 +36,7 @@ INTRODUCTION = """\
 
 This page is written by `tests/clients/matrix.py` from the tests that `make test` runs; it is not edited by
 hand, and the tests fail when it is out of date. The gateway runs with the simulated provider behind it, which
-speaks the dialects of OpenAI, Anthropic, Gemini and Bedrock and checks requests as strictly as they do; of the
+speaks the dialects of OpenAI, Anthropic, Gemini, Bedrock and Cohere and checks requests as strictly as they do; of the
 OpenAI-compatible kinds it is the gateway's handling of each that is tried.
 
 | | means |
@@ -116,7 +117,7 @@ def _clients(results: list[dict[str, Any]]) -> str:
         providers[provider] = providers.get(provider, True) and one["outcome"] == "passed"
     columns = [*FEATURES, *MORE]
     out = "\n## Clients\n\nThe providers behind the gateway that each client's cases pass through: "
-    out += "**O**penAI, **A**nthropic, **G**emini, **B**edrock, **V**ertex AI, **M**istral,\n**C**ompatible.\n"
+    out += "**O**penAI, **A**nthropic, **G**emini, **B**edrock, **V**ertex AI, **M**istral,\n**C**ompatible, Co**h**ere.\n"
     out += "A dash: this client is not tried with it.\n\n"
     out += f"| client | version | front | {' | '.join(columns)} |\n|---|---|---|{'---|' * len(columns)}\n"
     for client, front in sorted(tried):
@@ -127,8 +128,11 @@ def _clients(results: list[dict[str, Any]]) -> str:
 
 def _initials(providers: dict[str, bool]) -> str:
     order = list(BASES)
+    letter = {"cohere": "H"}
     initials = (
-        provider[0].upper() if providers[provider] else f"**✗{provider[0].upper()}**"
+        letter.get(provider, provider[0].upper())
+        if providers[provider]
+        else f"**✗{letter.get(provider, provider[0].upper())}**"
         for provider in sorted(providers, key=order.index)
     )
     return " ".join(initials) or "–"

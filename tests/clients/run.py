@@ -61,6 +61,7 @@ CLIENTS = [
     Client("anthropic-python", HERE / "python/anthropic_sdk.py", "sdks"),
     Client("mistral-python", HERE / "python/mistral_sdk.py", "clouds"),
     Client("anthropic-clouds-python", HERE / "python/anthropic_clouds.py", "clouds"),
+    Client("cohere-python", HERE / "python/cohere_sdk.py", "cohere"),
     Client("boto3", HERE / "python/boto3_sdk.py", "clouds"),
     Client("ai-sdk", HERE / "node/ai-sdk.mjs", None),
     Client("openai-node", HERE / "node/openai.mjs", None),

@@ -333,7 +333,9 @@ fn write_usage(o: &mut Object<'_>, usage: &Usage, source: UsageSource) {
         o.some_integer("in_cache_write_1h", usage.cache_write_long_tokens);
         o.some_integer("in_cache_write_5m", usage.cache_write_tokens);
         o.some_integer("in_cached", usage.cached_read_tokens);
+        o.some_integer("in_unbilled", usage.unbilled_input_tokens);
         o.some_integer("out", usage.output_tokens);
+        o.some_integer("out_unbilled", usage.unbilled_output_tokens);
         o.some_integer("reasoning", usage.reasoning_tokens);
         o.some_integer("search_units", usage.search_units);
         o.some_integer("searches", usage.searches);

@@ -110,6 +110,30 @@ fn what_is_unknown_is_absent() {
     }
 }
 
+/// As much of everything as can be counted.
+fn fullest() -> Usage {
+    let n = u64::MAX;
+    Usage {
+        input_tokens: n,
+        unbilled_input_tokens: n,
+        cached_read_tokens: n,
+        cache_write_tokens: n,
+        cache_write_long_tokens: n,
+        audio_input_tokens: n,
+        image_input_tokens: n,
+        output_tokens: n,
+        unbilled_output_tokens: n,
+        reasoning_tokens: n,
+        audio_output_tokens: n,
+        image_output_tokens: n,
+        searches: n,
+        images: n,
+        audio_millis: n,
+        characters: n,
+        search_units: n,
+    }
+}
+
 #[test]
 fn the_largest_leaf_fits_and_says_what_was_cut() {
     let long: Arc<str> = "\u{1}\"x".repeat(1000).into();
@@ -146,23 +170,7 @@ fn the_largest_leaf_fits_and_says_what_was_cut() {
     (call.guards, call.dropped) = (vec![guard; 50], vec![long.clone(); 50]);
     call.payload = vec![call.payload[0].clone(); 9];
     let n = u64::MAX;
-    call.usage = Usage {
-        input_tokens: n,
-        cached_read_tokens: n,
-        cache_write_tokens: n,
-        cache_write_long_tokens: n,
-        audio_input_tokens: n,
-        image_input_tokens: n,
-        output_tokens: n,
-        reasoning_tokens: n,
-        audio_output_tokens: n,
-        image_output_tokens: n,
-        searches: n,
-        images: n,
-        audio_millis: n,
-        characters: n,
-        search_units: n,
-    };
+    call.usage = fullest();
     (call.timing.queue_micros, call.timing.first_byte_micros, call.timing.total_micros) = (n, n, n);
     let text = rendered(Leaf::Settled(&call));
     check_canonical(&text);

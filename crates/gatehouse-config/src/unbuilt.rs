@@ -22,7 +22,6 @@ pub(crate) const UNBUILT: &[(&str, &[&str])] = &[
             "retention",
         ],
     ),
-    ("providers.*.api", &["cohere"]),
     ("models.*", &["weights"]),
     ("models.*.prefer", &["cost", "latency", "weight"]),
     ("guards.*", &["entities", "topics", "threshold", "when", "url", "timeout", "models", "languages"]),

@@ -27,8 +27,10 @@ pub enum Dialect {
     GeminiEmbed,
     /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`; spoken towards providers only
     BedrockConverse,
-    /// Cohere `POST /v2/chat`; spoken towards providers only
+    /// Cohere `POST /v2/chat`
     CohereChat,
+    /// Cohere `POST /v2/embed`
+    CohereEmbed,
     /// OpenAI `POST /v1/moderations`
     OpenAiModerations,
     /// OpenAI `POST /v1/images/generations`
@@ -153,6 +155,7 @@ impl Dialect {
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::CohereEmbed,
         Self::OpenAiModerations,
         Self::OpenAiImages,
         Self::OpenAiImageEdits,
@@ -199,8 +202,14 @@ impl Dialect {
             | Self::BedrockRerank
             | Self::BedrockTitanEmbed
             | Self::BedrockCohereEmbed => Family::Bedrock,
-            Self::CohereChat | Self::CohereRerank => Family::Cohere,
+            Self::CohereChat | Self::CohereEmbed | Self::CohereRerank => Family::Cohere,
         }
+    }
+
+    /// Whether callers ask for vectors in it.
+    #[must_use]
+    pub fn asks_for_vectors(self) -> bool {
+        matches!(self, Self::OpenAiEmbeddings | Self::GeminiEmbed | Self::CohereEmbed)
     }
 
     /// Whether it is served only by providers that speak it themselves: nothing is translated into it or out of it.
@@ -234,6 +243,7 @@ impl Dialect {
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",
+            Self::CohereEmbed => "cohere.embed",
             Self::OpenAiModerations => "openai.moderations",
             Self::OpenAiImages => "openai.images.generations",
             Self::OpenAiImageEdits => "openai.images.edits",

@@ -55,7 +55,9 @@ pub struct Price {
 #[must_use]
 pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
     let usage = usage.clamped();
+    let nothing = Some(Rate::default());
     let input_classes = [
+        (usage.unbilled_input_tokens, nothing),
         (usage.cached_read_tokens, price.cached_read),
         (usage.cache_write_tokens, price.cache_write),
         (usage.cache_write_long_tokens, price.cache_write_long.or(price.cache_write)),
@@ -63,6 +65,7 @@ pub fn cost(usage: &Usage, price: &Price) -> Nanodollars {
         (usage.image_input_tokens, price.image_input),
     ];
     let output_classes = [
+        (usage.unbilled_output_tokens, nothing),
         (usage.reasoning_tokens, price.reasoning),
         (usage.audio_output_tokens, price.audio_output),
         (usage.image_output_tokens, price.image_output),
@@ -180,6 +183,11 @@ mod tests {
         };
         // 300 × 3 + 600 × 0.3 + 100 × 3.75 + 10 × 15 dollars per million
         assert_eq!(cost(&usage, &price), Nanodollars(900_000 + 180_000 + 375_000 + 150_000));
+        // What is not billed costs nothing, be it out of the cache or not.
+        let usage = Usage { unbilled_input_tokens: 400, unbilled_output_tokens: 4, ..usage };
+        let usage = usage.clamped();
+        assert_eq!((usage.cached_read_tokens, usage.cache_write_tokens), (600, 0));
+        assert_eq!(cost(&usage, &price), Nanodollars(180_000 + 90_000));
     }
 
     #[test]

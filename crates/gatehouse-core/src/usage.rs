@@ -9,6 +9,8 @@
 pub struct Usage {
     /// All tokens of the prompt, cached ones included.
     pub input_tokens: u64,
+    /// Of the input: what the provider counts and does not bill (Cohere's own words around a conversation).
+    pub unbilled_input_tokens: u64,
     /// Of the input: read from the provider's prompt cache.
     pub cached_read_tokens: u64,
     /// Of the input: written to the cache for the short lifetime (5 or 30 minutes).
@@ -21,6 +23,8 @@ pub struct Usage {
     pub image_input_tokens: u64,
     /// All tokens of the answer, reasoning included.
     pub output_tokens: u64,
+    /// Of the output: what the provider counts and does not bill (Cohere).
+    pub unbilled_output_tokens: u64,
     /// Of the output: reasoning that may not be shown.
     pub reasoning_tokens: u64,
     /// Of the output: audio.
@@ -59,6 +63,8 @@ impl Usage {
     pub fn clamped(mut self) -> Self {
         let mut left = self.input_tokens;
         for part in [
+            // First: what is billed is what the other classes share.
+            &mut self.unbilled_input_tokens,
             &mut self.cached_read_tokens,
             &mut self.cache_write_tokens,
             &mut self.cache_write_long_tokens,
@@ -69,7 +75,9 @@ impl Usage {
             left -= *part;
         }
         let mut left = self.output_tokens;
-        for part in [&mut self.audio_output_tokens, &mut self.image_output_tokens] {
+        for part in
+            [&mut self.unbilled_output_tokens, &mut self.audio_output_tokens, &mut self.image_output_tokens]
+        {
             *part = (*part).min(left);
             left -= *part;
         }
@@ -83,12 +91,14 @@ impl Usage {
         let sum = u64::saturating_add;
         Self {
             input_tokens: sum(self.input_tokens, other.input_tokens),
+            unbilled_input_tokens: sum(self.unbilled_input_tokens, other.unbilled_input_tokens),
             cached_read_tokens: sum(self.cached_read_tokens, other.cached_read_tokens),
             cache_write_tokens: sum(self.cache_write_tokens, other.cache_write_tokens),
             cache_write_long_tokens: sum(self.cache_write_long_tokens, other.cache_write_long_tokens),
             audio_input_tokens: sum(self.audio_input_tokens, other.audio_input_tokens),
             image_input_tokens: sum(self.image_input_tokens, other.image_input_tokens),
             output_tokens: sum(self.output_tokens, other.output_tokens),
+            unbilled_output_tokens: sum(self.unbilled_output_tokens, other.unbilled_output_tokens),
             reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
             audio_output_tokens: sum(self.audio_output_tokens, other.audio_output_tokens),
             image_output_tokens: sum(self.image_output_tokens, other.image_output_tokens),

@@ -134,7 +134,7 @@ impl Provider for Compatible {
         match front {
             front if self.also.contains(&front) => Some(front),
             front if front.is_untranslated() => None,
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => self.one_of(EMBEDDINGS),
+            front if front.asks_for_vectors() => self.one_of(EMBEDDINGS),
             Dialect::CohereRerank => self.one_of(RANKINGS),
             _ => self.chat.then_some(Dialect::OpenAiChat),
         }

@@ -11,7 +11,6 @@ mod auth;
 pub mod compatible;
 pub mod credential;
 pub mod kinds;
-mod ranking;
 pub mod settings;
 mod sigv4;
 

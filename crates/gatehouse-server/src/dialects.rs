@@ -6,7 +6,7 @@ use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{
-    BedrockCohereEmbed, BedrockTitanEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings,
+    BedrockCohereEmbed, BedrockTitanEmbed, CohereEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings,
     OpenAiEmbeddings, VertexPredict, VoyageEmbeddings,
 };
 use gatehouse_wire::json::Doc;
@@ -14,7 +14,9 @@ use gatehouse_wire::native::NativeCodec;
 use gatehouse_wire::rerank::{
     self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank,
 };
-use gatehouse_wire::{anthropic, bedrock, completions, gemini, native, openai_chat, openai_responses};
+use gatehouse_wire::{
+    anthropic, bedrock, cohere, completions, gemini, native, openai_chat, openai_responses,
+};
 
 /// The codec of a dialect of conversations in which a provider is asked.
 ///
@@ -39,6 +41,7 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::OpenAiCompletions => &completions::Completions,
         Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::GeminiGenerate => &gemini::Gemini,
+        Dialect::CohereChat => &cohere::CohereChat,
         other => return Err(Error::new(Code::Internal, format!("{} is no conversation", other.as_str()))),
     })
 }
@@ -60,6 +63,7 @@ pub fn asked_embeddings(dialect: Dialect) -> &'static dyn EmbedProviderCodec {
         Dialect::BedrockTitanEmbed => &BedrockTitanEmbed,
         Dialect::BedrockCohereEmbed => &BedrockCohereEmbed,
         Dialect::VertexPredict => &VertexPredict,
+        Dialect::CohereEmbed => &CohereEmbed,
         Dialect::GeminiEmbed => &GeminiEmbeddings,
         _ => &OpenAiEmbeddings,
     }
@@ -69,6 +73,7 @@ pub fn asked_embeddings(dialect: Dialect) -> &'static dyn EmbedProviderCodec {
 #[must_use]
 pub fn embeddings(dialect: Dialect) -> &'static dyn EmbedCodec {
     match dialect {
+        Dialect::CohereEmbed => &CohereEmbed,
         Dialect::GeminiEmbed => &GeminiEmbeddings,
         _ => &OpenAiEmbeddings,
     }

@@ -69,6 +69,7 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Fron
     realtime(path, query)
         .or_else(|| azure(path))
         .or_else(|| ranking(path))
+        .or_else(|| cohere(path))
         .or_else(|| openai(path, headers))
         .or_else(|| anthropic(path))
         .or_else(|| cloud::find(path))
@@ -142,6 +143,15 @@ fn azure(path: &str) -> Option<Front> {
 
 fn form(operation: Operation, dialect: Dialect) -> Front {
     Front { is_form: true, ..front(operation, dialect) }
+}
+
+/// Cohere's conversations and embeddings. Rankings have paths of others, too.
+fn cohere(path: &str) -> Option<Front> {
+    match path {
+        "/v2/chat" => Some(front(Operation::Chat, Dialect::CohereChat)),
+        "/v2/embed" => Some(front(Operation::Embeddings, Dialect::CohereEmbed)),
+        _ => None,
+    }
 }
 
 /// Cohere's path and Jina's, which Voyage's clients use, too.
@@ -351,7 +361,10 @@ mod tests {
         assert_eq!(look("/v1/models/openai/gpt-5", None).unwrap().2.as_deref(), Some("openai/gpt-5"));
         assert_eq!(look("/v1/models/claude%2Fx:y", None).unwrap().2.as_deref(), Some("claude/x:y"));
         assert_eq!(look("/v1/models", None).unwrap().1, OpenAiChat);
-        for nothing in ["/", "/v1", "/v1/unknown", "/v1/chat", "/v1/modelsx", "/v2/chat"] {
+        let cohere = |path: &str| look(path, None).map(|found| (found.0, found.1));
+        assert_eq!(cohere("/v2/chat"), Some((Operation::Chat, Dialect::CohereChat)));
+        assert_eq!(cohere("/v2/embed"), Some((Operation::Embeddings, Dialect::CohereEmbed)));
+        for nothing in ["/", "/v1", "/v1/unknown", "/v1/chat", "/v1/modelsx", "/v2/models"] {
             assert_eq!(look(nothing, None), None, "{nothing}");
         }
     }

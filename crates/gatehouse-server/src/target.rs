@@ -74,7 +74,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 16] = [
+const FRONTS: [Dialect; 18] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -90,6 +90,8 @@ const FRONTS: [Dialect; 16] = [
     Dialect::OpenAiSpeech,
     Dialect::OpenAiTranscriptions,
     Dialect::OpenAiTranslations,
+    Dialect::CohereChat,
+    Dialect::CohereEmbed,
     Dialect::CohereRerank,
 ];
 

@@ -22,7 +22,7 @@ use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
 use crate::{
-    anthropic, bedrock, bench, control, credential, form, gemini, media, models, openai_chat,
+    anthropic, bedrock, bench, cohere, control, credential, form, gemini, media, models, openai_chat,
     openai_responses, realtime, rerank,
 };
 
@@ -187,6 +187,8 @@ fn ask(
         Route::Fim => openai_chat::fim(&ask),
         Route::Embeddings => openai_chat::embeddings(&ask),
         Route::VoyageEmbeddings => openai_chat::voyage_embeddings(&ask),
+        Route::CohereChat => cohere::chat(&ask),
+        Route::CohereEmbed => cohere::embed(&ask),
         Route::Rerank(form) => rerank::rerank(&ask, *form),
         Route::Media(task) => media::answer(&ask, *task),
         Route::Invoke { .. } => bedrock::invoke(&ask, parts.uri.path()),

@@ -1,6 +1,7 @@
-//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's and Bedrock's APIs, and those
-//! of Cohere, Jina and Voyage that rank, on one port, streamed and not, as strictly as they do, and misbehaves on demand. Demo, tests and benches use it as
-//! the upstream; because it is the opponent in those tests, it shares no code with the translators.
+//! The simulated provider, `gatehouse sim`: speaks OpenAI's, Anthropic's, Gemini's, Bedrock's and Cohere's APIs, and
+//! those of Jina and Voyage that rank, on one port, streamed and not, as strictly as they do, and misbehaves on demand.
+//! Demo, tests and benches use it as the upstream; because it is the opponent in those tests, it shares no code with
+//! the translators.
 //!
 //! ```no_run
 //! # async fn run() -> std::io::Result<()> {
@@ -52,6 +53,7 @@ mod words;
 
 mod anthropic;
 mod bedrock;
+mod cohere;
 mod dialect;
 mod fault;
 mod form;

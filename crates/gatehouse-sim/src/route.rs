@@ -65,6 +65,10 @@ pub(crate) enum Route {
         /// The model.
         model: String,
     },
+    /// Cohere's chat.
+    CohereChat,
+    /// Cohere's embeddings.
+    CohereEmbed,
     /// A ranking.
     Rerank(Form),
     /// Voyage's embeddings.
@@ -133,6 +137,8 @@ impl Route {
             ("/completions", Self::Completions),
             ("/voyage/v1/embeddings", Self::VoyageEmbeddings),
             ("/embeddings", Self::Embeddings),
+            ("/v2/chat", Self::CohereChat),
+            ("/v2/embed", Self::CohereEmbed),
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
             ("/messages/count_tokens", Self::CountTokens),
@@ -157,7 +163,7 @@ impl Route {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
             Self::Gemini { .. } => Dialect::Gemini,
             Self::Converse { .. } | Self::Invoke { .. } => Dialect::Bedrock,
-            Self::Rerank(Form::Cohere) => Dialect::Cohere,
+            Self::Rerank(Form::Cohere) | Self::CohereChat | Self::CohereEmbed => Dialect::Cohere,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,
             _ => Dialect::OpenAi,
         }

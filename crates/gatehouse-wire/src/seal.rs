@@ -45,7 +45,8 @@ pub fn write(seal: &Seal, native: Origin) -> String {
     if seal.origin == native { seal.value.clone() } else { wrap(seal, "") }
 }
 
-fn open(value: &str) -> Option<Unwrapped> {
+/// Reads an envelope of ours; `None` when it is none.
+pub(crate) fn open(value: &str) -> Option<Unwrapped> {
     let decoded = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
     let mut parts = decoded.strip_prefix(MARK)?.splitn(3, '\0');
     let name = parts.next()?;

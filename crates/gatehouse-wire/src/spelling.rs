@@ -5,9 +5,9 @@ use crate::json::{Doc, Node};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 
-/// One member in the words of chat, responses, completions, messages and Gemini. Where a dialect has several
+/// One member in the words of chat, responses, completions, messages, Gemini and Cohere. Where a dialect has several
 /// words for it the first is the usual one; none where it has no such member.
-struct Member([&'static [&'static str]; 5]);
+struct Member([&'static [&'static str]; 6]);
 
 const MEMBERS: &[Member] = &[
     Member([
@@ -16,15 +16,24 @@ const MEMBERS: &[Member] = &[
         &["prompt"],
         &["messages"],
         &["contents"],
+        &["messages", "documents"],
     ]),
-    Member([&["messages"], &["instructions"], &["prompt"], &["system"], &["systemInstruction"]]),
-    Member([&["n"], &[], &["n"], &[], &["generationConfig.candidateCount"]]),
+    Member([
+        &["messages"],
+        &["instructions"],
+        &["prompt"],
+        &["system"],
+        &["systemInstruction"],
+        &["messages"],
+    ]),
+    Member([&["n"], &[], &["n"], &[], &["generationConfig.candidateCount"], &[]]),
     Member([
         &["max_completion_tokens", "max_tokens"],
         &["max_output_tokens"],
         &["max_tokens"],
         &["max_tokens"],
         &["generationConfig.maxOutputTokens"],
+        &["max_tokens"],
     ]),
     Member([
         &["temperature"],
@@ -32,19 +41,35 @@ const MEMBERS: &[Member] = &[
         &["temperature"],
         &["temperature"],
         &["generationConfig.temperature"],
+        &["temperature"],
     ]),
-    Member([&["top_p"], &["top_p"], &["top_p"], &["top_p"], &["generationConfig.topP"]]),
-    Member([&["top_k"], &[], &["top_k"], &["top_k"], &["generationConfig.topK"]]),
-    Member([&["presence_penalty"], &[], &["presence_penalty"], &[], &["generationConfig.presencePenalty"]]),
+    Member([&["top_p"], &["top_p"], &["top_p"], &["top_p"], &["generationConfig.topP"], &["p"]]),
+    Member([&["top_k"], &[], &["top_k"], &["top_k"], &["generationConfig.topK"], &["k"]]),
+    Member([
+        &["presence_penalty"],
+        &[],
+        &["presence_penalty"],
+        &[],
+        &["generationConfig.presencePenalty"],
+        &["presence_penalty"],
+    ]),
     Member([
         &["frequency_penalty"],
         &[],
         &["frequency_penalty"],
         &[],
         &["generationConfig.frequencyPenalty"],
+        &["frequency_penalty"],
     ]),
-    Member([&["seed", "random_seed"], &[], &["seed"], &[], &["generationConfig.seed"]]),
-    Member([&["stop"], &[], &["stop"], &["stop_sequences"], &["generationConfig.stopSequences"]]),
+    Member([&["seed", "random_seed"], &[], &["seed"], &[], &["generationConfig.seed"], &["seed"]]),
+    Member([
+        &["stop"],
+        &[],
+        &["stop"],
+        &["stop_sequences"],
+        &["generationConfig.stopSequences"],
+        &["stop_sequences"],
+    ]),
     Member([
         &["response_format"],
         &["text.format"],
@@ -55,6 +80,7 @@ const MEMBERS: &[Member] = &[
             "generationConfig.responseJsonSchema",
             "generationConfig.responseMimeType",
         ],
+        &["response_format"],
     ]),
     Member([
         &["reasoning_effort", "reasoning", "thinking"],
@@ -62,16 +88,25 @@ const MEMBERS: &[Member] = &[
         &[],
         &["thinking", "output_config.effort"],
         &["generationConfig.thinkingConfig"],
+        &["thinking"],
     ]),
-    Member([&["logprobs"], &["top_logprobs"], &["logprobs"], &[], &["generationConfig.responseLogprobs"]]),
-    Member([&["top_logprobs"], &["top_logprobs"], &[], &[], &["generationConfig.logprobs"]]),
-    Member([&["tools", "functions"], &["tools"], &[], &["tools"], &["tools"]]),
+    Member([
+        &["logprobs"],
+        &["top_logprobs"],
+        &["logprobs"],
+        &[],
+        &["generationConfig.responseLogprobs"],
+        &["logprobs"],
+    ]),
+    Member([&["top_logprobs"], &["top_logprobs"], &[], &[], &["generationConfig.logprobs"], &[]]),
+    Member([&["tools", "functions"], &["tools"], &[], &["tools"], &["tools"], &["tools"]]),
     Member([
         &["tool_choice", "function_call"],
         &["tool_choice"],
         &[],
         &["tool_choice"],
         &["toolConfig.functionCallingConfig"],
+        &["tool_choice"],
     ]),
     Member([
         &["parallel_tool_calls"],
@@ -79,13 +114,22 @@ const MEMBERS: &[Member] = &[
         &[],
         &["tool_choice.disable_parallel_tool_use"],
         &[],
+        &[],
     ]),
-    Member([&["service_tier"], &["service_tier"], &["service_tier"], &["service_tier"], &["serviceTier"]]),
+    Member([
+        &["service_tier"],
+        &["service_tier"],
+        &["service_tier"],
+        &["service_tier"],
+        &["serviceTier"],
+        &[],
+    ]),
     Member([
         &["user", "safety_identifier"],
         &["user", "safety_identifier"],
         &["user"],
         &["metadata.user_id"],
+        &[],
         &[],
     ]),
 ];
@@ -126,6 +170,7 @@ fn word(front: Dialect, root: Node<'_>, name: &str) -> String {
         Dialect::OpenAiCompletions => 2,
         Dialect::AnthropicMessages => 3,
         Dialect::GeminiGenerate => 4,
+        Dialect::CohereChat => 5,
         _ => return name.to_owned(),
     };
     if is_there(root, name) {
@@ -133,7 +178,7 @@ fn word(front: Dialect, root: Node<'_>, name: &str) -> String {
     }
     if let Some((at, member)) = name.strip_prefix("tools[").and_then(|rest| rest.split_once("].")) {
         return match (front, member) {
-            (Dialect::OpenAiChat, "name") => format!("tools[{at}].function.name"),
+            (Dialect::OpenAiChat | Dialect::CohereChat, "name") => format!("tools[{at}].function.name"),
             // Its lists of functions stand inside of its list of tools.
             (Dialect::GeminiGenerate, "name") => "tools".to_owned(),
             _ => name.to_owned(),
@@ -158,14 +203,14 @@ mod tests {
     use crate::chat::ChatRequest;
     use crate::codec::{Codec, Quirks, Target};
     use crate::json::{Doc, Strictness};
-    use crate::{anthropic::Messages, completions::Completions, gemini::Gemini};
+    use crate::{anthropic::Messages, cohere::CohereChat, completions::Completions, gemini::Gemini};
     use crate::{openai_chat::OpenAiChat, openai_responses::OpenAiResponses};
     use bytes::Bytes;
     use gatehouse_core::content::Dialect;
     use gatehouse_core::deployment::Capabilities;
     use gatehouse_core::error::Error;
 
-    const FRONTS: [(Dialect, &dyn Codec, &str); 5] = [
+    const FRONTS: [(Dialect, &dyn Codec, &str); 6] = [
         (
             Dialect::OpenAiChat,
             &OpenAiChat,
@@ -203,6 +248,14 @@ mod tests {
             "presencePenalty":1,"responseSchema":{"type":"OBJECT"},"responseMimeType":"application/json",
             "thinkingConfig":{"thinkingBudget":5}},"tools":[{"functionDeclarations":[{"name":"a.b"}]}],
             "toolConfig":{"functionCallingConfig":{"mode":"ANY"}},"serviceTier":"odd"}"#,
+        ),
+        (
+            Dialect::CohereChat,
+            &CohereChat,
+            r#"{"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":5,"temperature":1,"p":1,"k":2,"seed":1,
+            "stop_sequences":["a","b","c","d","e","f"],"presence_penalty":1,"thinking":{"type":"enabled","token_budget":5},
+            "response_format":{"type":"json_object","json_schema":{}},"tool_choice":"REQUIRED",
+            "tools":[{"type":"function","function":{"name":"a.b"}}]}"#,
         ),
     ];
 

@@ -115,7 +115,8 @@ impl Watched {
         let kind = kind.as_deref().unwrap_or(name);
         let way = Way::of(root, kind);
         let (mut ended, mut touched) = (Vec::new(), Vec::new());
-        if matches!(kind, "content_block_stop" | "contentBlockStop") || kind.ends_with(".done") {
+        let stops = ["content_block_stop", "contentBlockStop", "content-end", "tool-call-end"];
+        if stops.contains(&kind) || kind.ends_with(".done") {
             ended.push(way.scope);
         }
         walk(way, root, &mut |met| match met {

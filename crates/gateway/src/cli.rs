@@ -109,6 +109,8 @@ pub(crate) enum FrontName {
     Messages,
     /// Gemini generateContent.
     Gemini,
+    /// Cohere chat.
+    Cohere,
     /// OpenAI embeddings.
     Embeddings,
     /// Cohere's and Jina's rankings.

@@ -396,6 +396,83 @@ class Gemini(Front):
         return Said(text, calls, usage.get("candidatesTokenCount"), turn=parts)
 
 
+class Cohere(Front):
+    """Cohere's chat."""
+
+    name = "cohere"
+
+    def path(self, ask: Ask) -> str:
+        return "/v2/chat"
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        content: Any = ask.text
+        if ask.image:
+            picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+            content = [{"type": "text", "text": ask.text}, picture]
+        messages: list[Any] = [{"role": "user", "content": content}]
+        if ask.answered:
+            results = (
+                {"role": "tool", "tool_call_id": call, "content": TOOLS[name]}
+                for call, name, _ in ask.answered.calls
+            )
+            messages += [ask.answered.turn, *results]
+        body: dict[str, Any] = {"model": ask.model, "messages": messages, "stream": ask.stream}
+        if ask.tools:
+            functions = ({"name": name, "description": name, "parameters": SCHEMA} for name in TOOLS)
+            body["tools"] = [{"type": "function", "function": one} for one in functions]
+        if ask.schema:
+            body["response_format"] = {"type": "json_object", "json_schema": SCHEMA}
+        return body
+
+    def whole(self, answer: Any) -> Said:
+        return self._of(answer["message"], answer["usage"]["tokens"]["output_tokens"])
+
+    def streamed(self, events: Iterable[str]) -> Said:
+        message: dict[str, Any] = {"role": "assistant", "content": [], "tool_calls": []}
+        said = Said(ended=False)
+        for data in events:
+            if data == "[DONE]":
+                return said
+            event = json.loads(data)
+            delta = event.get("delta", {}).get("message", {})
+            match event["type"]:
+                case "content-start":
+                    message["content"].append(dict(delta["content"]))
+                case "content-delta":
+                    _grow(message["content"][event["index"]], delta["content"])
+                case "tool-call-start":
+                    message["tool_calls"].append(delta["tool_calls"])
+                case "tool-call-delta":
+                    _join(message["tool_calls"][event["index"]], delta["tool_calls"])
+                case "message-end" if "error" in event["delta"]:
+                    return Said(ended=False, error=self.code(event))
+                case "message-end":
+                    said = self._of(message, event["delta"]["usage"]["tokens"]["output_tokens"])
+        said.ended = False
+        return said
+
+    def refused(self, answer: Any) -> str:
+        return answer.get("param") or self.code(answer)
+
+    def code(self, answer: Any) -> str | None:
+        return answer.get("code") if isinstance(answer.get("message"), str) else None
+
+    @staticmethod
+    def _of(message: dict[str, Any], tokens: int) -> Said:
+        text = "".join(part.get("text", "") for part in message.get("content") or [])
+        made = message.get("tool_calls") or []
+        calls = [
+            (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"])) for call in made
+        ]
+        return Said(text, calls, tokens, turn=message)
+
+
+def _grow(whole: dict[str, Any], piece: dict[str, Any]) -> None:
+    """Adds a delta of a content to what is there."""
+    for name, value in piece.items():
+        whole[name] = whole.get(name, "") + value
+
+
 class Embeddings(Front):
     """OpenAI's embeddings."""
 
@@ -417,4 +494,4 @@ class Embeddings(Front):
         return Said()
 
 
-FRONTS: list[Front] = [Chat(), Completions(), Responses(), Messages(), Gemini(), Embeddings()]
+FRONTS: list[Front] = [Chat(), Completions(), Responses(), Messages(), Gemini(), Cohere(), Embeddings()]

@@ -28,6 +28,7 @@ BASES = {
     "azure": "",
     "bedrock": "",
     "vertex": "",
+    "cohere": "",
     "mistral": "/v1",
     "groq": "/openai/v1",
     "deepseek": "",

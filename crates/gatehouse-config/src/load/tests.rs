@@ -102,9 +102,9 @@ fn what_is_not_there_yet_is_refused_by_name() {
         ],
     );
     refused(
-        "providers: { co: { api: cohere } }",
+        "providers: { s: { api: sim } }\nmodels: { m: { targets: [s/x], prefer: cost } }",
         &[
-            "g.yaml:1:25: providers.co.api: this version does not have \"cohere\" yet and cannot honour it; take it out",
+            "g.yaml:2:40: models.m.prefer: this version does not have \"cost\" yet and cannot honour it; take it out",
         ],
     );
 }

@@ -38,10 +38,8 @@ impl Provider for Anthropic {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         match front {
-            Dialect::OpenAiEmbeddings
-            | Dialect::GeminiEmbed
-            | Dialect::CohereRerank
-            | Dialect::OpenAiRealtime => None,
+            front if front.asks_for_vectors() => None,
+            Dialect::CohereRerank | Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::AnthropicMessages),
         }
     }

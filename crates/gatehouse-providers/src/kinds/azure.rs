@@ -56,9 +56,8 @@ impl Provider for Azure {
         Some(match front {
             Dialect::OpenAiResponses
             | Dialect::OpenAiCompletions
-            | Dialect::OpenAiEmbeddings
             | Dialect::OpenAiRealtime => front,
-            Dialect::GeminiEmbed => Dialect::OpenAiEmbeddings,
+            front if front.asks_for_vectors() => Dialect::OpenAiEmbeddings,
             // No variations and no moderation of their own.
             Dialect::OpenAiModerations | Dialect::OpenAiImageVariations | Dialect::CohereRerank => return None,
             front if front.is_untranslated() => front,

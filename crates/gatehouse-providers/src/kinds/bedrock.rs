@@ -68,17 +68,15 @@ impl Provider for Bedrock {
     fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect> {
         let listed = self.catalogue_name(model);
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed if listed.starts_with("amazon.titan-embed-text") => {
+            front if front.asks_for_vectors() && listed.starts_with("amazon.titan-embed-text") => {
                 Some(Dialect::BedrockTitanEmbed)
             }
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed if listed.starts_with("cohere.embed-") => {
+            front if front.asks_for_vectors() && listed.starts_with("cohere.embed-") => {
                 Some(Dialect::BedrockCohereEmbed)
             }
             Dialect::CohereRerank if listed.contains(".rerank-") => Some(Dialect::BedrockRerank),
-            Dialect::OpenAiEmbeddings
-            | Dialect::GeminiEmbed
-            | Dialect::CohereRerank
-            | Dialect::OpenAiRealtime => None,
+            front if front.asks_for_vectors() => None,
+            Dialect::CohereRerank | Dialect::OpenAiRealtime => None,
             _ => Some(Dialect::BedrockConverse),
         }
     }

@@ -38,7 +38,7 @@ impl Provider for Gemini {
         Some(match front {
             // Live has another form, and sessions are not translated.
             Dialect::OpenAiRealtime => return None,
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => Dialect::GeminiEmbed,
+            front if front.asks_for_vectors() => Dialect::GeminiEmbed,
             Dialect::CohereRerank => return None,
             _ => Dialect::GeminiGenerate,
         })

@@ -13,7 +13,7 @@ macro_rules! providers {
 
 providers! {
     openai, anthropic, gemini, azure, bedrock, vertex, mistral, groq, deepseek, xai, together, fireworks, openrouter, perplexity,
-    huggingface, cloudflare, jina, voyage, ollama, vllm, llamacpp, tgi, tei, compatible, sim,
+    huggingface, cloudflare, cohere, jina, voyage, ollama, vllm, llamacpp, tgi, tei, compatible, sim,
 }
 
 /// The kind of this name.

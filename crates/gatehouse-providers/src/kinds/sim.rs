@@ -3,8 +3,8 @@
 
 use crate::compatible::native_path;
 use crate::auth::encoded;
-use crate::kinds::{anthropic, gemini};
-use crate::{Addressed, Environment, Outgoing, Provider, headers, ranking, uri};
+use crate::kinds::{anthropic, cohere, gemini};
+use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -56,8 +56,8 @@ impl Provider for Sim {
         match outgoing.dialect.family() {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
-            Family::Cohere if outgoing.dialect == Dialect::CohereRerank => ranking::cohere(outgoing),
-            Family::Bedrock | Family::Cohere => {
+            Family::Cohere => cohere::PROVIDER.address(outgoing),
+            Family::Bedrock => {
                 Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
             }
             Family::OpenAi => {

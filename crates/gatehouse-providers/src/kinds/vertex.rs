@@ -81,9 +81,7 @@ impl Provider for Vertex {
 
     fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect> {
         match front {
-            Dialect::OpenAiEmbeddings | Dialect::GeminiEmbed => {
-                (!is_claude(model)).then_some(Dialect::VertexPredict)
-            }
+            front if front.asks_for_vectors() => (!is_claude(model)).then_some(Dialect::VertexPredict),
             Dialect::CohereRerank | Dialect::OpenAiRealtime => None,
             _ if is_claude(model) => Some(Dialect::AnthropicMessages),
             _ => Some(Dialect::GeminiGenerate),

@@ -184,6 +184,22 @@ fn who_embeds_or_ranks_is_found() {
         ("tei", &at("http://tei:80/v1"), Dialect::TeiRerank, "m", "http://tei:80/rerank"),
         ("tei", &at("http://tei:80/v1"), Dialect::OpenAiEmbeddings, "m", "http://tei:80/v1/embeddings"),
         ("sim", &at("http://sim/v1"), Dialect::CohereRerank, "m", "http://sim/v2/rerank"),
+        ("sim", &at("http://sim"), Dialect::CohereChat, "m", "http://sim/v2/chat"),
+        ("cohere", &none, Dialect::CohereChat, "m", "https://api.cohere.com/v2/chat"),
+        (
+            "cohere",
+            &at("https://eu.cohere.example/v1/"),
+            Dialect::CohereEmbed,
+            "m",
+            "https://eu.cohere.example/v2/embed",
+        ),
+        (
+            "cohere",
+            &at("https://eu.cohere.example/v2"),
+            Dialect::CohereRerank,
+            "m",
+            "https://eu.cohere.example/v2/rerank",
+        ),
         ("huggingface", &none, Dialect::OpenAiChat, "m", "https://router.huggingface.co/v1/chat/completions"),
         (
             "cloudflare",
@@ -219,7 +235,8 @@ fn who_embeds_or_ranks_is_found() {
 #[test]
 fn a_model_that_neither_embeds_nor_ranks_is_not_asked_to() {
     use Dialect::{
-        BedrockCohereEmbed, BedrockRerank, BedrockTitanEmbed, CohereRerank, OpenAiEmbeddings, VertexPredict,
+        BedrockCohereEmbed, BedrockRerank, BedrockTitanEmbed, CohereEmbed, CohereRerank, OpenAiEmbeddings,
+        VertexPredict,
     };
     for (kind, front, model, expected) in [
         ("bedrock", OpenAiEmbeddings, "amazon.titan-embed-text-v2:0", Some(BedrockTitanEmbed)),
@@ -233,6 +250,14 @@ fn a_model_that_neither_embeds_nor_ranks_is_not_asked_to() {
         ("azure", CohereRerank, "m", None),
         ("groq", CohereRerank, "m", None),
         ("jina", Dialect::OpenAiChat, "m", None),
+        ("jina", CohereEmbed, "m", Some(OpenAiEmbeddings)),
+        ("cohere", OpenAiEmbeddings, "embed-v4.0", Some(CohereEmbed)),
+        ("cohere", OpenAiEmbeddings, "command-a-03-2025", None),
+        ("cohere", CohereRerank, "rerank-v3.5", Some(CohereRerank)),
+        ("cohere", CohereRerank, "embed-v4.0", None),
+        ("cohere", Dialect::OpenAiChat, "my-own-ft", Some(Dialect::CohereChat)),
+        ("cohere", Dialect::AnthropicMessages, "rerank-v3.5", None),
+        ("cohere", Dialect::OpenAiRealtime, "command-a-03-2025", None),
         ("voyage", Dialect::GeminiEmbed, "m", Some(Dialect::VoyageEmbeddings)),
     ] {
         assert_eq!(kinds::find(kind).unwrap().dialect(front, model), expected, "{kind}/{model} {front:?}");

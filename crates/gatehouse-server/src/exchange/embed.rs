@@ -46,6 +46,9 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
             answer.usage = Some(Usage { input_tokens, ..Usage::default() });
         }
     }
+    if answer.id.is_empty() {
+        answer.id = trail.id().to_string();
+    }
     let body = Bytes::from(dialects::embeddings(front).encode_answer(&answer, &request, &call.model)?);
     Ok(Whole { headers: headers::passed_on(&headers), body: identified(front, body) })
 }
@@ -90,6 +93,7 @@ async fn translated(
         };
         whole.0 = headers;
         whole.1.model = answer.model;
+        whole.1.id = answer.id;
         whole.1.vectors.extend(answer.vectors);
         // One piece that was not counted leaves the sum unknown.
         whole.1.usage = whole.1.usage.zip(answer.usage).map(|(sum, more)| sum.saturating_add(more));

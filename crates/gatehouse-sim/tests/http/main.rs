@@ -5,6 +5,8 @@ mod anthropic;
 #[cfg(test)]
 mod bedrock;
 #[cfg(test)]
+mod cohere;
+#[cfg(test)]
 mod gemini;
 #[cfg(test)]
 mod harness;

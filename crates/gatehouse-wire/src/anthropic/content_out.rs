@@ -107,7 +107,7 @@ fn source(out: &mut Out, media: &Media) {
 }
 
 /// The text of a document that came as base64 and is no PDF: Anthropic takes such as plain text.
-pub(super) fn plain_text(kind: MediaKind, mime: &str, data: &str) -> Option<String> {
+pub(crate) fn plain_text(kind: MediaKind, mime: &str, data: &str) -> Option<String> {
     let textual = mime.starts_with("text/") || matches!(mime, "application/json" | "application/xml");
     if kind != MediaKind::Document || !textual {
         return None;

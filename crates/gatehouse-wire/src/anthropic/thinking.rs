@@ -141,7 +141,7 @@ impl Thinking {
 
 /// The token budget that stands for an effort, for models without adaptive thinking. Anthropic names no
 /// such table; these are the numbers in common use.
-fn budget_of(effort: Option<Effort>) -> u64 {
+pub(crate) fn budget_of(effort: Option<Effort>) -> u64 {
     match effort {
         Some(Effort::None | Effort::Minimal | Effort::Low) => BUDGET_TOKENS_MIN,
         None | Some(Effort::Medium) => 2048,

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html>,
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed.html>
 
+use super::cohere;
 use super::task::{self, INPUT_TYPE};
 use super::thin::Thin;
 use super::{EmbedAnswer, EmbedEncoded, EmbedProviderCodec, EmbedRequest, Vector};
@@ -12,18 +13,6 @@ use bytes::Bytes;
 use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::Usage;
-
-/// Texts that Cohere's models take at once.
-const COHERE_TEXTS_MAX: usize = 96;
-/// What Cohere's models are told where the caller says nothing: they do not answer without it.
-const COHERE_TASK: &str = "search_document";
-/// Cohere's words for Gemini's.
-const COHERE_TASKS: &[(&str, &str)] = &[
-    ("RETRIEVAL_QUERY", "search_query"),
-    ("RETRIEVAL_DOCUMENT", "search_document"),
-    ("CLASSIFICATION", "classification"),
-    ("CLUSTERING", "clustering"),
-];
 
 /// Titan's dialect: one text a call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +38,7 @@ impl EmbedProviderCodec for BedrockTitanEmbed {
             return Err(Error::unsupported("input", "this model takes one text at a time"));
         };
         if request.dimensions.is_some() && target.model.contains("-v1") {
-            return Err(unsized_vectors());
+            return Err(Error::unsupported("dimensions", "dimensions cannot be chosen with this model"));
         }
         let mut out = Out::new();
         out.object(|out| {
@@ -77,17 +66,15 @@ impl EmbedProviderCodec for BedrockTitanEmbed {
 
 impl EmbedProviderCodec for BedrockCohereEmbed {
     fn texts_max(&self, _: &str) -> Option<usize> {
-        Some(COHERE_TEXTS_MAX)
+        Some(cohere::TEXTS_MAX)
     }
 
     fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error> {
         let mut dropped = Vec::new();
-        let word = task::word(request, COHERE_TASKS, &mut dropped);
+        let word = task::word(request, cohere::TASKS, &mut dropped);
         let kept = task::rest(request, &[INPUT_TYPE, "truncate"], &mut dropped)?;
         let texts = task::texts(request)?;
-        if request.dimensions.is_some() && target.model.contains("-v3") {
-            return Err(unsized_vectors());
-        }
+        cohere::check_length(request, target.model)?;
         let mut out = Out::new();
         out.object(|out| {
             out.array_field("texts", |out| {
@@ -96,7 +83,7 @@ impl EmbedProviderCodec for BedrockCohereEmbed {
                 });
             });
             if !kept.iter().any(|extension| extension.path == INPUT_TYPE) {
-                out.field(INPUT_TYPE, word.unwrap_or(COHERE_TASK));
+                out.field(INPUT_TYPE, word.unwrap_or(cohere::TASK));
             }
             out.field_opt("output_dimension", request.dimensions);
             for extension in kept {
@@ -120,10 +107,6 @@ impl EmbedProviderCodec for BedrockCohereEmbed {
     }
 }
 
-fn unsized_vectors() -> Error {
-    Error::unsupported("dimensions", "dimensions cannot be chosen with this model")
-}
-
 fn vector(thin: &Thin, one: Node<'_>) -> Option<Vector> {
     one.u64().and_then(|index| thin.list(index)).map(|list| Vector::Numbers(list.to_owned()))
 }
@@ -133,7 +116,7 @@ fn answer(thin: &Thin, vectors: Option<Vec<Vector>>) -> Result<EmbedAnswer, Erro
         let nothing = || Error::new(Code::UpstreamBadResponse, "the provider's answer holds no vectors");
         from_stream(Family::Bedrock, &thin.doc).unwrap_or_else(nothing)
     })?;
-    Ok(EmbedAnswer { model: String::new(), vectors, usage: used(thin) })
+    Ok(EmbedAnswer { vectors, usage: used(thin), ..EmbedAnswer::default() })
 }
 
 /// Titan counts in the body; for others a header says it.

@@ -222,7 +222,7 @@ impl EmbedProviderCodec for GeminiEmbeddings {
         };
         let vectors: Option<Vec<_>> = found.iter().map(vector).collect();
         let vectors = vectors.ok_or_else(|| bad("the provider's answer lacks a vector"))?;
-        Ok(EmbedAnswer { model: String::new(), vectors, usage: used(root) })
+        Ok(EmbedAnswer { vectors, usage: used(root), ..EmbedAnswer::default() })
     }
 }
 

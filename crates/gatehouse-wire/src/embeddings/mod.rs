@@ -1,10 +1,11 @@
-//! Embeddings: texts to vectors, in OpenAI's dialect and in Gemini's, and towards providers in those of Voyage, of two
-//! families at Amazon Bedrock, and of Vertex AI.
+//! Embeddings: texts to vectors, in OpenAI's dialect, in Gemini's and in Cohere's, and towards providers in those of
+//! Voyage, of two families at Amazon Bedrock, and of Vertex AI.
 //!
 //! Like the chat dialects these go through one form. Numbers are never read where they
 //! only pass through: a vector is the text or the base64 that came ([`Vector`]).
 
 mod bedrock;
+mod cohere;
 mod gemini;
 mod openai;
 mod task;
@@ -17,6 +18,7 @@ mod voyage;
 mod tests;
 
 pub use bedrock::{BedrockCohereEmbed, BedrockTitanEmbed};
+pub use cohere::CohereEmbed;
 pub use gemini::GeminiEmbeddings;
 pub use openai::{OpenAiEmbeddings, identified};
 pub use vector::Vector;
@@ -45,8 +47,10 @@ pub struct EmbedRequest {
     pub encoding: Encoding,
     /// The caller's name for its end user.
     pub user: Option<String>,
-    /// Gemini's `taskType`.
+    /// What the vectors are for, in Gemini's words (`taskType`).
     pub task_type: Option<String>,
+    /// The caller's member that says so, where it is not Gemini's.
+    pub task_member: Option<&'static str>,
     /// Gemini's `title` of the document.
     pub title: Option<String>,
     /// What only some dialects know.
@@ -75,6 +79,8 @@ pub enum Encoding {
 /// The vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmbedAnswer {
+    /// The provider's id of it; empty where it has none.
+    pub id: String,
     /// The model as the provider names it; empty when it does not.
     pub model: String,
     /// In the order of the texts.

@@ -1,14 +1,15 @@
 //! OpenAI's `POST /v1/embeddings`, which most of the world imitates.
 
+use super::task;
 use super::thin::Thin;
 use super::{
     EmbedAnswer, EmbedCodec, EmbedEncoded, EmbedInput, EmbedProviderCodec, EmbedRequest, Encoding, Vector,
 };
 use crate::chat::{Extension, RawJson, Weight};
 use crate::codec::{Rewrite, Summary, Target, View};
-use crate::cut::cut;
 use crate::error::from_stream;
 use crate::json::{Doc, Node, Out, Raw, escaped};
+use crate::members::fitted;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Edit, Family, Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
@@ -47,19 +48,7 @@ impl EmbedCodec for OpenAiEmbeddings {
     }
 
     fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
-        let mut rewrite = Rewrite::default();
-        if let Some((_, range)) = view.model.as_ref().filter(|(name, _)| name != target.model) {
-            let quoted = [b"\"", escaped(target.model).as_slice(), b"\""].concat();
-            rewrite.edits.push(Edit { range: range.clone(), with: Bytes::from(quoted) });
-        }
-        let there = |name: &&&str| doc.root().opt(name).is_some();
-        if let Some(name) = target.quirks.refuse.iter().find(there) {
-            return Err(Error::unsupported(*name, format!("{name} cannot be honoured by this provider")));
-        }
-        rewrite.dropped = target.quirks.drop.iter().filter(there).map(|name| (*name).to_owned()).collect();
-        cut(doc, doc.root(), |name| target.quirks.drop.contains(&name), &mut rewrite.edits);
-        rewrite.edits.sort_by_key(|edit| edit.range.start);
-        Ok(rewrite)
+        fitted(doc, view, target)
     }
 
     fn decode_request(&self, doc: &Doc) -> Result<EmbedRequest, Error> {
@@ -91,9 +80,8 @@ impl EmbedCodec for OpenAiEmbeddings {
             dimensions: root.opt("dimensions").and_then(|dimensions| dimensions.u64()),
             encoding,
             user: view.user,
-            task_type: None,
-            title: None,
             extensions: extensions.collect(),
+            ..EmbedRequest::default()
         })
     }
 
@@ -147,10 +135,11 @@ pub fn identified(answer: Bytes, id: &str) -> Bytes {
 
 impl EmbedProviderCodec for OpenAiEmbeddings {
     fn encode_request(&self, request: &EmbedRequest, target: &Target<'_>) -> Result<EmbedEncoded, Error> {
-        let mut dropped: Vec<String> = [("taskType", &request.task_type), ("title", &request.title)]
-            .into_iter()
-            .filter_map(|(name, value)| value.as_ref().map(|_| name.to_owned()))
-            .collect();
+        let mut dropped: Vec<String> =
+            [(task::member(request), &request.task_type), ("title", &request.title)]
+                .into_iter()
+                .filter_map(|(name, value)| value.as_ref().map(|_| name.to_owned()))
+                .collect();
         let extensions = own_extensions(&request.extensions, Dialect::OpenAiEmbeddings, &mut dropped)?;
         let mut out = Out::new();
         out.object(|out| {
@@ -196,6 +185,7 @@ impl EmbedProviderCodec for OpenAiEmbeddings {
         }
         vectors.sort_by_key(|(place, _)| *place);
         Ok(EmbedAnswer {
+            id: String::new(),
             model: root.opt("model").and_then(|model| model.str()).unwrap_or_default().into_owned(),
             vectors: vectors.into_iter().map(|(_, vector)| vector).collect(),
             usage: root.opt("usage").and_then(usage),

@@ -8,6 +8,11 @@ use gatehouse_core::error::Error;
 /// A member of a provider's own with which a caller of OpenAI's dialect says what the vectors are for.
 pub(super) const INPUT_TYPE: &str = "input_type";
 
+/// The caller's member that says what the vectors are for.
+pub(super) fn member(request: &EmbedRequest) -> &'static str {
+    request.task_member.unwrap_or("taskType")
+}
+
 /// The provider's word for Gemini's, from pairs of both. A word that it has none for is left out by name.
 pub(super) fn word(
     request: &EmbedRequest,
@@ -17,7 +22,7 @@ pub(super) fn word(
     let asked = request.task_type.as_deref()?;
     let found = words.iter().find(|(gemini, _)| *gemini == asked).map(|(_, own)| *own);
     if found.is_none() {
-        dropped.push("taskType".to_owned());
+        dropped.push(member(request).to_owned());
     }
     found
 }

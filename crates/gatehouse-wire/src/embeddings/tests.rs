@@ -1,8 +1,9 @@
 //! Both dialects, and from one to the other.
 
 use super::{
-    BedrockCohereEmbed, BedrockTitanEmbed, EmbedAnswer, EmbedCodec, EmbedInput, EmbedProviderCodec,
-    EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings, Vector, VertexPredict, VoyageEmbeddings,
+    BedrockCohereEmbed, BedrockTitanEmbed, CohereEmbed, EmbedAnswer, EmbedCodec, EmbedInput,
+    EmbedProviderCodec, EmbedRequest, Encoding, GeminiEmbeddings, OpenAiEmbeddings, Vector, VertexPredict,
+    VoyageEmbeddings,
 };
 use crate::codec::{Quirks, Target};
 use crate::json::{Doc, Strictness};
@@ -163,7 +164,7 @@ fn openai_answers_are_read_in_order_and_written_for_gemini() {
     let answer = OpenAiEmbeddings.decode_answer(&body).unwrap();
     let usage = Some(Usage { input_tokens: 7, ..Usage::default() });
     let vectors = vec![Vector::Numbers("[2]".to_owned()), Vector::Base64("AACAPw==".to_owned())];
-    assert_eq!(answer, EmbedAnswer { model: "m".to_owned(), vectors, usage });
+    assert_eq!(answer, EmbedAnswer { id: String::new(), model: "m".to_owned(), vectors, usage });
     assert_eq!(OpenAiEmbeddings.summary(&body).usage, usage);
     let part = |text: &str| EmbedInput::Text(text.to_owned());
     let request = EmbedRequest { inputs: vec![part("a"), part("b")], batch: true, ..Default::default() };
@@ -215,9 +216,9 @@ proptest! {
     }
 }
 
-/// Every form in which only providers are asked.
-const ASKED: [&dyn EmbedProviderCodec; 4] =
-    [&VoyageEmbeddings, &BedrockTitanEmbed, &BedrockCohereEmbed, &VertexPredict];
+/// Every form in which providers are asked beside OpenAI's and Gemini's.
+const ASKED: [&dyn EmbedProviderCodec; 5] =
+    [&VoyageEmbeddings, &BedrockTitanEmbed, &BedrockCohereEmbed, &VertexPredict, &CohereEmbed];
 
 #[test]
 fn forms_of_providers_are_written() {
@@ -234,6 +235,10 @@ fn forms_of_providers_are_written() {
         (
             r#"{"instances":[{"content":"hé"}],"parameters":{"outputDimensionality":8}}"#,
             vec!["user", "input_type"],
+        ),
+        (
+            r#"{"model":"m","texts":["hé"],"embedding_types":["float"],"output_dimension":8,"input_type":"query"}"#,
+            vec!["user"],
         ),
     ];
     for (codec, (body, dropped)) in ASKED.into_iter().zip(expected) {
@@ -269,12 +274,13 @@ fn answers_of_providers_are_read() {
         r#"{"embedding":[1,0.5],"inputTextTokenCount":3}"#,
         r#"{"embeddings":{"float":[[1,0.5]]},"id":"x"}"#,
         r#"{"predictions":[{"embeddings":{"values":[1,0.5],"statistics":{"token_count":3}}}]}"#,
+        r#"{"id":"x","texts":["[1]"],"embeddings":{"float":[[1,0.5]]},"meta":{"billed_units":{"input_tokens":3.0}}}"#,
     ];
     for (codec, text) in ASKED.into_iter().zip(texts) {
         let answer = codec.decode_answer(&Bytes::from_static(text.as_bytes())).unwrap();
         assert_eq!(answer.vectors, [Vector::Numbers("[1,0.5]".to_owned())], "{text}");
         let counted = answer.usage.map(|usage| usage.input_tokens);
-        assert_eq!(counted, (!text.contains("float")).then_some(3), "{text}");
+        assert_eq!(counted, (!text.ends_with(r#""id":"x"}"#)).then_some(3), "{text}");
         assert_eq!(codec.summary(&Bytes::from_static(text.as_bytes())).usage, answer.usage);
         for nothing in ["{}", "x", r#"{"data":[{}],"embeddings":[{}],"predictions":[{}]}"#] {
             let error = codec.decode_answer(&Bytes::from_static(nothing.as_bytes())).unwrap_err();
@@ -283,4 +289,75 @@ fn answers_of_providers_are_read() {
     }
     let older = Bytes::from_static(br#"{"embeddings":[[1],[2]],"response_type":"embeddings_floats"}"#);
     assert_eq!(BedrockCohereEmbed.decode_answer(&older).unwrap().vectors.len(), 2);
+}
+
+fn from_cohere(text: &str) -> Result<EmbedRequest, Error> {
+    CohereEmbed.decode_request(&doc(text))
+}
+
+#[test]
+fn a_cohere_caller_is_read_and_seen() {
+    let text = r#"{"model":"m","texts":["x","y"],"input_type":"search_query","embedding_types":["float"],
+        "output_dimension":8,"truncate":"END"}"#;
+    let seen = doc(text);
+    let view = CohereEmbed.view(&seen).unwrap();
+    let texts: Vec<_> = view.spans.iter().map(|span| (span.place, seen.slice(span.range.clone()))).collect();
+    assert_eq!(texts, ["x", "y"].map(|text| (Place::Input, text)));
+    let rewrite = CohereEmbed.rewrite(&seen, &view, &target("b")).unwrap();
+    let edited = splice(seen.bytes(), &rewrite.edits);
+    assert_eq!(edited, Bytes::from(text.replace(r#""model":"m""#, r#""model":"b""#)));
+
+    let request = from_cohere(text).unwrap();
+    assert_eq!((request.dimensions, request.task_type.as_deref()), (Some(8), Some("RETRIEVAL_QUERY")));
+    let openai = OpenAiEmbeddings.encode_request(&request, &target("o")).unwrap();
+    assert_eq!(openai.body, br#"{"model":"o","input":["x","y"],"dimensions":8}"#);
+    assert_eq!(openai.dropped, ["input_type", "truncate"]);
+    let voyage = VoyageEmbeddings.encode_request(&request, &target("v")).unwrap();
+    assert!(String::from_utf8(voyage.body).unwrap().contains(r#""input_type":"query""#));
+    let again = CohereEmbed.encode_request(&request, &target("m")).unwrap();
+    assert_eq!(from_cohere(std::str::from_utf8(&again.body).unwrap()).unwrap(), request);
+
+    let answer = EmbedAnswer {
+        id: "i".to_owned(),
+        vectors: ["[1]", "[0.5]"].map(|one| Vector::Numbers(one.to_owned())).to_vec(),
+        usage: Some(Usage { input_tokens: 3, ..Usage::default() }),
+        ..EmbedAnswer::default()
+    };
+    let written = CohereEmbed.encode_answer(&answer, &request, "m").unwrap();
+    let expected = concat!(
+        r#"{"id":"i","embeddings":{"float":[[1],[0.5]]},"texts":["x","y"],"meta":{"api_version":{"version":"2"},"#,
+        r#""billed_units":{"input_tokens":3}},"response_type":"embeddings_by_type"}"#
+    );
+    assert_eq!(String::from_utf8(written.clone()).unwrap(), expected);
+    assert_eq!(CohereEmbed.decode_answer(&Bytes::from(written)).unwrap(), answer);
+}
+
+#[test]
+fn what_cohere_embeds_beside_texts_is_for_coheres_models() {
+    let mixed = r#"{"model":"m","inputs":[{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}],"embedding_types":["base64"]}"#;
+    let request = from_cohere(mixed).unwrap();
+    assert_eq!(request.inputs, [EmbedInput::Text("a\nb".to_owned())]);
+    assert_eq!((request.encoding, request.task_type), (Encoding::Base64, None));
+    for (text, code) in [
+        (r#"{"model":"m","images":["data:x"],"input_type":"image"}"#, Code::UnsupportedParameter),
+        (r#"{"model":"m","texts":["x"],"embedding_types":["int8"]}"#, Code::UnsupportedParameter),
+        (r#"{"model":"m","texts":["x"],"embedding_types":["float","base64"]}"#, Code::UnsupportedParameter),
+        (r#"{"model":"m","texts":["x"],"input_type":"new"}"#, Code::UnsupportedParameter),
+        (
+            r#"{"model":"m","inputs":[{"content":[{"type":"image_url","image_url":{"url":"x"}}]}]}"#,
+            Code::UnsupportedParameter,
+        ),
+        (r#"{"model":"m","texts":[]}"#, Code::InvalidRequest),
+        (r#"{"model":"m","texts":"x"}"#, Code::InvalidRequest),
+        (r#"{"model":"m","texts":[1]}"#, Code::InvalidRequest),
+        (r#"{"texts":["x"]}"#, Code::InvalidRequest),
+        (r#"{"model":"m","inputs":[{}]}"#, Code::InvalidRequest),
+    ] {
+        assert_eq!(from_cohere(text).unwrap_err().code, code, "{text}");
+    }
+    let images = Bytes::from_static(
+        br#"{"embeddings":{"float":[[1]]},"meta":{"billed_units":{"input_tokens":2,"image_tokens":5}}}"#,
+    );
+    let used = CohereEmbed.summary(&images).usage.unwrap();
+    assert_eq!((used.input_tokens, used.image_input_tokens), (7, 5));
 }

@@ -86,7 +86,7 @@ impl EmbedProviderCodec for VertexPredict {
             let nothing = || Error::new(Code::UpstreamBadResponse, "the provider's answer holds no vectors");
             from_stream(Family::Gemini, &thin.doc).unwrap_or_else(nothing)
         })?;
-        Ok(EmbedAnswer { model: String::new(), vectors, usage: used(root) })
+        Ok(EmbedAnswer { vectors, usage: used(root), ..EmbedAnswer::default() })
     }
 }
 

@@ -72,7 +72,7 @@ pub fn from_node(family: Family, root: Node<'_>) -> Option<Error> {
     let has_error = first.opt("error").is_some_and(|error| !error.is_empty() && error.bool() != Some(false));
     let report = if let Some(failed) = failed {
         Report::of_document(failed)
-    } else if has_error || kind == "error" || object == "error" {
+    } else if has_error || kind == "error" || object == "error" || is_coheres(family, first) {
         Report::of_document(first)
     } else {
         None
@@ -83,6 +83,13 @@ pub fn from_node(family: Family, root: Node<'_>) -> Option<Error> {
         error.retry_after = retry_after(&|_| None, &report);
     }
     Some(error)
+}
+
+/// Cohere's errors are a message without any word of what they are; all else of Cohere's has a type or another form.
+fn is_coheres(family: Family, root: Node<'_>) -> bool {
+    family == Family::Cohere
+        && root.opt("type").is_none()
+        && root.opt("message").is_some_and(|message| message.is_str())
 }
 
 /// The error for a code, with the provider's words where the caller may read them.
@@ -125,15 +132,16 @@ fn silent(code: Code, status: Option<u16>) -> String {
 fn judge(family: Family, status: u16, report: &Report) -> Code {
     let message = cut(&report.message, super::MESSAGE_CHARS_MAX).to_lowercase();
     let caller_class = (400..500).contains(&status);
-    about_the_request(status, report, &message)
+    about_the_request(family, status, report, &message)
         .or_else(|| about_the_account(family, status, report, &message).filter(|_| caller_class))
         .unwrap_or_else(|| by_status(status, report))
 }
 
 /// What is wrong with the request itself.
-fn about_the_request(status: u16, report: &Report, message: &str) -> Option<Code> {
+fn about_the_request(family: Family, status: u16, report: &Report, message: &str) -> Option<Code> {
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-    if report.has_sign(signs::CONTENT_CODES) || says(signs::CONTENT_PHRASES) {
+    let blocked = family == Family::Cohere && status == signs::COHERE_BLOCKED;
+    if blocked || report.has_sign(signs::CONTENT_CODES) || says(signs::CONTENT_PHRASES) {
         return Some(Code::UpstreamContentFilter);
     }
     let length = report.has_sign(signs::CONTEXT_CODES) || says(signs::CONTEXT_PHRASES);
@@ -174,6 +182,9 @@ fn about_the_account(family: Family, status: u16, report: &Report, message: &str
             || report.has_sign(signs::QUOTA_CODES)
             || starts(signs::QUOTA_STARTS)
             || (message.starts_with(signs::NEVER_FITS) && is_rate)
+            || (family == Family::Cohere
+                && starts(&[signs::COHERE_TRIAL])
+                && message.contains(signs::MONTHLY))
     };
     if spent {
         return Some(Code::UpstreamQuotaExceeded);

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn every_code_has_an_envelope_in_every_family_and_leaks_no_detail() {
         for code in Code::ALL {
-            for family in [Family::OpenAi, Family::Anthropic, Family::Gemini] {
+            for family in [Family::OpenAi, Family::Anthropic, Family::Gemini, Family::Cohere] {
                 let error = Error::new(*code, "what").detail("for the operator");
                 let text = String::from_utf8(render(family, &error, "")).unwrap();
                 assert!(text.contains(code.as_str()) && !text.contains("operator"), "{text}");

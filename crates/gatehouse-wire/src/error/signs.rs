@@ -23,6 +23,7 @@ pub(super) const CONTEXT_PHRASES: &[&str] = &[
     "input tokens exceeded",
     "exceeds the available context size",
     "too many tokens: size limit exceeded",
+    "too many tokens: total number of tokens",
     "prompt too long; exceeded max context length",
     "is too large to process",
     "maximum prompt length is",
@@ -51,6 +52,13 @@ pub(super) const CONTENT_PHRASES: &[&str] = &[
     "your input was flagged",
     "blocked by model armor",
 ];
+
+/// Cohere's status for what its usage guidelines forbid. <https://docs.cohere.com/reference/errors>
+pub(super) const COHERE_BLOCKED: u16 = 498;
+/// How Cohere begins to say that a key on trial has reached a limit: one of a minute, or one of a month.
+pub(super) const COHERE_TRIAL: &str = "you are using a trial key";
+/// What tells the latter.
+pub(super) const MONTHLY: &str = "/ month";
 
 pub(super) const MODEL_CODES: &[&str] = &[
     "model_not_found",

@@ -17,6 +17,7 @@ pub fn mid_stream(dialect: Dialect, error: &Error, request_id: &str) -> Vec<u8> 
             event(b"event: error\ndata: ", &render(dialect.family(), error, request_id))
         }
         Dialect::OpenAiResponses => event(b"event: error\ndata: ", &responses(error)),
+        Dialect::CohereChat => event(b"event: message-end\ndata: ", &cohere(error, request_id)),
         // OpenAI chat, completions, Gemini, and whatever comes to stream later in their manner.
         _ => event(b"data: ", &render(dialect.family(), error, request_id)),
     }
@@ -24,6 +25,18 @@ pub fn mid_stream(dialect: Dialect, error: &Error, request_id: &str) -> Vec<u8> 
 
 fn event(lead: &[u8], body: &[u8]) -> Vec<u8> {
     [lead, body, b"\n\n"].concat()
+}
+
+/// Cohere's streams end with the error as the reason for it; the stable code stands beside, as in its errors.
+fn cohere(error: &Error, request_id: &str) -> Vec<u8> {
+    let mut out = Out::new();
+    out.object(|out| {
+        out.field("type", "message-end").field("id", request_id).object_field("delta", |out| {
+            out.field("error", &error.message).field("finish_reason", "ERROR");
+        });
+        out.field("message", &error.message).field("code", error.code.as_str());
+    });
+    out.into_bytes()
 }
 
 /// The top-level error of Responses is flat.
@@ -61,13 +74,14 @@ mod tests {
             (Dialect::OpenAiResponses, "error"),
             (Dialect::AnthropicMessages, "error"),
             (Dialect::GeminiGenerate, ""),
+            (Dialect::CohereChat, "message-end"),
         ] {
             let mut frames = Frames::default();
             frames.push(&mid_stream(dialect, &error, "rec_1")).unwrap();
             let frame = frames.next_frame().unwrap();
             assert_eq!(frame.name(), name, "{dialect:?}");
             let data: Value = serde_json::from_slice(&frame.data()).unwrap();
-            assert!(data["error"].is_object());
+            assert!(data["error"].is_object() || data["delta"]["error"].is_string());
             assert_eq!(frames.next_frame(), None);
         }
     }

@@ -3,7 +3,7 @@
 use crate::chat::Source;
 
 /// Reads an address: `data:` with base64 inside is the medium itself.
-pub(super) fn source(url: &str) -> Source {
+pub(crate) fn source(url: &str) -> Source {
     match data_url(url) {
         Some((mime, data)) => Source::Base64 { mime: mime.to_owned(), data: data.to_owned() },
         None => Source::Url { url: url.to_owned(), mime: None },

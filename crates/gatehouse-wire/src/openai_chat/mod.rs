@@ -14,7 +14,7 @@ mod citations;
 mod details;
 mod edits;
 mod finish;
-mod media;
+pub(crate) mod media;
 mod members;
 mod messages;
 mod messages_out;

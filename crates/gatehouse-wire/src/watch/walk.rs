@@ -124,6 +124,7 @@ const PIECES: &[&str] = &[
     "summary",
     "text",
     "thinking",
+    "tool_plan",
     "transcript",
 ];
 
@@ -170,7 +171,8 @@ impl Way {
         let index = ["index", "output_index", "contentBlockIndex"].iter().find_map(|name| root.opt(name));
         let scope = index.and_then(|index| index.u64());
         // A block begins with what it says first.
-        let path = hashed(0, if kind.starts_with("content_block") { "content_block" } else { kind });
+        let path =
+            hashed(0, if kind.starts_with("content_block") { "content_block" } else { cohere_part(kind) });
         let part = |name: &&str| root.opt(name).and_then(|index| index.u64());
         let way = Self {
             scope: scope.unwrap_or_default(),
@@ -305,6 +307,11 @@ pub(super) fn kind_of(object: Node<'_>) -> Option<Cow<'_, str>> {
 fn kind_in_row(item: Node<'_>) -> (Option<Cow<'_, str>>, bool) {
     let is_thought = item.opt("thought").and_then(|thought| thought.bool()) == Some(true);
     (kind_of(item), is_thought)
+}
+
+/// What of a message of Cohere's an event is about; other names of events as they are.
+fn cohere_part(kind: &str) -> &str {
+    kind.strip_suffix("-start").or_else(|| kind.strip_suffix("-delta")).unwrap_or(kind)
 }
 
 fn hashed(path: u64, step: impl Hash) -> u64 {

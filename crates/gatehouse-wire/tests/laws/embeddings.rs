@@ -3,7 +3,9 @@
 use super::{apply, parse, requests::target, spans_can_be_masked};
 use bytes::Bytes;
 use gatehouse_wire::codec::Quirks;
-use gatehouse_wire::embeddings::{EmbedCodec, EmbedInput, EmbedRequest, GeminiEmbeddings, OpenAiEmbeddings};
+use gatehouse_wire::embeddings::{
+    CohereEmbed, EmbedCodec, EmbedInput, EmbedRequest, GeminiEmbeddings, OpenAiEmbeddings,
+};
 use gatehouse_wire::json::{Doc, Strictness};
 
 /// A dialect of embeddings under test.
@@ -19,6 +21,7 @@ pub struct EmbedSubject {
 pub const EMBEDDINGS: &[EmbedSubject] = &[
     EmbedSubject { name: "openai_embeddings", codec: &OpenAiEmbeddings },
     EmbedSubject { name: "gemini_embeddings", codec: &GeminiEmbeddings },
+    EmbedSubject { name: "cohere_embeddings", codec: &CohereEmbed },
 ];
 
 /// Everything that is done with a caller's request.

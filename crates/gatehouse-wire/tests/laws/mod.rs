@@ -29,7 +29,7 @@ use bytes::Bytes;
 use gatehouse_core::content::{Edit, Family, Span, splice};
 use gatehouse_wire::codec::Codec;
 use gatehouse_wire::json::{Doc, Strictness};
-use gatehouse_wire::{anthropic, completions, gemini, openai_chat, openai_responses};
+use gatehouse_wire::{anthropic, cohere, completions, gemini, openai_chat, openai_responses};
 
 /// A dialect under test.
 #[derive(Clone, Copy)]
@@ -49,11 +49,12 @@ pub const ALL: &[Subject] = &[
     Subject { name: "openai_responses", codec: &openai_responses::OpenAiResponses, model_in_body: true },
     Subject { name: "anthropic", codec: &anthropic::Messages, model_in_body: true },
     Subject { name: "gemini", codec: &gemini::Gemini, model_in_body: false },
+    Subject { name: "cohere", codec: &cohere::CohereChat, model_in_body: true },
 ];
 
 /// Errors of providers: any body gives an error with a message, for every family and status.
 pub fn error(bytes: &[u8], status: u16) {
-    for family in [Family::OpenAi, Family::Anthropic, Family::Gemini, Family::Bedrock] {
+    for family in [Family::OpenAi, Family::Anthropic, Family::Gemini, Family::Bedrock, Family::Cohere] {
         let text = || Some(String::from_utf8_lossy(bytes).into_owned());
         let error = gatehouse_wire::error::classify(family, status, &|_| text(), bytes);
         assert!(!error.message.is_empty());

@@ -43,6 +43,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
             FrontName::Responses => Dialect::OpenAiResponses,
             FrontName::Messages => Dialect::AnthropicMessages,
             FrontName::Gemini => Dialect::GeminiGenerate,
+            FrontName::Cohere => Dialect::CohereChat,
             FrontName::Embeddings => Dialect::OpenAiEmbeddings,
             FrontName::Rerank => Dialect::CohereRerank,
         },

@@ -6,11 +6,12 @@ use crate::provider::Provider;
 use serde_json::{Value, json};
 
 /// Names in the configuration, the model there, where it is asked, and how often for three texts.
-const EMBEDDERS: [(&str, &str, &str, u64); 6] = [
+const EMBEDDERS: [(&str, &str, &str, u64); 7] = [
     ("jinas", "jina-embeddings-v4", "/v1/embeddings", 1),
     ("voyages", "voyage-4", "/voyage/v1/embeddings", 1),
     ("bedrock", "amazon.titan-embed-text-v2:0", "/model/amazon.titan-embed-text-v2%3A0/invoke", 3),
     ("bedrock", "cohere.embed-v4:0", "/model/cohere.embed-v4%3A0/invoke", 1),
+    ("coheres", "embed-v4.0", "/v2/embed", 1),
     ("vertex", "text-embedding-005", "google/models/text-embedding-005:predict", 1),
     ("vertex", "gemini-embedding-001", "google/models/gemini-embedding-001:predict", 3),
 ];
@@ -23,6 +24,7 @@ fn config(provider: &Provider) -> String {
         "version: 1\nlisten: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nproviders:\n\
          \x20 jinas: {{ api: jina, base_url: \"http://{at}/v1\", {key}, {prices} }}\n\
          \x20 voyages: {{ api: voyage, base_url: \"http://{at}/voyage/v1\", {key}, {prices} }}\n\
+         \x20 coheres: {{ api: cohere, base_url: \"http://{at}\", {key}, {prices} }}\n\
          \x20 bedrock: {{ api: bedrock, base_url: \"http://{at}\", aws_region: eu-central-1, {key}, {prices} }}\n\
          \x20 vertex: {{ api: vertex, base_url: \"http://{at}\", project: our-project, {key}, {prices} }}\n\
          retry: {{ backoff: 1ms, attempts: 0 }}\n"
@@ -63,6 +65,16 @@ async fn vectors_are_the_same_everywhere_and_what_they_cost_is_the_sum() {
             [r#""input_type":"query""#, r#""input_type":"search_query""#, r#""task_type":"RETRIEVAL_QUERY""#];
         let knows = words.iter().any(|word| sent.contains(word));
         assert_eq!(knows, !gemini.header("x-gatehouse-dropped").contains("taskType"), "{model}: {sent}");
+        let body = json!({"model": model, "texts": ["a b", "c", "d e f"], "input_type": "search_query",
+            "output_dimension": 4, "embedding_types": ["float"]});
+        let cohere = house.call(Ask::post("/v2/embed", &body)).await;
+        assert_eq!(cohere.status, 200, "{model}: {}", cohere.text());
+        let said = cohere.json();
+        assert_eq!(said["embeddings"]["float"], json!(vectors), "{model}");
+        assert_eq!(said["meta"]["billed_units"]["input_tokens"], 6, "{model}: {said}");
+        assert!(said["id"].as_str().is_some_and(|id| !id.is_empty()), "{model}: {said}");
+        let dropped = cohere.header("x-gatehouse-dropped");
+        assert_eq!(knows, !dropped.contains("input_type"), "{model}: {dropped}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The four fronts that hold conversations: how each is asked, and what its answers say.
+//! The five fronts that hold conversations: how each is asked, and what its answers say.
 
 use crate::client::{Answer, Ask};
 use serde_json::{Value, json};
@@ -10,14 +10,16 @@ pub(crate) enum Front {
     Responses,
     Messages,
     Gemini,
+    Cohere,
 }
 
 /// All of them, with the kind of provider that speaks the same dialect.
-pub(crate) const FRONTS: [(Front, &str); 4] = [
+pub(crate) const FRONTS: [(Front, &str); 5] = [
     (Front::Chat, "openai"),
     (Front::Responses, "openai"),
     (Front::Messages, "anthropic"),
     (Front::Gemini, "gemini"),
+    (Front::Cohere, "cohere"),
 ];
 
 /// What an answer says, in no dialect's words.
@@ -49,7 +51,7 @@ impl Front {
     pub(crate) fn ask_with(self, model: &str, text: &str, stream: bool, more: &Value) -> Ask {
         let user = json!([{"role": "user", "content": text}]);
         let body = match self {
-            Self::Chat => json!({"model": model, "messages": user, "stream": stream}),
+            Self::Chat | Self::Cohere => json!({"model": model, "messages": user, "stream": stream}),
             Self::Responses => json!({"model": model, "input": user, "stream": stream, "store": false}),
             Self::Messages => json!({"model": model, "messages": user, "stream": stream, "max_tokens": 500}),
             Self::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
@@ -63,6 +65,7 @@ impl Front {
             Self::Chat => Ask::post("/v1/chat/completions", body),
             Self::Responses => Ask::post("/v1/responses", body),
             Self::Messages => Ask::post("/v1/messages", body).header("anthropic-version", "2023-06-01"),
+            Self::Cohere => Ask::post("/v2/chat", body),
             Self::Gemini if stream => {
                 Ask::post(format!("/v1beta/models/{model}:streamGenerateContent?alt=sse"), body)
             }
@@ -87,6 +90,7 @@ impl Front {
             Self::Responses => said.output_items(answer),
             Self::Messages => said.blocks(&answer["content"], &answer["usage"]),
             Self::Gemini => said.chunk(answer),
+            Self::Cohere => said.message(&answer["message"], &answer["usage"]),
         }
         said
     }
@@ -105,6 +109,7 @@ impl Front {
             }
             Self::Messages => said.message_events(&events),
             Self::Gemini => events.iter().for_each(|event| said.chunk(event)),
+            Self::Cohere => said.cohere_events(&events),
         }
         said
     }
@@ -116,13 +121,14 @@ impl Front {
             Self::Responses => "/delta",
             Self::Messages => "/delta/text",
             Self::Gemini => "/candidates/0/content/parts/0/text",
+            Self::Cohere => "/delta/message/content/text",
         };
         answer.events().iter().filter_map(|event| event.pointer(pointer)?.as_str()).collect()
     }
 
     /// The stable code of an error answer; panics when it is not in this dialect's shape.
     pub(crate) fn code(self, answer: &Value) -> String {
-        let error = &answer["error"];
+        let error = if self == Self::Cohere { answer } else { &answer["error"] };
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer}");
         let code = match self {
             Self::Chat | Self::Responses => {
@@ -138,6 +144,10 @@ impl Front {
                 assert!(error["code"].is_u64() && error["status"].is_string(), "{answer}");
                 &error["details"][0]["reason"]
             }
+            Self::Cohere => {
+                assert!(answer["id"].is_string(), "{answer}");
+                &answer["code"]
+            }
         };
         code.as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
@@ -147,7 +157,9 @@ impl Front {
         let events = answer.events();
         let last = events.iter().rfind(|event| **event != "[DONE]").expect("no events");
         match self {
-            Self::Chat | Self::Messages | Self::Gemini => self.code(&with(json!({"request_id": ""}), last)),
+            Self::Chat | Self::Messages | Self::Gemini | Self::Cohere => {
+                self.code(&with(json!({"request_id": ""}), last))
+            }
             Self::Responses => {
                 let error = if last["type"] == "response.failed" { &last["response"]["error"] } else { last };
                 error["code"].as_str().unwrap_or_else(|| panic!("{last}")).to_owned()
@@ -238,6 +250,36 @@ impl Said {
             self.used(&usage["input_tokens"], &usage["output_tokens"]);
         }
         assert_eq!(events.last().unwrap()["type"], "message_stop");
+    }
+
+    fn message(&mut self, message: &Value, usage: &Value) {
+        for part in message["content"].as_array().into_iter().flatten() {
+            self.text.push_str(part["text"].as_str().unwrap_or_default());
+        }
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            self.call(&call["function"]["name"], call["function"]["arguments"].as_str().unwrap());
+        }
+        self.used(&usage["tokens"]["input_tokens"], &usage["tokens"]["output_tokens"]);
+    }
+
+    fn cohere_events(&mut self, events: &[Value]) {
+        let mut calls: Vec<(Value, String)> = Vec::new();
+        for event in events {
+            let message = &event["delta"]["message"];
+            self.text.push_str(message["content"]["text"].as_str().unwrap_or_default());
+            let function = &message["tool_calls"]["function"];
+            if event["type"] == "tool-call-start" {
+                assert_eq!(event["index"], calls.len(), "{event}");
+                calls.push((function["name"].clone(), String::new()));
+            }
+            if let Some(piece) = function["arguments"].as_str() {
+                calls[usize::try_from(event["index"].as_u64().unwrap()).unwrap()].1.push_str(piece);
+            }
+            let tokens = &event["delta"]["usage"]["tokens"];
+            self.used(&tokens["input_tokens"], &tokens["output_tokens"]);
+        }
+        calls.iter().for_each(|(name, arguments)| self.call(name, arguments));
+        assert_eq!(events.last().unwrap(), "[DONE]");
     }
 
     fn chunk(&mut self, chunk: &Value) {

@@ -146,9 +146,33 @@ const GEMINI: &[Case] = &[(
     ],
 )];
 
+const COHERE: &[Case] = &[(
+    "a plan, thoughts, words with their sources, and calls",
+    &[
+        r#"{"type":"message-start","id":"a","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}}"#,
+        r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"I {A}"}}}"#,
+        r#"{"type":"tool-plan-delta","delta":{"message":{"tool_plan":"{B}."}}}"#,
+        r#"{"type":"content-start","index":0,"delta":{"message":{"content":{"type":"thinking","thinking":"{A}"}}}}"#,
+        r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"thinking":"{B}"}}}}"#,
+        r#"{"type":"content-end","index":0}"#,
+        r#"{"type":"content-start","index":1,"delta":{"message":{"content":{"type":"text","text":""}}}}"#,
+        r#"{"type":"content-delta","index":1,"delta":{"message":{"content":{"text":"by {A}"}}}}"#,
+        r#"{"type":"citation-start","index":0,"delta":{"message":{"citations":{"start":3,"end":9,"text":"{W}","sources":[{"type":"tool","id":"f:0","tool_output":{"content":"the {W}"}},{"type":"document","id":"d","document":{"id":"d","title":"{W}","year":1}}]}}}}"#,
+        r#"{"type":"citation-end","index":0}"#,
+        r#"{"type":"content-delta","index":1,"delta":{"message":{"content":{"text":"{B}"}}}}"#,
+        r#"{"type":"content-end","index":1}"#,
+        r#"{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"c","type":"function","function":{"name":"f","arguments":""}}}}}"#,
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{\"q\":\"{A}"}}}}}"#,
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{B}\"}"}}}}}"#,
+        r#"{"type":"tool-call-end","index":0}"#,
+        r#"{"type":"message-end","delta":{"finish_reason":"TOOL_CALL","usage":{"billed_units":{"input_tokens":1,"output_tokens":5}}}}"#,
+    ],
+)];
+
 fn streams() -> impl Iterator<Item = (&'static str, &'static str, Vec<&'static str>)> {
     let all = [("/v1/chat/completions", CHAT), ("/v1/messages", MESSAGES), ("/v1/responses", RESPONSES)];
-    let all = all.into_iter().chain([("/v1beta/models/gemini%2Fm:streamGenerateContent?alt=sse", GEMINI)]);
+    let all = all.into_iter().chain([("/v2/chat", COHERE)]);
+    let all = all.chain([("/v1beta/models/gemini%2Fm:streamGenerateContent?alt=sse", GEMINI)]);
     all.flat_map(|(path, cases)| {
         cases.iter().map(move |(name, frames)| {
             let done = path.contains("chat").then_some("[DONE]");
@@ -176,6 +200,7 @@ async fn streamed(provider: &Provider, house: &House, path: &str, sent: &str) ->
         "/v1/chat/completions" => {
             json!({"model": "openai/m", "messages": user, "stream": true, "stream_options": {"include_usage": true}})
         }
+        "/v2/chat" => json!({"model": "cohere/m", "messages": user, "stream": true}),
         "/v1/messages" => json!({"model": "anthropic/m", "messages": user, "stream": true, "max_tokens": 9}),
         "/v1/responses" => json!({"model": "openai/m", "input": "hi", "stream": true}),
         _ => json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
@@ -265,6 +290,19 @@ async fn answers_in_one_piece_are_read_whole() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn sources_in_one_piece_are_read_too() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(&guards("redact"))).await;
+    let sent = r#"{"id":"a","finish_reason":"COMPLETE","message":{"role":"assistant","tool_plan":"a {W}","content":[{"type":"thinking","thinking":"{W}"},{"type":"text","text":"by {W}"}],"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"q\":\"{W}\"}"}}],"citations":[{"start":3,"end":9,"text":"{W}","sources":[{"type":"tool","id":"f:0","tool_output":{"content":"the {W}"}},{"type":"document","id":"d","document":{"title":"{W}"}}]}]}}"#;
+    provider.script(
+        &json!({"replay": {"content_type": "application/json", "body": sent.replace("{W}", "Osprey")}}),
+    );
+    let body = json!({"model": "cohere/m", "messages": [{"role": "user", "content": "hi"}]});
+    let answer = house.call(Ask::post("/v2/chat", &body)).await;
+    assert_eq!(answer.text(), sent.replace("{W}", "[REDACTED]"));
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ mod cloud_callers;
 #[cfg(test)]
 mod clouds;
 #[cfg(test)]
+mod cohere;
+#[cfg(test)]
 mod departures;
 #[cfg(test)]
 mod embeddings;

@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The kinds of provider that the simulator plays, as the configuration names them.
-pub(crate) const PROVIDERS: [&str; 6] = ["openai", "anthropic", "gemini", "compatible", "bedrock", "azure"];
+pub(crate) const PROVIDERS: [&str; 7] =
+    ["openai", "anthropic", "gemini", "compatible", "bedrock", "azure", "cohere"];
 
 /// A simulated provider on a port of its own.
 pub(crate) struct Provider {

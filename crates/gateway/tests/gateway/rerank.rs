@@ -23,7 +23,7 @@ fn config(provider: &Provider, more: &str) -> String {
     let key = "api_key: \"${PROVIDER_KEY}\"";
     format!(
         "version: 1\nlisten: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nproviders:\n\
-         \x20 coheres: {{ api: sim, base_url: \"http://{at}\", {key}, {units} }}\n\
+         \x20 coheres: {{ api: cohere, base_url: \"http://{at}\", {key}, {units} }}\n\
          \x20 dear: {{ api: sim, base_url: \"http://{at}\", {key}, {tokens} }}\n\
          \x20 jinas: {{ api: jina, base_url: \"http://{at}/v1\", {key}, {tokens} }}\n\
          \x20 voyages: {{ api: voyage, base_url: \"http://{at}/voyage/v1\", {key}, {tokens} }}\n\

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 const LIST: &str = "crates/gatehouse-providers/src/kinds/mod.rs";
 const FOLDER: &str = "crates/gatehouse-providers/src/kinds/";
 /// Names that are more than a provider's: the dialects and their makers, and what comes with the gateway.
-const MORE_THAN_A_PROVIDER: [&str; 9] =
-    ["openai", "anthropic", "gemini", "bedrock", "jina", "voyage", "tei", "compatible", "sim"];
+const MORE_THAN_A_PROVIDER: [&str; 10] =
+    ["openai", "anthropic", "gemini", "bedrock", "cohere", "jina", "voyage", "tei", "compatible", "sim"];
 /// What is left beside the list, with the reason.
 const ALSO: &[(&str, &str, &str)] = &[
     (
