@@ -67,6 +67,7 @@ fn marked(front: Front, model: &str) -> Ask {
         Front::Responses => json!({"model": model, "prompt_cache_key": "k", "store": false,
             "input": user(json!({"type": "input_text", "text": "a", "prompt_cache_breakpoint": point}))}),
         Front::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "a"}]}]}),
+        Front::Cohere => json!({"model": model, "messages": user(json!({"type": "text", "text": "a"}))}),
     };
     front.ask_body(model, false, &body)
 }
@@ -80,7 +81,7 @@ async fn marks_of_callers_pass_in_the_providers_form() {
             Front::Messages => 3,
             Front::Chat => 2,
             Front::Responses => 1,
-            Front::Gemini => 0,
+            Front::Gemini | Front::Cohere => 0,
         };
         for (name, model) in PLACES {
             let answer = house.call(marked(front, &format!("{name}/{model}"))).await;
@@ -122,7 +123,7 @@ fn conversation(front: Front, name: &str, turns: usize) -> Value {
     let system = long("rules");
     match front {
         Front::Messages => json!({"max_tokens": 50, "system": system, "messages": both("assistant")}),
-        Front::Chat => {
+        Front::Chat | Front::Cohere => {
             let all: Vec<Value> = std::iter::once(role("system", &system)).chain(both("assistant")).collect();
             json!({"messages": all})
         }
