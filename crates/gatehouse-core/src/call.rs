@@ -33,6 +33,34 @@ pub enum Operation {
     Transcription,
     /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`).
     Realtime,
+    /// An answer that was kept, once more (`GET /v1/responses/{id}`).
+    RetrieveResponse,
+    /// An answer that was kept, to be kept no longer.
+    DeleteResponse,
+    /// An answer that is being made in the background, to be made no longer.
+    CancelResponse,
+    /// What an answer that was kept was made of.
+    ListInputItems,
+    /// A file for a provider (`POST /v1/files`).
+    CreateFile,
+    /// The caller's files.
+    ListFiles,
+    /// What is known of a file.
+    RetrieveFile,
+    /// What is in a file.
+    FileContent,
+    /// A file, to be kept no longer.
+    DeleteFile,
+    /// A file of requests, to be answered within a day (`POST /v1/batches`).
+    CreateBatch,
+    /// The caller's batches.
+    ListBatches,
+    /// How far a batch is.
+    RetrieveBatch,
+    /// A batch, to be worked on no longer.
+    CancelBatch,
+    /// Whatever a provider offers at a path of its own (`/passthrough/{provider}/…`).
+    Passthrough,
 }
 
 /// The authenticated party: a caller key, or whatever else identity learns to accept.
@@ -122,6 +150,20 @@ impl Operation {
         Self::ImageGeneration,
         Self::Speech,
         Self::Transcription,
+        Self::RetrieveResponse,
+        Self::DeleteResponse,
+        Self::CancelResponse,
+        Self::ListInputItems,
+        Self::CreateFile,
+        Self::ListFiles,
+        Self::RetrieveFile,
+        Self::FileContent,
+        Self::DeleteFile,
+        Self::CreateBatch,
+        Self::ListBatches,
+        Self::RetrieveBatch,
+        Self::CancelBatch,
+        Self::Passthrough,
     ];
 
     /// The name in telemetry and in records.
@@ -139,6 +181,20 @@ impl Operation {
             Self::Speech => "speech",
             Self::Transcription => "transcription",
             Self::Realtime => "realtime",
+            Self::RetrieveResponse => "retrieve_response",
+            Self::DeleteResponse => "delete_response",
+            Self::CancelResponse => "cancel_response",
+            Self::ListInputItems => "list_input_items",
+            Self::CreateFile => "create_file",
+            Self::ListFiles => "list_files",
+            Self::RetrieveFile => "retrieve_file",
+            Self::FileContent => "file_content",
+            Self::DeleteFile => "delete_file",
+            Self::CreateBatch => "create_batch",
+            Self::ListBatches => "list_batches",
+            Self::RetrieveBatch => "retrieve_batch",
+            Self::CancelBatch => "cancel_batch",
+            Self::Passthrough => "passthrough",
         }
     }
 }

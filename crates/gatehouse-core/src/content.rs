@@ -45,6 +45,12 @@ pub enum Dialect {
     OpenAiTranscriptions,
     /// OpenAI `POST /v1/audio/translations`
     OpenAiTranslations,
+    /// OpenAI `/v1/files`
+    OpenAiFiles,
+    /// OpenAI `/v1/batches`
+    OpenAiBatches,
+    /// Whatever a provider of ours offers, in its own words: `/passthrough/{provider}/…`
+    Passthrough,
     /// Cohere `POST /v2/rerank`; the same form serves Jina's callers at `/v1/rerank`
     CohereRerank,
     /// Jina `POST /v1/rerank`, which vLLM, llama.cpp and others imitate; spoken towards providers only
@@ -163,6 +169,9 @@ impl Dialect {
         Self::OpenAiSpeech,
         Self::OpenAiTranscriptions,
         Self::OpenAiTranslations,
+        Self::OpenAiFiles,
+        Self::OpenAiBatches,
+        Self::Passthrough,
         Self::CohereRerank,
         Self::JinaRerank,
         Self::VoyageRerank,
@@ -190,6 +199,9 @@ impl Dialect {
             | Self::OpenAiSpeech
             | Self::OpenAiTranscriptions
             | Self::OpenAiTranslations
+            | Self::OpenAiFiles
+            | Self::OpenAiBatches
+            | Self::Passthrough
             | Self::OpenAiRealtime
             // They answer with `{"detail"}` or `{"error"}`, which are read as OpenAI's are.
             | Self::JinaRerank
@@ -225,6 +237,9 @@ impl Dialect {
                 | Self::OpenAiSpeech
                 | Self::OpenAiTranscriptions
                 | Self::OpenAiTranslations
+                | Self::OpenAiFiles
+                | Self::OpenAiBatches
+                | Self::Passthrough
         )
     }
 
@@ -251,6 +266,9 @@ impl Dialect {
             Self::OpenAiSpeech => "openai.audio.speech",
             Self::OpenAiTranscriptions => "openai.audio.transcriptions",
             Self::OpenAiTranslations => "openai.audio.translations",
+            Self::OpenAiFiles => "openai.files",
+            Self::OpenAiBatches => "openai.batches",
+            Self::Passthrough => "passthrough",
             Self::CohereRerank => "cohere.rerank",
             Self::JinaRerank => "jina.rerank",
             Self::VoyageRerank => "voyage.rerank",

@@ -100,7 +100,7 @@ pub fn ranking(dialect: Dialect) -> Result<&'static dyn RerankCodec, Error> {
 /// `invalid_request` naming the member that is malformed.
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
-        (Operation::ListModels | Operation::Realtime, _) => Ok(View::default()),
+        _ if !front.has_body() => Ok(View::default()),
         (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),

@@ -1,6 +1,7 @@
 //! From a path to what it asks for, and in which dialect errors are answered.
 
 mod cloud;
+mod resource;
 
 use crate::headers::{ANTHROPIC_VERSION, GOOGLE_KEY};
 use gatehouse_core::call::Operation;
@@ -18,8 +19,10 @@ pub struct Front {
     pub model: Option<String>,
     /// How the answer is framed, for dialects that say so in the path.
     pub framing: Framing,
-    /// The one method that the path takes.
+    /// The method, or one that the path takes if it does not take the request's.
     pub method: Method,
+    /// Which one is meant, where the path names a thing that is kept.
+    pub id: Option<String>,
     /// Whether several texts are embedded at once (Gemini's `batchEmbedContents`).
     pub batch: bool,
     /// Whether the body is a form with files, and no JSON.
@@ -58,16 +61,45 @@ impl Front {
     /// Whether a request of this kind says what it wants in its body.
     #[must_use]
     pub fn has_body(&self) -> bool {
-        !matches!(self.operation, Operation::ListModels | Operation::Realtime)
+        !matches!(self.operation, Operation::ListModels | Operation::Realtime) && !self.is_about_kept()
+    }
+
+    /// Whether a request of this kind is for a model.
+    #[must_use]
+    pub fn wants_model(&self) -> bool {
+        use Operation as O;
+        let none = matches!(self.operation, O::ListModels | O::CreateFile | O::CreateBatch | O::Passthrough);
+        !none && !self.is_about_kept()
+    }
+
+    /// Whether it asks for something that is kept, and sends nothing.
+    #[must_use]
+    pub fn is_about_kept(&self) -> bool {
+        use Operation as O;
+        matches!(
+            self.operation,
+            O::RetrieveResponse
+                | O::DeleteResponse
+                | O::CancelResponse
+                | O::ListInputItems
+                | O::ListFiles
+                | O::RetrieveFile
+                | O::FileContent
+                | O::DeleteFile
+                | O::ListBatches
+                | O::RetrieveBatch
+                | O::CancelBatch
+        )
     }
 }
 
 /// What a path asks for; `None` when it is no path of ours.
 #[must_use]
-pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Front> {
+pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Method) -> Option<Front> {
     let path = path.strip_suffix('/').unwrap_or(path);
     realtime(path, query)
         .or_else(|| azure(path))
+        .or_else(|| resource::find(path, method))
         .or_else(|| ranking(path))
         .or_else(|| cohere(path))
         .or_else(|| openai(path, headers))
@@ -102,6 +134,7 @@ fn front(operation: Operation, dialect: Dialect) -> Front {
         model: None,
         framing: Framing::FromBody,
         method: Method::POST,
+        id: None,
         batch: false,
         is_form: false,
         cloud: None,
@@ -178,10 +211,15 @@ fn openai_call(path: &str) -> Option<Front> {
     })
 }
 
-fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
-    // SDKs put the version in their base address; some people leave it out, Azure's and Groq's differ.
+/// An OpenAI path without its beginning: SDKs put the version in their base address; some people leave it out, Azure's
+/// and Groq's differ.
+fn unversioned(path: &str) -> &str {
     let prefixes = ["/openai/v1", "/openai", "/v1"];
-    let rest = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    prefixes.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
+}
+
+fn openai(path: &str, headers: &HeaderMap) -> Option<Front> {
+    let rest = unversioned(path);
     Some(match openai_call(rest) {
         Some(front) => front,
         None => {
@@ -281,7 +319,7 @@ mod tests {
     use super::{Framing, find};
     use gatehouse_core::call::Operation;
     use gatehouse_core::content::Dialect;
-    use http::{HeaderMap, HeaderValue};
+    use http::{HeaderMap, HeaderValue, Method};
 
     #[test]
     fn azures_deployments_are_models() {
@@ -323,7 +361,7 @@ mod tests {
     }
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {
-        find(path, query, &HeaderMap::new())
+        find(path, query, &HeaderMap::new(), &Method::POST)
             .map(|front| (front.operation, front.dialect, front.model, front.framing))
     }
 
@@ -373,6 +411,9 @@ mod tests {
     fn the_list_of_models_follows_the_caller() {
         let mut headers = HeaderMap::new();
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        assert_eq!(find("/v1/models", None, &headers).unwrap().dialect, Dialect::AnthropicMessages);
+        assert_eq!(
+            find("/v1/models", None, &headers, &Method::GET).unwrap().dialect,
+            Dialect::AnthropicMessages
+        );
     }
 }

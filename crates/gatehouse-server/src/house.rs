@@ -9,6 +9,7 @@ use gatehouse_audit::Log;
 use gatehouse_core::call::CallId;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::record::Settled;
+use gatehouse_identity::envelope::Seals;
 use gatehouse_identity::key::Keys;
 use gatehouse_ledger::{Counters, Window};
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ pub struct House {
     pub keys: ArcSwap<KeyRing>,
     /// The book.
     pub log: Log,
+    /// What seals the ids of what is kept for callers.
+    pub seals: Seals,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -69,6 +72,7 @@ impl House {
         snapshot: Snapshot,
         keys: KeyRing,
         log: Log,
+        seals: Seals,
         counters: Arc<Counters>,
         observer: Box<dyn Observer>,
     ) -> Arc<Self> {
@@ -76,6 +80,7 @@ impl House {
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: ArcSwap::from_pointee(keys),
             log,
+            seals,
             counters,
             metrics: Metrics::new(),
             export: OnceLock::new(),

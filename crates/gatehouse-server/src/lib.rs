@@ -18,6 +18,7 @@ pub mod form;
 pub mod front;
 pub mod headers;
 pub mod house;
+pub mod kept;
 pub mod listen;
 pub mod meter;
 mod patience;

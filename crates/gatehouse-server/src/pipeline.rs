@@ -7,6 +7,7 @@ use crate::body::Reply;
 use crate::exchange::{Answered, listing};
 use crate::front;
 use crate::house::House;
+use crate::kept;
 use crate::render;
 use crate::stage::{accept, answer, attribute, authenticate, fund, guard, normalise, route};
 use crate::switch::Asked;
@@ -51,6 +52,9 @@ async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Re
     let call = attribute::attribute(call, trail)?;
     if call.front.operation == Operation::ListModels {
         return listing::answer(&call, trail).map(Answered::Whole);
+    }
+    if call.front.is_about_kept() {
+        return kept::answer(house, &call, trail).await.map(Answered::Whole);
     }
     let call = guard::guard(call, trail)?;
     let call = route::route(call, trail)?;

@@ -17,6 +17,7 @@ use gatehouse_audit::{Log, Options};
 use gatehouse_config::file::Config;
 use gatehouse_config::{Kind, Known};
 use gatehouse_core::call::{Caller, Scope};
+use gatehouse_identity::envelope::Seals;
 use gatehouse_identity::key::{ENTROPY_BYTES, Entry, Keys, Pepper, mint};
 use gatehouse_ledger::Counters;
 use gatehouse_server::house::{House, KeyRing, Silent};
@@ -116,8 +117,9 @@ impl Gateway {
         let caller =
             Caller { key_id: minted.id.as_str().into(), key_name: "k".into(), models: [].into(), bound };
         let entry = Entry { hash: minted.hash, old: None, caller: Arc::new(caller), expires_at: None };
+        let seals = Seals::new(&pepper, 1);
         let keys = KeyRing { keys: Keys::new(pepper, [entry]), limits: HashMap::new() };
-        let house = House::new(snapshot, keys, log, Arc::new(Counters::default()), Box::new(Silent));
+        let house = House::new(snapshot, keys, log, seals, Arc::new(Counters::default()), Box::new(Silent));
         if let Some(collector) = collector {
             let env =
                 |name: &str| (name == "OTEL_EXPORTER_OTLP_HEADERS").then(|| "x-collector-key=k1".to_owned());

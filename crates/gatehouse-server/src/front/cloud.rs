@@ -63,12 +63,12 @@ mod tests {
     use super::{Cloud, Framing};
     use gatehouse_core::call::Operation;
     use gatehouse_core::content::{Dialect, Family};
-    use http::HeaderMap;
+    use http::{HeaderMap, Method};
 
     #[test]
     fn clouds_name_the_model_and_the_framing_in_the_path() {
         let look = |path: &str| {
-            let front = find(path, None, &HeaderMap::new())?;
+            let front = find(path, None, &HeaderMap::new(), &Method::POST)?;
             assert_eq!(front.dialect, Dialect::AnthropicMessages);
             Some((front.operation, front.model, front.framing, front.cloud))
         };

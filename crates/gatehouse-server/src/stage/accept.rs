@@ -25,7 +25,7 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     framing_is_sound(&parts.headers)?;
     host_is_sound(&parts.headers, &parts.uri)?;
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let front = front::find(path, query, &parts.headers)
+    let front = front::find(path, query, &parts.headers, &parts.method)
         .ok_or_else(|| Error::new(Code::NotFound, format!("there is nothing at {}", shown(path))))?;
     method_is_right(&front, &parts.method)?;
     if front.operation == Operation::Realtime {

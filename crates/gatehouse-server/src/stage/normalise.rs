@@ -63,7 +63,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         Framing::Events | Framing::Array | Framing::Chunks => true,
     };
     let tier = view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
-    if front.operation != Operation::ListModels {
+    if front.wants_model() {
         if model.is_empty() {
             return Err(Error::invalid("model", "model: is required"));
         }
@@ -103,7 +103,7 @@ async fn form(
 
 /// A body of OpenAI's that leaves the model's name to the path, with the name in it, as whoever serves it needs it.
 fn named(doc: Doc, front: &Front) -> Result<Doc, Error> {
-    let wants = front.has_body() && front.dialect.family() == Family::OpenAi;
+    let wants = front.has_body() && front.wants_model() && front.dialect.family() == Family::OpenAi;
     let model = front.model.as_deref().or(native::model_default(front.dialect));
     let Some(model) = model.filter(|_| wants && doc.root().get("model").is_none()) else {
         return Ok(doc);

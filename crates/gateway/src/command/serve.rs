@@ -11,6 +11,7 @@ use crate::settings::{self, Settings};
 use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
+use gatehouse_identity::envelope::Seals;
 use gatehouse_ledger::Counters;
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
@@ -24,6 +25,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+
+/// The version of the keys that seal ids. Ids of earlier versions stay open.
+const SEALS_VERSION: u8 = 1;
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(place: &Place) -> Result<()> {
@@ -57,7 +61,14 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         Snapshot::compile_with(&settings.config, &settings.version, sim.as_deref(), None, catalogue)
             .map_err(anyhow::Error::msg)?;
     let first_call = FirstCall::new(data.dir())?;
-    let house = House::new(snapshot, ring::load(&store, &pepper)?, log, counters, Box::new(first_call));
+    let house = House::new(
+        snapshot,
+        ring::load(&store, &pepper)?,
+        log,
+        Seals::new(&pepper, SEALS_VERSION),
+        counters,
+        Box::new(first_call),
+    );
     record_config(&house, &settings);
     export_telemetry(&house, &settings)?;
 
