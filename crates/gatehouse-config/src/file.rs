@@ -2,6 +2,8 @@
 //!
 //! Doc comments here are the reference: `gatehouse schema` and the page in docs are made from them.
 
+mod defaults;
+
 use crate::secret::Secret;
 use crate::unit::{Bytes, Duration};
 use schemars::JsonSchema;
@@ -33,6 +35,8 @@ pub struct Config {
     pub teams: BTreeMap<String, Team>,
     /// What is recorded of each exchange.
     pub record: Record,
+    /// What is kept of the answers of `/v1/responses` for those who refer to them later.
+    pub responses: Responses,
     /// What happens when a price is not known.
     pub prices: Prices,
     /// Limits of size and number.
@@ -370,6 +374,15 @@ pub struct Limits {
     pub session_idle: Duration,
 }
 
+/// What is kept of the answers of `/v1/responses` for those who refer to them later.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Responses {
+    /// How long an answer is kept, from the last time that its conversation was gone on with; `0s` keeps none. What is
+    /// kept is encrypted, and its caller may delete it at any time.
+    pub keep: Duration,
+}
+
 /// Limits of time towards providers.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -422,73 +435,4 @@ pub struct Catalogue {
 
 fn input_and_output() -> Vec<At> {
     vec![At::Input, At::Output]
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            version: 1,
-            listen: "127.0.0.1:8080".to_owned(),
-            admin: Admin::default(),
-            store: "sqlite".to_owned(),
-            providers: Ordered::default(),
-            models: Ordered::default(),
-            guards: Vec::new(),
-            teams: BTreeMap::new(),
-            record: Record::default(),
-            prices: Prices::default(),
-            limits: Limits::default(),
-            timeouts: Timeouts::default(),
-            retry: Retry::default(),
-            telemetry: Telemetry::default(),
-            catalogue: Catalogue::default(),
-        }
-    }
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:8081".to_owned() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body: Bytes(32 << 20),
-            upload: Bytes(512 << 20),
-            answer: Bytes(64 << 20),
-            headers: Bytes(64 << 10),
-            connections: 20_000,
-            calls: 15_000,
-            header_time: Duration::seconds(10),
-            body_time: Duration::seconds(60),
-            drain: Duration::seconds(600),
-            message: Bytes(16 << 20),
-            session: Duration::seconds(3600),
-            session_idle: Duration::seconds(300),
-        }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::seconds(3),
-            first_token: Duration::seconds(120),
-            idle: Duration::seconds(60),
-            total: Duration::seconds(900),
-        }
-    }
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 2,
-            budget_percent: 20,
-            backoff: Duration::millis(100),
-            wait_max: Duration::seconds(5),
-        }
-    }
 }

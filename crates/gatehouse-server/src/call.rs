@@ -2,6 +2,7 @@
 
 use crate::form::Files;
 use crate::front::Front;
+use crate::memory::recall::Recalled;
 use bytes::Bytes;
 use gatehouse_core::call::{Operation, Scope};
 use gatehouse_core::content::Place;
@@ -38,6 +39,10 @@ pub struct Call {
     pub(crate) guards: Active,
     /// The files of a form.
     pub(crate) files: Option<Files>,
+    /// What it has to do with the memory of this gateway.
+    pub(crate) recalled: Option<Recalled>,
+    /// What its address says behind the path.
+    pub(crate) query: Option<String>,
     /// What it is a turn of, where that decides who serves it.
     pub(crate) conversation: Option<Conversation>,
 }

@@ -146,11 +146,7 @@ fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
     if !["/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime"].contains(&path) {
         return None;
     }
-    let named = |name: &str| {
-        let mut pairs = query.unwrap_or_default().split('&');
-        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
-    };
-    let model = named("model").or_else(|| named("deployment"));
+    let model = query_value(query, "model").or_else(|| query_value(query, "deployment"));
     Some(Front { model, method: Method::GET, ..front(Operation::Realtime, Dialect::OpenAiRealtime) })
 }
 
@@ -292,6 +288,13 @@ fn gemini(path: &str, query: Option<&str>) -> Option<Front> {
     };
     let batch = call == "batchEmbedContents";
     Some(Front { model: Some(decoded(model)), framing, batch, ..front(operation, dialect) })
+}
+
+/// The value of a name in a query.
+#[must_use]
+pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = query.unwrap_or_default().split('&');
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(decoded)
 }
 
 /// Percent-decodes a path segment; what does not decode stays as it is and will be no model's name.

@@ -1,6 +1,8 @@
 //! What all calls share.
 
+use crate::background::Background;
 use crate::clock;
+use crate::memory::{Memory, Responses};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp::Exporter;
@@ -27,7 +29,11 @@ pub struct House {
     /// The book.
     pub log: Log,
     /// What seals the ids of what is kept for callers.
-    pub seals: Seals,
+    pub seals: Arc<Seals>,
+    /// The answers that are kept for callers.
+    pub memory: Memory,
+    /// The answers that are made in the background.
+    pub background: Background,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -72,7 +78,8 @@ impl House {
         snapshot: Snapshot,
         keys: KeyRing,
         log: Log,
-        seals: Seals,
+        seals: Arc<Seals>,
+        responses: Box<dyn Responses>,
         counters: Arc<Counters>,
         observer: Box<dyn Observer>,
     ) -> Arc<Self> {
@@ -80,6 +87,8 @@ impl House {
             snapshot: ArcSwap::from_pointee(snapshot),
             keys: ArcSwap::from_pointee(keys),
             log,
+            memory: Memory::new(Arc::clone(&seals), responses),
+            background: Background::default(),
             seals,
             counters,
             metrics: Metrics::new(),

@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod aside;
+pub mod background;
 pub mod body;
 pub mod call;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod headers;
 pub mod house;
 pub mod kept;
 pub mod listen;
+pub mod memory;
 pub mod meter;
 mod patience;
 pub mod payload;

@@ -7,9 +7,9 @@ use crate::body::Reply;
 use crate::exchange::{Answered, listing};
 use crate::front;
 use crate::house::House;
-use crate::kept;
+use crate::kept::{self, later};
 use crate::render;
-use crate::stage::{accept, answer, attribute, authenticate, fund, guard, normalise, route};
+use crate::stage::{Funded, accept, answer, attribute, authenticate, fund, guard, normalise, route};
 use crate::switch::Asked;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -33,33 +33,48 @@ pub async fn serve(house: Arc<House>, mut request: Request<Incoming>) -> Respons
     let switch = Asked::of(&mut request);
     let way = CatchUnwind(Box::pin(way(&house, request, &mut trail))).await;
     match way {
-        Ok(Ok(Answered::Whole(whole))) => render::whole(whole, trail, family).await,
-        Ok(Ok(Answered::Stream(opened))) => render::stream(*opened, trail, house, family),
-        Ok(Ok(Answered::Bytes(opened))) => render::bytes(*opened, trail, house),
-        Ok(Ok(Answered::Session(opened))) => render::session(*opened, trail, house, switch, family).await,
+        Ok(Ok(Way::Later(funded))) => later::begin(house, *funded, trail, family).await,
+        Ok(Ok(Way::Answered(Answered::Whole(whole)))) => render::whole(whole, trail, family).await,
+        Ok(Ok(Way::Answered(Answered::Stream(opened)))) => render::stream(*opened, trail, house, family),
+        Ok(Ok(Way::Answered(Answered::Bytes(opened)))) => render::bytes(*opened, trail, house),
+        Ok(Ok(Way::Answered(Answered::Session(opened)))) => {
+            render::session(*opened, trail, house, switch, family).await
+        }
         Ok(Err(error)) => render::failed(&error, trail, family).await,
         // One call's bug ends one call.
         Err(_) => render::failed(&Error::new(Code::Internal, "the gateway failed"), trail, family).await,
     }
 }
 
+/// Where the stages lead.
+enum Way {
+    /// To an answer.
+    Answered(Answered),
+    /// To one that is made in the background.
+    Later(Box<Funded>),
+}
+
 /// The stages.
-async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Result<Answered, Error> {
+async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Result<Way, Error> {
     house.takes_calls()?;
     let request = accept::accept(request)?;
     let request = authenticate::authenticate(house, request, trail)?;
-    let call = normalise::normalise(request, trail).await?;
+    let call = normalise::normalise(house, request, trail).await?;
     let call = attribute::attribute(call, trail)?;
     if call.front.operation == Operation::ListModels {
-        return listing::answer(&call, trail).map(Answered::Whole);
+        return listing::answer(&call, trail).map(|whole| Way::Answered(Answered::Whole(whole)));
     }
     if call.front.is_about_kept() {
-        return kept::answer(house, &call, trail).await.map(Answered::Whole);
+        return kept::answer(house, &call, trail).await.map(|whole| Way::Answered(Answered::Whole(whole)));
     }
     let call = guard::guard(call, trail)?;
     let call = route::route(call, trail)?;
     let call = fund::fund(house, call, trail)?;
-    answer::answer(&call, trail).await
+    if call.call().recalled.as_ref().is_some_and(|recalled| recalled.background) {
+        return Ok(Way::Later(Box::new(call)));
+    }
+    let answered = answer::answer(&call, trail).await?;
+    kept::keep(house, call.call(), answered, trail).await.map(Way::Answered)
 }
 
 /// A future whose panic is a value.

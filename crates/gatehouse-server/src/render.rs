@@ -2,7 +2,7 @@
 //! out.
 
 use crate::body::{Live, Reply};
-use crate::exchange::relay::Opened;
+use crate::exchange::opened::Opened;
 use crate::exchange::{Whole, passing, realtime};
 use crate::headers;
 use crate::house::House;
@@ -30,6 +30,15 @@ pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<R
     let family = spoken(family, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
     respond(StatusCode::OK, headers, Reply::Whole(Some(whole.body)))
+}
+
+/// The beginning of an answer that is fetched later.
+pub fn begun(trail: &Trail, body: Bytes) -> Response<Reply> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    seal::describe(&mut headers, trail);
+    seal::request_id(&mut headers, Family::OpenAi, &trail.id().to_string());
+    respond(StatusCode::OK, headers, Reply::Whole(Some(body)))
 }
 
 /// A stream.

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub durability: gatehouse_audit::Durability,
     /// What happens to calls of models without a known price.
     pub unknown_price: Unknown,
+    /// How long answers are kept for their callers; `None` when none are.
+    pub keeps_responses: Option<Duration>,
     /// Limits of size and number.
     pub limits: file::Limits,
     /// For the whole call, all attempts together.
@@ -108,6 +110,7 @@ impl Snapshot {
                 Durability::Local => gatehouse_audit::Durability::Local,
             },
             unknown_price: config.prices.unknown,
+            keeps_responses: Some(config.responses.keep.0).filter(|keep| !keep.is_zero()),
             limits: config.limits.clone(),
             total: config.timeouts.total.0,
             retry: retry::Policy {

@@ -22,6 +22,7 @@ use gatehouse_identity::key::{ENTROPY_BYTES, Entry, Keys, Pepper, mint};
 use gatehouse_ledger::Counters;
 use gatehouse_server::house::{House, KeyRing, Silent};
 use gatehouse_server::listen::{Side, listen};
+use gatehouse_server::memory::Forgetful;
 use gatehouse_server::snapshot::Snapshot;
 use gatehouse_server::telemetry::otlp::{Exporter, Settings};
 use gatehouse_server::workers::Workers;
@@ -117,9 +118,17 @@ impl Gateway {
         let caller =
             Caller { key_id: minted.id.as_str().into(), key_name: "k".into(), models: [].into(), bound };
         let entry = Entry { hash: minted.hash, old: None, caller: Arc::new(caller), expires_at: None };
-        let seals = Seals::new(&pepper, 1);
+        let seals = Arc::new(Seals::new(&pepper, 1));
         let keys = KeyRing { keys: Keys::new(pepper, [entry]), limits: HashMap::new() };
-        let house = House::new(snapshot, keys, log, seals, Arc::new(Counters::default()), Box::new(Silent));
+        let house = House::new(
+            snapshot,
+            keys,
+            log,
+            seals,
+            Box::new(Forgetful),
+            Arc::new(Counters::default()),
+            Box::new(Silent),
+        );
         if let Some(collector) = collector {
             let env =
                 |name: &str| (name == "OTEL_EXPORTER_OTLP_HEADERS").then(|| "x-collector-key=k1".to_owned());

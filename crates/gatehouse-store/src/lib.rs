@@ -1,12 +1,13 @@
-//! Where it is kept: two SQLite files in the data folder.
+//! Where it is kept: SQLite files in the data folder.
 //!
 //! [`Store`] is `gatehouse.db`: caller keys and settings, which exist nowhere else. [`Index`] is
 //! `index.db`: what the audit log says, in a shape that can be asked; a [`Projector`] builds it, and it
-//! may be deleted at any time. They are two files so that deleting the one cannot touch the other, and so
-//! that a busy projector never makes a new key wait.
+//! may be deleted at any time. [`Responses`] is `responses.db`: answers that are kept for callers, sealed.
+//! They are files of their own so that deleting one cannot touch another, and so that a busy projector never makes
+//! a new key wait.
 //!
 //! Everything here blocks on the disk: a server calls it on threads that may block. Several processes may
-//! have both files open at once. All values in SQL are bound parameters.
+//! have them open at once. All values in SQL are bound parameters.
 
 mod database;
 mod error;
@@ -15,6 +16,7 @@ mod index;
 mod keys;
 mod projector;
 mod query;
+mod responses;
 mod store;
 mod usage;
 
@@ -24,5 +26,6 @@ pub use index::{INDEX_FILE, Index};
 pub use keys::{KeyBudget, KeyHash, KeyRecord};
 pub use projector::{BATCH_LEAVES_MAX, Projector};
 pub use query::{After, CallRow, PAGE_ROWS_MAX, Page, Shown};
+pub use responses::{Chain, FoundResponse, RESPONSES_FILE, ResponseId, ResponseRecord, Responses};
 pub use store::{STORE_FILE, Store};
 pub use usage::{DIMENSIONS_MAX, Dimension, USAGE_ROWS_MAX, UsageRow};

@@ -1,5 +1,5 @@
 //! One exchange with one provider: [`prepare`] writes the request for it, [`attempt`] sends it, [`source`]
-//! reads what comes, [`whole`] and [`relay`] pass it on in one piece or as it comes, [`edit`] with what has changed.
+//! reads what comes, [`whole`] and [`relay`] (once it is [`opened`]) pass it on in one piece or as it comes, [`edit`] with what has changed.
 
 pub mod attempt;
 pub mod count;
@@ -8,6 +8,7 @@ pub mod embed;
 pub mod listing;
 pub mod manner;
 pub mod native;
+pub mod opened;
 pub mod passing;
 pub mod prepare;
 pub mod realtime;
@@ -34,7 +35,7 @@ pub enum Answered {
     /// An answer in one piece.
     Whole(Whole),
     /// A stream whose first content has come.
-    Stream(Box<relay::Opened>),
+    Stream(Box<opened::Opened>),
     /// Bytes that pass as they come.
     Bytes(Box<passing::Opened>),
     /// A session that the provider has agreed to.

@@ -69,7 +69,10 @@ pub async fn exchange(
 }
 
 /// The answer as its guardrails let it pass.
-fn judged(
+///
+/// # Errors
+/// `guard_blocked`, `guard_unavailable`, and `upstream_bad_response` for what cannot be changed.
+pub fn judged(
     call: &Call,
     codec: &dyn gatehouse_wire::codec::ProviderCodec,
     doc: Doc,

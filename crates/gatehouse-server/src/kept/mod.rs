@@ -1,9 +1,14 @@
-//! What is kept for callers between calls: answers here, files and batches at their providers.
+//! What is kept for callers between calls, and asked for again.
+
+pub mod later;
+mod responses;
 
 use crate::call::Call;
-use crate::exchange::Whole;
+use crate::exchange::{Answered, Whole};
 use crate::house::House;
+use crate::memory::keeper::Keeper;
 use crate::trail::Trail;
+use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
 
 /// Answers a call about something that is kept.
@@ -11,8 +16,31 @@ use gatehouse_core::error::{Code, Error};
 /// # Errors
 /// `not_found`, the same for what does not exist and for what is another tenant's.
 pub async fn answer(house: &House, call: &Call, trail: &mut Trail) -> Result<Whole, Error> {
-    let _ = (house, trail);
     match call.front.operation {
+        Operation::RetrieveResponse => responses::retrieve(house, call, trail).await,
+        Operation::ListInputItems => responses::input_items(house, call, trail).await,
+        Operation::CancelResponse => responses::cancel(house, call, trail).await,
+        Operation::DeleteResponse => responses::delete(house, call).await,
         _ => Err(Error::new(Code::NotFound, "there is nothing of this kind")),
     }
+}
+
+/// An answer that has come, kept where it is to be: one in one piece now, a stream when its end has come.
+///
+/// # Errors
+/// `internal_error`.
+pub async fn keep(house: &House, call: &Call, answered: Answered, trail: &Trail) -> Result<Answered, Error> {
+    let Some(recalled) = &call.recalled else { return Ok(answered) };
+    let keeper = Keeper::new(&house.memory, recalled, trail.id(), &call.model, &call.doc)?;
+    Ok(match answered {
+        Answered::Whole(whole) => {
+            let body = keeper.whole(&house.memory, whole.body).await;
+            Answered::Whole(Whole { body, ..whole })
+        }
+        Answered::Stream(mut opened) => {
+            opened.keeper = Some(Box::new(keeper));
+            Answered::Stream(opened)
+        }
+        other => other,
+    })
 }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, native, realtime, relay, rerank, whole};
+use crate::exchange::{Answered, count, embed, native, opened, realtime, rerank, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -90,7 +90,7 @@ async fn once(
         _ => {
             let prepared = prepare::conversation(call, target, decoded, trail.meter.input_estimate())?;
             if call.stream {
-                let opened = relay::Opened::open(call, target, &prepared, trail).await?;
+                let opened = opened::Opened::open(call, target, &prepared, trail).await?;
                 Ok(Answered::Stream(Box::new(opened)))
             } else {
                 whole::exchange(call, target, &prepared, trail).await.map(Answered::Whole)

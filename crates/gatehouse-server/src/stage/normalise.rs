@@ -9,13 +9,16 @@ use crate::dialects;
 use crate::form::{self, Bounds, Files};
 use crate::front::{Framing, Front};
 use crate::headers::{ANTHROPIC_BETA, TIMEOUT, put};
+use crate::house::House;
+use crate::memory::recall::{Recalled, Rules};
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
 use gatehouse_core::call::{Operation, Scope};
-use gatehouse_core::content::{Family, Place};
+use gatehouse_core::content::{Dialect, Family, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::engine::Active;
+use gatehouse_identity::key::Entry;
 use gatehouse_ledger::ServiceTier;
 use gatehouse_wire::anthropic::cloud;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
@@ -31,10 +34,14 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// Reads and parses the body.
 ///
 /// # Errors
-/// `request_too_large`, `request_timeout`, `invalid_request`.
-pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Result<Call, Error> {
+/// `request_too_large`, `request_timeout`, `invalid_request`, `not_found` for an earlier answer that is not there.
+pub async fn normalise(
+    house: &House,
+    authenticated: Authenticated,
+    trail: &mut Trail,
+) -> Result<Call, Error> {
     let Authenticated { accepted, key } = authenticated;
-    let Accepted { front, mut headers, body: incoming, .. } = accepted;
+    let Accepted { front, mut headers, query, body: incoming } = accepted;
     let snapshot = trail.snapshot.clone();
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
     let limits = &snapshot.limits;
@@ -50,6 +57,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     };
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let doc = if front.cloud.is_some() { plain(&doc, &front, &mut headers)? } else { doc };
+    let (doc, recalled) = recalled(house, &key, &front, doc, &snapshot).await?;
     let view = dialects::view(&front, &doc)?;
     let model = match (&front.model, &view.model) {
         (Some(model), _) => model.clone(),
@@ -73,7 +81,37 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     }
     let (scope, guards) = (Scope::default(), Active::default());
     let conversation = None;
-    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files, conversation })
+    Ok(Call {
+        front,
+        headers,
+        key,
+        scope,
+        doc,
+        view,
+        model,
+        stream,
+        deadline,
+        guards,
+        files,
+        recalled,
+        query,
+        conversation,
+    })
+}
+
+/// A request of the one dialect that refers to what is kept, with what it refers to.
+async fn recalled(
+    house: &House,
+    key: &Entry,
+    front: &Front,
+    doc: Doc,
+    snapshot: &Snapshot,
+) -> Result<(Doc, Option<Recalled>), Error> {
+    if front.dialect != Dialect::OpenAiResponses || !front.has_body() {
+        return Ok((doc, None));
+    }
+    let rules = Rules { keep: snapshot.keeps_responses, bytes_max: snapshot.limits.body.0 };
+    house.memory.recall(&key.caller, doc, rules).await
 }
 
 /// A form: its texts as an object, and its files.

@@ -65,11 +65,7 @@ impl Turns {
             "reasoning" => self.reasoning(item),
             "item_reference" => Err(Error::unsupported(
                 item.name(),
-                format!(
-                    "{}: a reference to a stored item needs a store of responses, which the gateway does not \
-                     keep for this model; send the item itself",
-                    item.name()
-                ),
+                format!("{}: nothing is kept here that it could refer to; send the item itself", item.name()),
             )),
             other => {
                 let weight = if must_stay(other) { Weight::Meaning } else { Weight::Hint };

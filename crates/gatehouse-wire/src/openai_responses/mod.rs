@@ -1,4 +1,4 @@
-//! OpenAI's `POST /v1/responses`, as a front and as an upstream, used without state.
+//! OpenAI's `POST /v1/responses`, as a front and as an upstream, used without the provider's memory.
 //!
 //! A request is a list of *items* rather than messages, an answer is another list of them, and a stream
 //! says of every item when it begins, grows and ends. The set of items is open: what is not known here
@@ -6,9 +6,8 @@
 //!
 //! What the dialect can say and others cannot: tools in namespaces and free-form tools become functions
 //! (`tools`) and are turned back in the answer (`names`); reasoning that another maker sealed becomes a
-//! reasoning item whose `encrypted_content` is our envelope (`seals`). Whatever needs a store of responses
-//! (`previous_response_id`, `conversation`, `background`, `store: true`) is refused when the request has to
-//! be translated, since the gateway keeps none, and passes untouched to a provider of the same dialect.
+//! reasoning item whose `encrypted_content` is our envelope (`seals`). No provider is asked to keep an answer: what
+//! a request refers to is put into it before it comes here (`kept`), and `store` goes out as `false`.
 //!
 //! In reading order: `view` and `rewrite` for what passes as bytes, with `texts` for what guardrails read;
 //! `request`, `input`, `parts`, `tools`, `names` and `seals` to read a request; `request_out` and
@@ -22,6 +21,7 @@ mod growing;
 mod input;
 mod input_out;
 mod item_out;
+pub mod kept;
 mod names;
 mod parts;
 mod request;

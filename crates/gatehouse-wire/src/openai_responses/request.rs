@@ -9,7 +9,7 @@ use crate::json::{Doc, Node};
 use gatehouse_core::error::Error;
 
 /// What `include` asks for to get reasoning back in the next turn.
-const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// See [`crate::codec::Codec::decode_request`].
 pub(super) fn decode(doc: &Doc) -> Result<ChatRequest, Error> {
@@ -41,24 +41,18 @@ pub(super) fn decode(doc: &Doc) -> Result<ChatRequest, Error> {
     Ok(request)
 }
 
-/// Everything that needs a store of responses, which translation has none of.
+/// Whatever refers to something that is not in the request: it has to be put into it before
+/// ([`super::kept::whole`]).
 fn refuse_state(root: Node<'_>) -> Result<(), Error> {
-    let no_store = |name: &str, instead: &str| {
-        Err(Error::unsupported(
-            name,
-            format!("{name}: the gateway keeps no store of responses for this model; {instead}"),
-        ))
-    };
     for name in ["previous_response_id", "conversation"] {
         if root.opt(name).is_some() {
-            return no_store(name, "send the whole conversation in \"input\"");
+            let message = format!("{name}: nothing is kept here; send the whole conversation in \"input\"");
+            return Err(Error::unsupported(name, message));
         }
     }
-    if root.opt("store").map(|store| store.want_bool()).transpose()? == Some(true) {
-        return no_store("store", "leave it out or send false");
-    }
     if root.opt("background").map(|background| background.want_bool()).transpose()? == Some(true) {
-        return no_store("background", "leave it out and stream the answer");
+        let message = "background: nothing is kept here; leave it out and stream the answer";
+        return Err(Error::unsupported("background", message));
     }
     Ok(())
 }
@@ -68,7 +62,7 @@ fn member(request: &mut ChatRequest, name: &str, value: Node<'_>) -> Result<(), 
     let text = || value.want_str().map(std::borrow::Cow::into_owned);
     match name {
         "model" => request.model = text()?,
-        // Read by `decode`, or refused by `refuse_state`; what may be there says the default.
+        // Read by `decode`, or refused by `refuse_state`, or not for the model.
         "instructions" | "input" | "store" | "background" => {}
         "stream" => request.stream = value.want_bool()?,
         "tools" => decode_tools(value, request)?,

@@ -1,7 +1,8 @@
 //! A request for a target of the same dialect: the model's name, and what the target's quirks demand.
 
+use super::request::ENCRYPTED_REASONING;
 use crate::codec::{Rewrite, Target, View};
-use crate::json::{Doc, escaped};
+use crate::json::{Doc, Node, escaped};
 use bytes::Bytes;
 use gatehouse_core::content::Edit;
 use gatehouse_core::error::Error;
@@ -23,8 +24,53 @@ pub(super) fn rewrite(doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rew
         let quoted = [b"\"".as_slice(), &escaped(target.model), b"\""].concat();
         done.edits.push(Edit { range: range.clone(), with: Bytes::from(quoted) });
     }
-    done.edits.sort_by_key(|edit| edit.range.start);
+    if !target.quirks.drop.contains(&"store") {
+        done.edits.extend(unkept(root, target.capabilities.reasoning == Some(true)));
+    }
+    done.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     Ok(done)
+}
+
+/// No provider keeps the answer. Where the caller did not say that nobody is to keep it, it will come back in a later
+/// request, and the model's reasoning has to be in it.
+fn unkept(root: Node<'_>, reasons: bool) -> Vec<Edit> {
+    let member = |name: &str| root.members().find(|(own, _)| own == name).map(|(_, value)| value);
+    let says = member("store").and_then(|store| store.bool());
+    let mut edits = Vec::new();
+    let mut added = Vec::new();
+    match member("store") {
+        Some(store) if says != Some(false) => {
+            edits.push(Edit { range: store.range(), with: Bytes::from_static(b"false") });
+        }
+        Some(_) => {}
+        None => added.extend_from_slice(b"\"store\":false,"),
+    }
+    if reasons && says != Some(false) {
+        let quoted = format!("\"{ENCRYPTED_REASONING}\"");
+        match member("include").filter(|include| !include.is_null()) {
+            None => {
+                if let Some(null) = member("include") {
+                    edits.push(Edit { range: null.range(), with: Bytes::from(format!("[{quoted}]")) });
+                } else {
+                    added.extend_from_slice(format!("\"include\":[{quoted}],").as_bytes());
+                }
+            }
+            Some(list) if list.is_array() => {
+                let asked = list.items().any(|one| one.str().is_some_and(|one| one == ENCRYPTED_REASONING));
+                let comma = if list.is_empty() { "" } else { "," };
+                if !asked {
+                    let at = list.range().start + 1;
+                    edits.push(Edit { range: at..at, with: Bytes::from(format!("{quoted}{comma}")) });
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    if !added.is_empty() {
+        let at = root.range().start + 1;
+        edits.push(Edit { range: at..at, with: Bytes::from(added) });
+    }
+    edits
 }
 
 /// The edits that take members out of the outermost object, each with one comma.

@@ -1,17 +1,19 @@
 //! `gatehouse serve`: everything put together.
 
 use super::first_start::{self, FirstCall};
+use crate::answers::Answers;
 use crate::catalogue;
 use crate::cli::Place;
 use crate::control::{self, Word};
 use crate::data::Data;
-use crate::index::Indexer;
+use crate::index::{Indexer, Indexing};
 use crate::ring;
 use crate::settings::{self, Settings};
 use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_identity::envelope::Seals;
+use gatehouse_identity::key::Pepper;
 use gatehouse_ledger::Counters;
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
@@ -65,7 +67,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         snapshot,
         ring::load(&store, &pepper)?,
         log,
-        Seals::new(&pepper, SEALS_VERSION),
+        Arc::new(Seals::new(&pepper, SEALS_VERSION)),
+        Box::new(Answers::open(data.dir())?),
         counters,
         Box::new(first_call),
     );
@@ -77,24 +80,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
-    let hearing = {
-        let (house, store, pepper, indexing) =
-            (Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle());
-        let data = data.clone();
-        tokio::spawn(async move {
-            let act = move |word| match word {
-                Word::Key(change, id) => {
-                    reload_keys(&house, &store, &pepper)?;
-                    house.log.append(Leaf::Event(&change.event(&id)))?;
-                    Ok(())
-                }
-                Word::Index => indexing.catch_up(),
-            };
-            if let Err(error) = control::hear(&data, act).await {
-                tracing::error!(%error, "commands cannot reach this gateway");
-            }
-        })
-    };
+    let hearing = hear_commands(&house, &store, pepper, &indexing, data.clone());
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
@@ -133,6 +119,30 @@ impl Signals {
     }
 }
 
+/// Hears what commands say, until it is told to end.
+fn hear_commands(
+    house: &Arc<House>,
+    store: &Arc<Store>,
+    pepper: Arc<Pepper>,
+    indexing: &Indexing,
+    data: Data,
+) -> JoinHandle<()> {
+    let (house, store, indexing) = (Arc::clone(house), Arc::clone(store), indexing.handle());
+    tokio::spawn(async move {
+        let act = move |word| match word {
+            Word::Key(change, id) => {
+                reload_keys(&house, &store, &pepper)?;
+                house.log.append(Leaf::Event(&change.event(&id)))?;
+                Ok(())
+            }
+            Word::Index => indexing.catch_up(),
+        };
+        if let Err(error) = control::hear(&data, act).await {
+            tracing::error!(%error, "commands cannot reach this gateway");
+        }
+    })
+}
+
 /// Waits for SIGTERM or SIGINT, then for open calls; a second signal does not wait.
 async fn wait_for_end(
     house: &Arc<House>,
@@ -146,12 +156,20 @@ async fn wait_for_end(
     }
     tracing::info!("draining: open calls may end, new ones are not taken");
     house.start_draining();
+    let limit = house.snapshot.load().limits.drain.0;
+    let ended = async {
+        serving.await?;
+        // No connection waits for these.
+        if tokio::time::timeout(limit, house.background.ended()).await.is_err() {
+            tracing::warn!("answers in the background were ended at the limit of the drain (limits.drain)");
+        }
+        Ok(())
+    };
     tokio::select! {
-        ended = serving => ended?,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        ended = ended => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
     }
-    Ok(())
 }
 
 /// Ends tasks and waits until they hold nothing any more.
@@ -213,7 +231,7 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
     Ok(())
 }
 
-fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::key::Pepper>) -> Result<()> {
+fn reload_keys(house: &House, store: &Store, pepper: &Arc<Pepper>) -> Result<()> {
     house.replace_keys(ring::load(store, pepper)?);
     Ok(())
 }

@@ -202,7 +202,7 @@ async fn streamed(provider: &Provider, house: &House, path: &str, sent: &str) ->
         }
         "/v2/chat" => json!({"model": "cohere/m", "messages": user, "stream": true}),
         "/v1/messages" => json!({"model": "anthropic/m", "messages": user, "stream": true, "max_tokens": 9}),
-        "/v1/responses" => json!({"model": "openai/m", "input": "hi", "stream": true}),
+        "/v1/responses" => json!({"model": "openai/m", "input": "hi", "stream": true, "store": false}),
         _ => json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
     };
     let answer = house.call(Ask::post(path, &body)).await;

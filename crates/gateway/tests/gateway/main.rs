@@ -40,6 +40,8 @@ mod http2;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod kept_responses;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod life;

@@ -114,7 +114,7 @@ fn a_rewrite_changes_the_model_and_nothing_else() {
         (String::from_utf8(splice(doc.bytes(), &rewrite.edits).to_vec()).unwrap(), rewrite.dropped)
     };
     let (body, dropped) = rewritten(&Quirks::NONE);
-    let expected = r#"{ "store":true, "model" : "gpt-up", "input":"hi" , "x": 1.50, "service_tier":"flex"}"#;
+    let expected = r#"{ "store":false, "model" : "gpt-up", "input":"hi" , "x": 1.50, "service_tier":"flex"}"#;
     assert_eq!((body.as_str(), dropped.len()), (expected, 0));
     let (body, dropped) = rewritten(&Quirks { drop: &["store", "service_tier"], ..Quirks::NONE });
     assert_eq!(body, r#"{ "model" : "gpt-up", "input":"hi" , "x": 1.50}"#);
@@ -124,13 +124,46 @@ fn a_rewrite_changes_the_model_and_nothing_else() {
     assert_eq!((error.code, error.param.as_deref()), (Code::UnsupportedParameter, Some("x")));
 }
 
+/// Whoever keeps the answer is not the provider; what its model thought has to come back by itself.
 #[test]
-fn what_needs_a_store_passes_as_bytes_and_is_refused_in_translation() {
+fn no_provider_keeps_an_answer_and_its_reasoning_comes_along() {
+    let thinks = Capabilities { reasoning: Some(true), ..Capabilities::default() };
+    let plain = Capabilities::default();
+    let sealed = "reasoning.encrypted_content";
+    for (body, capabilities, store, include) in [
+        (json!({"model": "m", "input": "x"}), plain, json!(false), Value::Null),
+        (json!({"model": "m", "input": "x"}), thinks, json!(false), json!([sealed])),
+        (
+            json!({"model": "m", "input": "x", "store": null, "include": null}),
+            thinks,
+            json!(false),
+            json!([sealed]),
+        ),
+        (
+            json!({"model": "m", "input": "x", "store": true, "include": []}),
+            thinks,
+            json!(false),
+            json!([sealed]),
+        ),
+        (json!({"include": ["a"], "model": "m", "input": "x"}), thinks, json!(false), json!([sealed, "a"])),
+        (json!({"include": [sealed], "model": "m", "input": "x"}), thinks, json!(false), json!([sealed])),
+        (json!({"model": "m", "input": "x", "store": false}), thinks, json!(false), Value::Null),
+    ] {
+        let doc = caller(&body);
+        let view = CODEC.view(&doc).unwrap();
+        let rewrite = CODEC.rewrite(&doc, &view, &target(capabilities, &Quirks::NONE)).unwrap();
+        let sent: Value = serde_json::from_slice(&splice(doc.bytes(), &rewrite.edits)).unwrap();
+        assert_eq!((&sent["store"], &sent["include"]), (&store, &include), "{body}");
+        assert_eq!((&sent["model"], &sent["input"]), (&json!("gpt-up"), &json!("x")), "{body}");
+    }
+}
+
+#[test]
+fn what_refers_elsewhere_passes_as_bytes_and_is_refused_in_translation() {
     for (name, value) in [
         ("previous_response_id", json!("resp_1")),
         ("conversation", json!("conv_1")),
         ("background", json!(true)),
-        ("store", json!(true)),
         ("input", json!([{"type": "item_reference", "id": "msg_1"}])),
         ("input", json!([{"id": "msg_1"}])),
     ] {
@@ -139,7 +172,7 @@ fn what_needs_a_store_passes_as_bytes_and_is_refused_in_translation() {
         assert!(CODEC.view(&caller(&body)).is_ok());
         let error = decode(&body).unwrap_err();
         assert_eq!(error.code, Code::UnsupportedParameter);
-        assert!(error.param.unwrap().starts_with(name) && error.message.contains("store"), "{name}");
+        assert!(error.param.unwrap().starts_with(name) && error.message.contains("kept"), "{name}");
     }
     let stateless = json!({"model": "m", "input": "x", "store": false, "background": false, "previous_response_id": null});
     assert_eq!(decode(&stateless).unwrap().extensions, []);
