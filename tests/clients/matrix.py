@@ -30,7 +30,7 @@ TITLES = {
     "embeddings": "`/v1/embeddings`",
 }
 # What the clients do beside what the matrix has.
-MORE = ("reasoning", "stop", "chat", "count", "cache", "suffix")
+MORE = ("reasoning", "stop", "chat", "count", "cache", "suffix", "kept", "background")
 INTRODUCTION = """\
 # What works with what
 

@@ -28,7 +28,8 @@ impl Conversation {
     }
 }
 
-/// Without a random key, so that every process comes to the same number.
+/// Without a random key, so that every process of one build comes to the same number. Builds with another compiler may
+/// differ: then caches are missed for a while, and nothing else.
 fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);

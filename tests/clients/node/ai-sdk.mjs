@@ -15,7 +15,7 @@ const suite = new Suite("ai-sdk", JSON.parse(readFileSync(packageFile, "utf8")).
 const openai = createOpenAI({ baseURL: `${GATEWAY}/v1`, apiKey: KEY });
 const anthropic = createAnthropic({ baseURL: `${GATEWAY}/v1`, apiKey: KEY });
 const FRONTS = { responses: openai, chat: openai.chat, messages: anthropic };
-// Sealed reasoning travels with the conversation, as no front keeps it.
+// The conversation is sent whole each time; kept ones have cases of their own.
 const STATELESS = { openai: { store: false } };
 const tools = Object.fromEntries(
   Object.entries(RESULTS_OF).map(([name, result]) => [
@@ -101,6 +101,18 @@ for (const [front, make] of Object.entries(FRONTS)) {
     assert(errors.length > 0, "a cut stream ended in silence");
   });
 }
+
+// Left to itself, the SDK only names what it was told before.
+suite.case("responses", "kept", "responses kept", async (on) => {
+  const asked = { model: openai(model(on)), prompt: CALL_BOTH, tools, stopWhen: stepCountIs(3), maxRetries: 0 };
+  const { text, steps, response } = await generateText(asked);
+  equal(text, AFTER_TOOLS);
+  const more = [{ role: "user", content: CALL_BOTH }, ...response.messages, { role: "user", content: "and now" }];
+  equal((await generateText({ model: asked.model, messages: more, maxRetries: 0 })).text, "You said: and now");
+  const previousResponseId = steps.at(-1).providerMetadata.openai.responseId;
+  const on_ = streamText({ model: asked.model, prompt: "go on", providerOptions: { openai: { previousResponseId } } });
+  equal((await all(on_.textStream)).join(""), "You said: go on");
+});
 
 suite.case(
   "messages",

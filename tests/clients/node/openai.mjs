@@ -188,6 +188,26 @@ suite.case("responses", "structured", "responses structured", async (on) => {
   equal(answer.output_parsed, ARGUMENTS);
 });
 
+suite.case("responses", "kept", "responses kept", async (on) => {
+  const first = await client.responses.create({ model: model(on), input: "hello there" });
+  const more = { previous_response_id: first.id };
+  const last = await client.responses.stream({ model: model(on), input: "and now", ...more }).finalResponse();
+  equal([last.output_text, last.previous_response_id], ["You said: and now", first.id]);
+  equal((await client.responses.retrieve(last.id)).output_text, last.output_text);
+  const items = await all(await client.responses.inputItems.list(last.id, { limit: 1 }));
+  equal(items.map((item) => item.role), ["user", "assistant", "user"]);
+  await client.responses.delete(first.id);
+  const ask = () => client.responses.create({ model: model(on), input: "hi", ...more });
+  equal((await raises(OpenAI.NotFoundError, ask)).param, "previous_response_id");
+});
+
+suite.case("responses", "background", "responses in the background", async (on) => {
+  let made = await client.responses.create({ model: model(on), input: "one two", background: true });
+  while (made.status === "in_progress") made = await client.responses.retrieve(made.id);
+  equal([made.status, made.output_text], ["completed", "You said: one two"]);
+  equal((await client.responses.cancel(made.id)).status, "completed");
+});
+
 suite.case("responses", "error", "responses errors", async (on) => {
   const ask = (name) => client.responses.create({ model: name, input: "hi" });
   const error = await raises(OpenAI.NotFoundError, () => ask("nobody-knows-this"));

@@ -151,6 +151,52 @@ def responses_disconnect(on: str) -> None:
     assert cancelled(there), "the provider was not told"
 
 
+@suite.case("responses", "kept")
+def responses_kept(on: str) -> None:
+    first = client.responses.create(model=model(on), input=CALL_BOTH, tools=TOOLS)
+    calls = [item for item in first.output if item.type == "function_call"]
+    results: list[Any] = [
+        {"type": "function_call_output", "call_id": call.call_id, "output": RESULTS_OF[call.name]}
+        for call in calls
+    ]
+    last = client.responses.create(
+        model=model(on), input=results, tools=TOOLS, previous_response_id=first.id
+    )
+    equal((last.output_text, last.previous_response_id), (AFTER_TOOLS, first.id))
+    equal(client.responses.retrieve(last.id).model_dump(), last.model_dump())
+    items = list(client.responses.input_items.list(last.id, order="asc", limit=2))
+    equal(
+        [item.type for item in items],
+        ["message", *(item.type for item in first.output), "function_call_output", "function_call_output"],
+    )
+    client.responses.delete(last.id)
+    error = raises(openai.NotFoundError, lambda: client.responses.retrieve(last.id))
+    expect(error, 404, "not_found")
+
+
+@suite.case("responses", "kept")
+def responses_kept_streamed(on: str) -> None:
+    with client.responses.stream(model=model(on), input="one two") as stream:
+        list(stream)
+        first = stream.get_final_response()
+    equal(client.responses.retrieve(first.id).output_text, "You said: one two")
+    item: Any = {"type": "item_reference", "id": first.output[0].id}
+    last = client.responses.create(model=model(on), input=[*said("one two"), item, *said("three")])
+    equal(last.output_text, "You said: three")
+
+
+@suite.case("responses", "background")
+def responses_background(on: str) -> None:
+    begun = client.responses.create(model=model(on), input="one two", background=True)
+    while begun.status in ("queued", "in_progress"):
+        begun = client.responses.retrieve(begun.id)
+    equal((begun.status, begun.output_text), ("completed", "You said: one two"))
+    name, there = suite.own(on, "stall-0")
+    long = client.responses.create(model=name, input="hello there", background=True)
+    equal(client.responses.cancel(long.id).status, "cancelled")
+    assert cancelled(there), "the provider was not told"
+
+
 def after_calls(name: str, first: Any, options: dict[str, Any]) -> None:
     """Checks the calls of a first turn, gives their results back, and checks the last word."""
     calls = [item for item in first.output if item.type == "function_call"]

@@ -84,10 +84,15 @@ fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
 }
 
 /// Whether the prompt may be written to a provider's cache for the long lifetime, which costs more than the short:
-/// a mark that says so has the lifetime as a text of its own.
+/// a mark that says so has the lifetime as a text of its own. One whose characters are escaped could be that text.
 fn writes_long(call: &Call) -> bool {
-    let has = |lifetime: &[u8]| memchr::memmem::find(call.body(), lifetime).is_some();
-    call.front.operation == Operation::Chat && (has(b"\"1h\"") || has(b"\"12h\""))
+    call.front.operation == Operation::Chat && names_long(call.body())
+}
+
+fn names_long(body: &[u8]) -> bool {
+    const LIFETIMES: [&[u8]; 2] = [b"\"1h\"", b"\"12h\""];
+    const ESCAPED: [&[u8]; 3] = [b"\\u0031", b"\\u0032", b"\\u0068"];
+    LIFETIMES.iter().chain(&ESCAPED).any(|text| memchr::memmem::find(body, text).is_some())
 }
 
 fn is_billed_by_units(target: &Target, front: Dialect) -> bool {
@@ -112,5 +117,26 @@ fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
     match renews {
         Some(after) => error.retry_after(after),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_long;
+
+    #[test]
+    fn a_long_lifetime_is_seen_however_it_is_written() {
+        for long in [
+            r#"{"ttl":"1h"}"#,
+            r#"{"ttl": "12h"}"#,
+            r#"{"ttl":"\u0031h"}"#,
+            r#"{"ttl":"1\u0068"}"#,
+            r#"{"ttl":"1\u00322h"}"#,
+        ] {
+            assert!(names_long(long.as_bytes()), "{long}");
+        }
+        for short in [r#"{"ttl":"5m"}"#, r#"{"content":"in 1h"}"#, r#"{"content":"1 hour"}"#] {
+            assert!(!names_long(short.as_bytes()), "{short}");
+        }
     }
 }
