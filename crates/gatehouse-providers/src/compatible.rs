@@ -3,7 +3,7 @@
 use crate::auth::encoded;
 use crate::credential::{Env, set};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -191,9 +191,7 @@ impl Provider for Compatible {
             _ => uri(base_url, path)?,
         };
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
-        if let Some(credential) = outgoing.credential {
-            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
-        }
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
         Ok(Addressed { uri, headers })
     }
 }

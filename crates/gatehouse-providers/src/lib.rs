@@ -18,7 +18,7 @@ use credential::{Credential, Env, Found};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use settings::Settings;
 
@@ -43,6 +43,23 @@ pub struct Outgoing<'a> {
     pub now: u64,
     /// The caller's own headers, for the few that a provider of the same dialect understands.
     pub caller: &'a HeaderMap,
+}
+
+/// What is to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Signing<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The whole address.
+    pub uri: &'a Uri,
+    /// The credential, where one is needed.
+    pub credential: Option<&'a Credential>,
+    /// What the configuration says of the provider.
+    pub settings: &'a Settings,
+    /// The body, for signatures over it.
+    pub body: &'a [u8],
+    /// The time, in Unix seconds, for signatures that name it.
+    pub now: u64,
 }
 
 /// Which call of a dialect.
@@ -151,6 +168,17 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Puts the credential into a request, whatever it is for.
+    ///
+    /// # Errors
+    /// When the credential cannot be put into a request.
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        if let Some(credential) = signing.credential {
+            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
+        }
+        Ok(())
+    }
+
     /// Addresses and signs a request.
     ///
     /// # Errors
@@ -174,6 +202,23 @@ pub struct Environment {
 const FORWARDED: &[&str] = &["anthropic-beta", "anthropic-version", "openai-beta"];
 
 // === for the providers ===
+
+// === impl Outgoing ===
+
+impl<'a> Outgoing<'a> {
+    /// What is to be signed of it. All of these are posted.
+    #[must_use]
+    pub fn signing(&self, uri: &'a Uri) -> Signing<'a> {
+        Signing {
+            method: &Method::POST,
+            uri,
+            credential: self.credential,
+            settings: self.settings,
+            body: self.body,
+            now: self.now,
+        }
+    }
+}
 
 /// Joins base, path and query into an address.
 ///
