@@ -105,6 +105,9 @@ pub struct Provider {
     pub timeouts: Option<Timeouts>,
     /// Anthropic, Bedrock and Vertex AI: whether marks of the prompt cache are set for callers who set none.
     pub prompt_cache: PromptCache,
+    /// Whether everything that the provider offers can be reached under `/passthrough/NAME/`, with this credential. What
+    /// it keeps for one caller is within reach of all who may pass through.
+    pub passthrough: bool,
 }
 
 /// Whether marks of the prompt cache are set for callers who set none.

@@ -235,7 +235,7 @@ pub fn uri(base_url: &str, path: &str) -> Result<Uri, Error> {
 pub fn headers(caller: &HeaderMap, forward: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(http::header::USER_AGENT, USER_AGENT);
     for name in FORWARDED.iter().filter(|name| forward.contains(name)) {
         for value in caller.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
@@ -244,7 +244,9 @@ pub fn headers(caller: &HeaderMap, forward: &[&str]) -> HeaderMap {
     headers
 }
 
-const USER_AGENT: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
+/// What we call ourselves towards providers.
+pub const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("gatehouse/", env!("CARGO_PKG_VERSION")));
 
 /// A header that holds a credential; it prints as `Sensitive`.
 ///

@@ -23,6 +23,7 @@ pub mod kept;
 pub mod listen;
 pub mod memory;
 pub mod meter;
+pub mod passage;
 mod patience;
 pub mod payload;
 pub mod pipeline;

@@ -4,7 +4,7 @@ use crate::target::{self, Target};
 use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Prefer, Unknown};
 use gatehouse_config::slip;
 use gatehouse_core::call::{Caller, Scope};
-use gatehouse_core::content::Place;
+use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::verdict::Action;
 use gatehouse_guard::engine::{Guard, Guards, Only};
@@ -194,11 +194,7 @@ impl Snapshot {
             )
             .at("model")
         };
-        let allowed_by_team = match self.teams.get(&caller.bound.team) {
-            Some(models) if !models.is_empty() => models.iter().any(|model| **model == *name),
-            _ => true,
-        };
-        if !caller.may_use(name) || !allowed_by_team {
+        if !self.may_use(Some(name), caller) {
             return Err(unknown());
         }
         if let Some(route) = self.by_name.get(name) {
@@ -213,6 +209,35 @@ impl Snapshot {
             met.insert(name.into(), Arc::clone(&route));
         }
         Ok(route)
+    }
+
+    /// Whether a caller may use the model of this name, or, if it has none, whether it may use any.
+    #[must_use]
+    pub fn may_use(&self, name: Option<&str>, caller: &Caller) -> bool {
+        let team = self.teams.get(&caller.bound.team).filter(|models| !models.is_empty());
+        match name {
+            None => caller.models.is_empty() && team.is_none(),
+            Some(name) => {
+                let by_team = team.is_none_or(|models| models.iter().any(|model| **model == *name));
+                by_team && caller.may_use(name)
+            }
+        }
+    }
+
+    /// The way to a provider for whatever nobody here knows: it has the price of all its models, if there is one.
+    #[must_use]
+    pub fn passage(&self, provider: &Arc<target::Provider>) -> Route {
+        let target = Arc::new(Target::new(provider, "passthrough", &self.prices));
+        let mut route = Route::new(&format!("passthrough: {}", provider.name), vec![target]);
+        route.candidates.iter_mut().for_each(|candidate| candidate.fronts.push(Dialect::Passthrough));
+        route
+    }
+
+    /// The way to one model of a provider.
+    #[must_use]
+    pub fn pinned(&self, provider: &Arc<target::Provider>, model: &str) -> Route {
+        let target = Arc::new(Target::new(provider, model, &self.prices));
+        Route::new(&format!("passthrough: {}", provider.name), vec![target])
     }
 
     fn resolve(&self, name: &str) -> Option<Route> {

@@ -38,6 +38,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The connections to it.
     pub upstream: Upstream,
+    /// Whether callers pass through to whatever it offers.
+    pub passes_through: bool,
     /// Whether marks of the prompt cache are set for callers who set none.
     pub marks_cache: bool,
     region: Arc<str>,
@@ -183,6 +185,7 @@ impl Provider {
             upstream: Upstream::new(timeouts.connect),
             timeouts,
             marks_cache: written.prompt_cache == file::PromptCache::Auto,
+            passes_through: written.passthrough,
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),
         })
@@ -204,6 +207,7 @@ impl Provider {
             timeouts,
             upstream: _,
             marks_cache,
+            passes_through,
             region,
             models,
             keys,
@@ -218,6 +222,7 @@ impl Provider {
             && same(keys, &other.keys)
             && *timeouts == other.timeouts
             && *marks_cache == other.marks_cache
+            && *passes_through == other.passes_through
             && *region == other.region
             && *models == other.models
     }

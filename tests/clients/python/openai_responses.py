@@ -216,6 +216,26 @@ def after_calls(name: str, first: Any, options: dict[str, Any]) -> None:
     equal(last.output_text, AFTER_TOOLS)
 
 
+# === passing through ===
+
+
+@suite.case("passthrough", "plain", on=("openai",))
+def through(on: str) -> None:
+    there = openai.OpenAI(base_url=f"{GATEWAY}/passthrough/through-openai/v1", api_key=KEY)
+    listed = [one.id for one in there.models.list()]
+    assert listed and not any("/" in name for name in listed), listed
+    raw = there.chat.completions.with_raw_response.create(model="small", messages=said("hello there"))
+    equal(raw.parse().choices[0].message.content, "You said: hello there")
+    equal(raw.headers["x-gatehouse-target"], "through-openai/small")
+    assert float(raw.headers["x-gatehouse-cost"]) > 0, raw.headers["x-gatehouse-cost"]
+    stream = there.responses.create(model="small", input="one two", stream=True)
+    equal([one.type for one in stream][-1], "response.completed")
+    closed = openai.OpenAI(base_url=f"{GATEWAY}/passthrough/openai/v1", api_key=KEY)
+    expect(raises(openai.NotFoundError, lambda: closed.models.list()), 404, "not_found")
+    refused = raises(openai.PermissionDeniedError, lambda: there.files.list())
+    expect(refused, 403, "not_allowed")
+
+
 # === the others ===
 
 

@@ -18,7 +18,7 @@ use gatehouse_wire::error::mid_stream;
 use gatehouse_wire::framing::Frames;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::native::NativeCodec;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Opened {
     deadline: Instant,
     idle: Duration,
     key: Arc<str>,
+    /// The status of the answer.
+    pub status: StatusCode,
     /// The headers that are passed on.
     pub headers: HeaderMap,
 }
@@ -88,8 +90,15 @@ impl Opened {
             deadline: call.deadline,
             idle: target.provider.timeouts.idle,
             key: Arc::clone(&call.key.caller.key_id),
+            status: StatusCode::OK,
             headers,
         }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// When the answer is worth nothing any more.
@@ -156,7 +165,7 @@ impl Passing {
                 Ok(None) => {
                     let ended = match self.told.take() {
                         Some(error) => self.trail.fail(200, &error),
-                        None => self.trail.settle(200),
+                        None => self.trail.settle(self.opened.status.as_u16()),
                     };
                     return Some(
                         self.trail

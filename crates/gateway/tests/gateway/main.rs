@@ -48,6 +48,8 @@ mod life;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod passthrough;
+#[cfg(test)]
 mod prompt_cache;
 #[cfg(test)]
 mod protocol;
