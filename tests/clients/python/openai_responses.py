@@ -9,7 +9,7 @@ import openai
 from pydantic import BaseModel
 
 from suite import AFTER_TOOLS, ALL, ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, PNG, RESULTS_OF, Suite
-from suite import cancelled, equal, model, raises
+from suite import arrived, cancelled, equal, model, raises
 
 suite = Suite("openai-python", openai.__version__)
 client = openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=KEY)
@@ -193,6 +193,7 @@ def responses_background(on: str) -> None:
     equal((begun.status, begun.output_text), ("completed", "You said: one two"))
     name, there = suite.own(on, "stall-0")
     long = client.responses.create(model=name, input="hello there", background=True)
+    assert arrived(there), "the provider was not asked"
     equal(client.responses.cancel(long.id).status, "cancelled")
     assert cancelled(there), "the provider was not told"
 
