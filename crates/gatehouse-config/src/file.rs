@@ -41,6 +41,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Second attempts.
     pub retry: Retry,
+    /// Batches at providers.
+    pub batches: Batches,
     /// Where traces and metrics go.
     pub telemetry: Telemetry,
     /// Where `gatehouse models refresh` finds newer limits and prices of models. Nothing else ever looks there.
@@ -398,6 +400,14 @@ pub struct Retry {
     pub wait_max: Duration,
 }
 
+/// Batches at providers.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batches {
+    /// How often a provider is asked whether an open batch is over. Then its cost is settled.
+    pub poll: Duration,
+}
+
 /// Where traces and metrics go.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -440,6 +450,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            batches: Batches::default(),
             telemetry: Telemetry::default(),
             catalogue: Catalogue::default(),
         }
@@ -449,6 +460,12 @@ impl Default for Config {
 impl Default for Admin {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8081".to_owned() }
+    }
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self { poll: Duration::seconds(60) }
     }
 }
 

@@ -18,6 +18,8 @@ use std::time::Instant;
 pub struct Call {
     /// What was asked.
     pub(crate) front: Front,
+    /// What stands behind the path.
+    pub(crate) query: Option<String>,
     /// The request's headers.
     pub(crate) headers: HeaderMap,
     /// Who asks.

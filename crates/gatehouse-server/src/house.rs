@@ -1,6 +1,7 @@
 //! What all calls share.
 
 use crate::clock;
+use crate::kept::shelf::Desk;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp::Exporter;
@@ -28,6 +29,8 @@ pub struct House {
     pub log: Log,
     /// What seals the ids of what is kept for callers.
     pub seals: Seals,
+    /// The files and batches of tenants.
+    pub desk: Desk,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -81,6 +84,7 @@ impl House {
             keys: ArcSwap::from_pointee(keys),
             log,
             seals,
+            desk: Desk::default(),
             counters,
             metrics: Metrics::new(),
             export: OnceLock::new(),

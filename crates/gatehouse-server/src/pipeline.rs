@@ -53,6 +53,9 @@ async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Re
     if call.front.operation == Operation::ListModels {
         return listing::answer(&call, trail).map(Answered::Whole);
     }
+    if kept::files::is_asked(call.front.operation) {
+        return kept::files::answer(house, &call, trail).await;
+    }
     if call.front.is_about_kept() {
         return kept::answer(house, &call, trail).await.map(Answered::Whole);
     }

@@ -1,8 +1,9 @@
-//! Where it is kept: two SQLite files in the data folder.
+//! Where it is kept: three SQLite files in the data folder.
 //!
 //! [`Store`] is `gatehouse.db`: caller keys and settings, which exist nowhere else. [`Index`] is
 //! `index.db`: what the audit log says, in a shape that can be asked; a [`Projector`] builds it, and it
-//! may be deleted at any time. They are two files so that deleting the one cannot touch the other, and so
+//! may be deleted at any time. [`Things`] is `things.db`: whose which file and batch at a provider is, and which
+//! batches are to be settled. They are several files so that deleting the one cannot touch the other, and so
 //! that a busy projector never makes a new key wait.
 //!
 //! Everything here blocks on the disk: a server calls it on threads that may block. Several processes may
@@ -16,6 +17,7 @@ mod keys;
 mod projector;
 mod query;
 mod store;
+mod things;
 mod usage;
 
 pub use error::StoreError;
@@ -25,4 +27,5 @@ pub use keys::{KeyBudget, KeyHash, KeyRecord};
 pub use projector::{BATCH_LEAVES_MAX, Projector};
 pub use query::{After, CallRow, PAGE_ROWS_MAX, Page, Shown};
 pub use store::{STORE_FILE, Store};
+pub use things::{OPEN_ROWS_MAX, THINGS_FILE, THINGS_ROWS_MAX, ThingPage, ThingRecord, Things};
 pub use usage::{DIMENSIONS_MAX, Dimension, USAGE_ROWS_MAX, UsageRow};

@@ -69,7 +69,7 @@ pub async fn exchange(
 }
 
 /// The answer as its guardrails let it pass.
-fn judged(
+pub(crate) fn judged(
     call: &Call,
     codec: &dyn gatehouse_wire::codec::ProviderCodec,
     doc: Doc,

@@ -1,5 +1,16 @@
 //! What is kept for callers between calls: answers here, files and batches at their providers.
 
+pub mod batches;
+pub mod content;
+pub mod files;
+pub mod ids;
+pub mod lines;
+pub mod lists;
+pub mod poller;
+pub mod remote;
+pub mod results;
+pub mod shelf;
+
 use crate::call::Call;
 use crate::exchange::Whole;
 use crate::house::House;

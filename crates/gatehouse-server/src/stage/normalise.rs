@@ -34,7 +34,7 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// `request_too_large`, `request_timeout`, `invalid_request`.
 pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Result<Call, Error> {
     let Authenticated { accepted, key } = authenticated;
-    let Accepted { front, mut headers, body: incoming, .. } = accepted;
+    let Accepted { front, mut headers, body: incoming, query } = accepted;
     let snapshot = trail.snapshot.clone();
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
     let limits = &snapshot.limits;
@@ -73,7 +73,21 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
     }
     let (scope, guards) = (Scope::default(), Active::default());
     let conversation = None;
-    Ok(Call { front, headers, key, scope, doc, view, model, stream, deadline, guards, files, conversation })
+    Ok(Call {
+        front,
+        query,
+        headers,
+        key,
+        scope,
+        doc,
+        view,
+        model,
+        stream,
+        deadline,
+        guards,
+        files,
+        conversation,
+    })
 }
 
 /// A form: its texts as an object, and its files.
@@ -91,7 +105,8 @@ async fn form(
     }
     let boundary = wire::boundary(content_type(headers))?;
     // A text may stand behind the files, and a guardrail must have seen it before anything is sent.
-    let sees_all = trail.snapshot.guards.any_at(Place::Input);
+    // What a file is for may be said behind it, and decides who it goes to.
+    let sees_all = trail.snapshot.guards.any_at(Place::Input) || front.operation == Operation::CreateFile;
     // Where the path names the model, the form need not; a default holds only where the whole form names none.
     let named = front.model.is_some();
     let (fields, files) =

@@ -1,0 +1,131 @@
+//! Files and batches of tenants, from the database to the house.
+
+use anyhow::Result;
+use gatehouse_core::call::CallId;
+use gatehouse_server::kept::shelf::{Shelf, Thing, Wanted};
+use gatehouse_store::{Index, StoreError, ThingPage, ThingRecord, Things};
+
+/// The table of what tenants have at providers.
+pub(crate) struct Table(pub(crate) Things);
+
+/// Closes the batches whose record is in the log already, though the table took no note of it: an earlier end came in
+/// between. The index must be up to date.
+pub(crate) fn close_settled(things: &Things, index: &Index) -> Result<()> {
+    for thing in things.open_batches()? {
+        let Some(call) = thing.settlement.as_deref().and_then(CallId::parse) else { continue };
+        if index.show(call)?.is_some_and(|shown| shown.leaf.is_some()) {
+            things.put(&ThingRecord { open: false, ..thing })?;
+        }
+    }
+    Ok(())
+}
+
+// === impl Shelf ===
+
+impl Shelf for Table {
+    fn put(&self, thing: &Thing) -> Result<(), String> {
+        self.0.put(&record(thing)).map_err(|error| words(&error))
+    }
+
+    fn find(&self, tenant: &str, provider: &str, upstream: &str) -> Result<Option<Thing>, String> {
+        let found = self.0.find(tenant, provider, upstream).map_err(|error| words(&error))?;
+        Ok(found.map(thing))
+    }
+
+    fn remove(&self, id: &str) -> Result<(), String> {
+        self.0.remove(id).map_err(|error| words(&error))
+    }
+
+    fn list(&self, wanted: &Wanted) -> Result<Option<Vec<Thing>>, String> {
+        let page = ThingPage {
+            kind: &wanted.kind,
+            tenant: &wanted.tenant,
+            purpose: &wanted.purpose,
+            after: wanted.after.as_deref(),
+            ascending: wanted.ascending,
+            limit: wanted.limit,
+            now: wanted.now,
+        };
+        let found = self.0.list(&page).map_err(|error| words(&error))?;
+        Ok(found.map(|rows| rows.into_iter().map(thing).collect()))
+    }
+
+    fn open(&self) -> Result<Vec<Thing>, String> {
+        let found = self.0.open_batches().map_err(|error| words(&error))?;
+        Ok(found.into_iter().map(thing).collect())
+    }
+
+    fn sweep(&self, now: u64) -> Result<(), String> {
+        self.0.sweep(now).map_err(|error| words(&error))
+    }
+}
+
+fn words(error: &StoreError) -> String {
+    error.to_string()
+}
+
+fn record(thing: &Thing) -> ThingRecord {
+    let Thing {
+        id,
+        kind,
+        tenant,
+        provider,
+        upstream,
+        purpose,
+        created_at,
+        expires_at,
+        body,
+        memo,
+        open,
+        misses,
+        settlement,
+    } = thing.clone();
+    ThingRecord {
+        id,
+        kind,
+        tenant,
+        provider,
+        upstream,
+        purpose,
+        created_at,
+        expires_at,
+        body,
+        memo,
+        open,
+        misses,
+        settlement,
+    }
+}
+
+fn thing(record: ThingRecord) -> Thing {
+    let ThingRecord {
+        id,
+        kind,
+        tenant,
+        provider,
+        upstream,
+        purpose,
+        created_at,
+        expires_at,
+        body,
+        memo,
+        open,
+        misses,
+        settlement,
+    } = record;
+    Thing {
+        id,
+        kind,
+        tenant,
+        provider,
+        upstream,
+        purpose,
+        created_at,
+        expires_at,
+        body,
+        memo,
+        open,
+        misses,
+        settlement,
+    }
+}
