@@ -85,14 +85,15 @@ impl Things {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    /// Keeps a thing. Of one that is there, what may change is replaced; what has been settled stays so.
+    /// Keeps a thing. Of one that is there, what may change is replaced, but for a body by an empty one;
+    /// what has been settled stays so.
     ///
     /// # Errors
     /// When the database fails.
     pub fn put(&self, thing: &ThingRecord) -> Result<(), StoreError> {
         let sql = "INSERT INTO things (id, kind, tenant, provider, upstream, purpose, created_at, expires_at, body, \
                    memo, open, misses, settlement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-                   ON CONFLICT (id) DO UPDATE SET body = excluded.body, open = min(open, excluded.open), \
+                   ON CONFLICT (id) DO UPDATE SET body = iif(excluded.body = '', body, excluded.body), open = min(open, excluded.open), \
                    misses = excluded.misses, settlement = coalesce(settlement, excluded.settlement)";
         self.connection().prepare_cached(sql)?.execute(params![
             thing.id,

@@ -129,3 +129,66 @@ fn thing(record: ThingRecord) -> Thing {
         settlement,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::close_settled;
+    use crate::data::Data;
+    use crate::index::Indexer;
+    use gatehouse_audit::{Log, Options};
+    use gatehouse_core::call::CallId;
+    use gatehouse_server::clock;
+    use gatehouse_store::{Index, ThingRecord, Things};
+
+    /// Between the leaf and the note of it the process may end: then the log knows, and nothing is written again.
+    #[tokio::test]
+    async fn a_batch_whose_end_is_in_the_log_is_closed_and_one_that_was_only_decided_stays_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = Data::open(dir.path()).unwrap();
+        let log = Log::open(&Options::new(data.dir())).unwrap();
+        let things = Things::open(data.dir()).unwrap();
+        let (written, decided) = (clock::call_id(), clock::call_id());
+        for (id, settlement) in [("w", Some(written)), ("d", Some(decided)), ("o", None)] {
+            let settlement = settlement.map(|call| call.to_string());
+            things
+                .put(&ThingRecord { id: id.to_owned(), open: true, settlement, ..ThingRecord::default() })
+                .unwrap();
+        }
+        log.permit().unwrap().settle(&ended(written)).unwrap();
+        let mut indexer = Indexer::open(&data).unwrap();
+        indexer.catch_up().unwrap();
+        close_settled(&things, &Index::open(data.dir()).unwrap()).unwrap();
+        let open: Vec<String> = things.open_batches().unwrap().into_iter().map(|thing| thing.id).collect();
+        assert_eq!(open, ["d", "o"]);
+    }
+
+    fn ended(call: CallId) -> gatehouse_core::record::Settled {
+        use gatehouse_core::record::{Cost, Ending, Settled, Timing};
+        Settled {
+            call,
+            at: 1,
+            outcome: Ending::Settled,
+            error: None,
+            status: 200,
+            key: None,
+            scope: gatehouse_core::call::Scope::default(),
+            operation: None,
+            surface: None,
+            stream: false,
+            model: None,
+            target: None,
+            route: None,
+            attempts: Vec::new(),
+            guards: Vec::new(),
+            dropped: Vec::new(),
+            finish: None,
+            usage: gatehouse_core::usage::Usage::default(),
+            usage_source: gatehouse_core::usage::UsageSource::None,
+            cost: Cost::default(),
+            timing: Timing::default(),
+            config: "c".into(),
+            payload: Vec::new(),
+            trace: None,
+        }
+    }
+}

@@ -196,7 +196,8 @@ pub(super) async fn seen(house: &House, at: &Located, id: &str, doc: &Doc) -> Re
     let file = known.as_ref().and_then(|known| Memo::read(&known.memo)).map(|memo| memo.file);
     let body = shown(house, at, id, file, doc).await?;
     if let Some(known) = known {
-        files::keep(house, known, &body).await?;
+        // Its provider knows it.
+        files::keep(house, Thing { misses: 0, ..known }, &body).await?;
     }
     Ok(body)
 }

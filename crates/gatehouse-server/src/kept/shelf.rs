@@ -62,7 +62,8 @@ pub struct Wanted {
 
 /// Keeps things. Every method blocks on the disk.
 pub trait Shelf: Send + Sync {
-    /// Keeps a thing, in the place of what was kept under its id.
+    /// Keeps a thing, in the place of what was kept under its id. Without a body it leaves the one that was kept; what
+    /// is settled stays so.
     ///
     /// # Errors
     /// When it cannot, in words for the operator. So of all of them.
