@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::unit::Decimal;
 
@@ -400,14 +401,6 @@ pub struct Retry {
     pub wait_max: Duration,
 }
 
-/// Batches at providers.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Batches {
-    /// How often a provider is asked whether an open batch is over. Then its cost is settled.
-    pub poll: Duration,
-}
-
 /// Where traces and metrics go.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -460,12 +453,6 @@ impl Default for Config {
 impl Default for Admin {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8081".to_owned() }
-    }
-}
-
-impl Default for Batches {
-    fn default() -> Self {
-        Self { poll: Duration::seconds(60) }
     }
 }
 

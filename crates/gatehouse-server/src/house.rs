@@ -1,7 +1,7 @@
 //! What all calls share.
 
 use crate::clock;
-use crate::kept::shelf::Desk;
+use crate::shelf::Desk;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp::Exporter;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use gatehouse_core::call::CallId;
-use gatehouse_server::kept::shelf::{Shelf, Thing, Wanted};
+use gatehouse_server::shelf::{Shelf, Thing, Wanted};
 use gatehouse_store::{Index, StoreError, ThingPage, ThingRecord, Things};
 
 /// The table of what tenants have at providers.

@@ -4,12 +4,12 @@
 use super::files::{self, Located, located, told};
 use super::ids::{self, Facts, Input, endpoint};
 use super::remote::Ask;
-use super::shelf::Thing;
 use crate::call::Call;
 use crate::clock;
 use crate::exchange::Whole;
 use crate::headers;
 use crate::house::House;
+use crate::shelf::Thing;
 use crate::stage::fund::over;
 use crate::target::Provider;
 use crate::trail::Trail;
@@ -59,7 +59,7 @@ pub async fn create(house: &House, call: &Call, trail: &mut Trail) -> Result<Who
         return Err(file.wrong("is not the input of a batch; upload it with purpose \"batch\""));
     };
     let asked = root.need("endpoint")?;
-    if asked.want_str()? != endpoint(input.dialect) {
+    if ids::dialect(&asked.want_str()?) != Some(input.dialect) {
         return Err(asked.wrong(&format!("the lines of this file are for {}", endpoint(input.dialect))));
     }
     let provider = files::with_batches(trail, &envelope.provider).ok_or_else(|| Kind::File.not_found())?;

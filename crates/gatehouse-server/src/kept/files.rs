@@ -6,7 +6,6 @@
 use super::ids::{self, Facts};
 use super::lines::{self, has_batches};
 use super::remote::{self, Ask, Refused};
-use super::shelf::Thing;
 use super::{batches, content, lists};
 use crate::call::Call;
 use crate::clock;
@@ -14,6 +13,7 @@ use crate::exchange::{Answered, Whole};
 use crate::form::Files;
 use crate::headers::{self, PROVIDER};
 use crate::house::House;
+use crate::shelf::Thing;
 use crate::stage::route::region;
 use crate::target::Provider;
 use crate::trail::Trail;

@@ -1,9 +1,9 @@
 //! From a provider's ids to ours and back. Ours are sealed for their tenant; the same thing is shown under the same id
 //! each time, as clients compare them.
 
-use super::shelf::Thing;
 use crate::clock;
 use crate::house::House;
+use crate::shelf::Thing;
 use bytes::Bytes;
 use gatehouse_core::content::{Dialect, Edit, splice};
 use gatehouse_core::error::{Code, Error};
@@ -94,14 +94,14 @@ impl Facts {
     }
 }
 
-/// What a line of a batch may ask for, by its path.
+/// What a line of a batch may ask for, by its path. Azure's older versions have these paths without a version.
 #[must_use]
 pub fn dialect(endpoint: &str) -> Option<Dialect> {
-    Some(match endpoint {
-        "/v1/chat/completions" => Dialect::OpenAiChat,
-        "/v1/responses" => Dialect::OpenAiResponses,
-        "/v1/completions" => Dialect::OpenAiCompletions,
-        "/v1/embeddings" => Dialect::OpenAiEmbeddings,
+    Some(match endpoint.strip_prefix("/v1").unwrap_or(endpoint) {
+        "/chat/completions" => Dialect::OpenAiChat,
+        "/responses" => Dialect::OpenAiResponses,
+        "/completions" => Dialect::OpenAiCompletions,
+        "/embeddings" => Dialect::OpenAiEmbeddings,
         _ => return None,
     })
 }

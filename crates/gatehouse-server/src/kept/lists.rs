@@ -1,11 +1,11 @@
 //! Lists of a tenant's files and batches, of the table: a provider's own list shows everybody's. Of a batch they say
 //! what it was when it was last looked at.
 
-use super::shelf::{Thing, Wanted};
 use crate::call::Call;
 use crate::clock;
 use crate::exchange::Whole;
 use crate::house::House;
+use crate::shelf::{Thing, Wanted};
 use bytes::Bytes;
 use gatehouse_core::error::Error;
 use gatehouse_identity::envelope::{Kind, Tenant};

@@ -9,7 +9,6 @@ pub mod lists;
 pub mod poller;
 pub mod remote;
 pub mod results;
-pub mod shelf;
 
 use crate::call::Call;
 use crate::exchange::Whole;

@@ -5,7 +5,7 @@ use crate::catalogue;
 use crate::cli::Place;
 use crate::control::{self, Word};
 use crate::data::Data;
-use crate::index::Indexer;
+use crate::index::{Handle, Indexer};
 use crate::ring;
 use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_identity::envelope::Seals;
+use gatehouse_identity::key::Pepper;
 use gatehouse_ledger::Counters;
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
@@ -83,24 +84,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
-    let hearing = {
-        let (house, store, pepper, indexing) =
-            (Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle());
-        let data = data.clone();
-        tokio::spawn(async move {
-            let act = move |word| match word {
-                Word::Key(change, id) => {
-                    reload_keys(&house, &store, &pepper)?;
-                    house.log.append(Leaf::Event(&change.event(&id)))?;
-                    Ok(())
-                }
-                Word::Index => indexing.catch_up(),
-            };
-            if let Err(error) = control::hear(&data, act).await {
-                tracing::error!(%error, "commands cannot reach this gateway");
-            }
-        })
-    };
+    let hearing =
+        tokio::spawn(hear(Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle(), data.clone()));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
@@ -220,7 +205,22 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
     Ok(())
 }
 
-fn reload_keys(house: &House, store: &Store, pepper: &Arc<gatehouse_identity::key::Pepper>) -> Result<()> {
+/// Does what commands ask for.
+async fn hear(house: Arc<House>, store: Arc<Store>, pepper: Arc<Pepper>, indexing: Handle, data: Data) {
+    let act = move |word| match word {
+        Word::Key(change, id) => {
+            reload_keys(&house, &store, &pepper)?;
+            house.log.append(Leaf::Event(&change.event(&id)))?;
+            Ok(())
+        }
+        Word::Index => indexing.catch_up(),
+    };
+    if let Err(error) = control::hear(&data, act).await {
+        tracing::error!(%error, "commands cannot reach this gateway");
+    }
+}
+
+fn reload_keys(house: &House, store: &Store, pepper: &Arc<Pepper>) -> Result<()> {
     house.replace_keys(ring::load(store, pepper)?);
     Ok(())
 }

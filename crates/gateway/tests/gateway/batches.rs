@@ -171,9 +171,9 @@ async fn what_is_one_tenants_is_nothing_to_another() {
     let ids = |list: &Value| -> Vec<String> {
         list["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(ids(&list("/v1/batches", &same).await), [made.clone()]);
+    assert_eq!(ids(&list("/v1/batches", &same).await), [&*made]);
     assert_eq!(ids(&list("/v1/files", &same).await), [output.clone(), file.clone()]);
-    assert_eq!(ids(&list("/v1/files?purpose=batch", &one).await), [file.clone()]);
+    assert_eq!(ids(&list("/v1/files?purpose=batch", &one).await), [&*file]);
     let page = list("/v1/files?limit=1", &one).await;
     assert_eq!((ids(&page), &page["has_more"]), (vec![output.clone()], &json!(true)));
     let page = list(&format!("/v1/files?limit=1&after={output}"), &one).await;
