@@ -6,7 +6,7 @@
 
 use gatehouse_core::error::{Code, Error};
 use gatehouse_ledger::Hold;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
@@ -100,8 +100,10 @@ pub trait Shelf: Send + Sync {
 pub struct Desk {
     shelf: OnceLock<Arc<dyn Shelf>>,
     holds: Mutex<HashMap<String, Hold>>,
-    /// Wakes who looks after open batches: one of them may be over.
-    pub(crate) over: Notify,
+    /// The batches that were seen to be over.
+    over: Mutex<HashSet<String>>,
+    /// Wakes who looks after open batches: there is one.
+    seen: Notify,
 }
 
 // === impl Desk ===
@@ -124,6 +126,18 @@ impl Desk {
         let shelf = self.shelf.get().map(Arc::clone).ok_or_else(|| broken("nobody keeps it".to_owned()))?;
         let asked = tokio::task::spawn_blocking(move || what(&*shelf)).await;
         asked.map_err(|error| broken(error.to_string()))?.map_err(broken)
+    }
+
+    /// An open batch was seen to be over.
+    pub fn is_over(&self, id: &str) {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        self.seen.notify_one();
+    }
+
+    /// Waits for open batches that were seen to be over.
+    pub async fn over(&self) -> HashSet<String> {
+        self.seen.notified().await;
+        std::mem::take(&mut *self.over.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Keeps the money of an open batch.

@@ -178,28 +178,30 @@ pub async fn look(house: &House, call: &Call, trail: &mut Trail) -> Result<Whole
     let (_, doc) =
         told.map_err(|refused| if refused.is_not_found() { Kind::Batch.not_found() } else { refused.error })?;
     let id = call.front.id.clone().unwrap_or_default();
-    let body = seen(house, &at, &id, &doc).await?;
-    if doc.root().opt("status").and_then(|status| status.str()).is_some_and(|status| is_over(&status)) {
-        house.desk.over.notify_one();
+    let (body, is_open) = seen(house, &at, &id, &doc).await?;
+    let status = doc.root().opt("status").and_then(|status| status.str());
+    if is_open && status.is_some_and(|status| is_over(&status)) {
+        house.desk.is_over(&id);
     }
     Ok(Whole { headers: HeaderMap::new(), body })
 }
 
-/// What a provider says of a batch, for its caller and for the table.
+/// What a provider says of a batch, for its caller and for the table; and whether it is still to be settled.
 ///
 /// # Errors
 /// `internal_error`.
-pub(super) async fn seen(house: &House, at: &Located, id: &str, doc: &Doc) -> Result<Bytes, Error> {
+pub(super) async fn seen(house: &House, at: &Located, id: &str, doc: &Doc) -> Result<(Bytes, bool), Error> {
     let (tenant, provider, upstream) =
         (at.tenant.as_str().to_owned(), at.envelope.provider.clone(), at.envelope.upstream.clone());
     let known = house.desk.ask(move |shelf| shelf.find(&tenant, &provider, &upstream)).await?;
     let file = known.as_ref().and_then(|known| Memo::read(&known.memo)).map(|memo| memo.file);
     let body = shown(house, at, id, file, doc).await?;
+    let is_open = known.as_ref().is_some_and(|known| known.open);
     if let Some(known) = known {
         // Its provider knows it.
         files::keep(house, Thing { misses: 0, ..known }, &body).await?;
     }
-    Ok(body)
+    Ok((body, is_open))
 }
 
 /// What a provider says of a batch, with ids of ours.

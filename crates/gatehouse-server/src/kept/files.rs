@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The most that is kept of what callers were shown of a thing.
-const SHOWN_BYTES_MAX: usize = 64 << 10;
+const SHOWN_BYTES_MAX: usize = 16 << 10;
 /// What the input of a batch is for.
 pub(super) const BATCH: &str = "batch";
 

@@ -41,7 +41,14 @@ fn written(things: &[Thing], has_more: bool) -> Vec<u8> {
         out.field("object", "list");
         out.array_field("data", |out| {
             things.iter().for_each(|thing| {
-                out.item(Raw(&thing.body));
+                if thing.body.is_empty() {
+                    // What its provider said of it was too much to be kept.
+                    out.object(|out| {
+                        out.field("id", thing.id.as_str()).field("object", thing.kind.as_str());
+                    });
+                } else {
+                    out.item(Raw(&thing.body));
+                }
             });
         });
         out.field("first_id", things.first().map(|thing| thing.id.as_str()));

@@ -16,6 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::target::Provider;
 use crate::trail::Trail;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use gatehouse_core::call::{CallId, Operation};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
@@ -34,13 +35,23 @@ const MISSES_MAX: u32 = 3;
 /// How long one look at a batch may take, its output included.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(600);
 
-/// What is known of how a batch has ended.
-enum End {
-    /// It has used this.
+/// How many are asked for at the same time.
+const LOOKS_MAX: usize = 8;
+
+/// What one look at a batch has shown.
+enum Seen {
+    /// It is not over.
+    Open,
+    /// It, or what it has written, is not there: this time.
+    Missed(&'static str),
+    /// It is over and has used this.
     Used(Used),
-    /// Nobody knows.
+    /// Nobody will know any more what it has used.
     Lost(&'static str),
 }
+
+/// What a batch has used, or why nobody knows.
+type End = Result<Used, &'static str>;
 
 /// What has been written by this process, should the table not have taken note of it.
 #[derive(Default)]
@@ -49,15 +60,16 @@ struct Written(HashSet<String>);
 /// Looks after open batches until it is dropped.
 pub async fn watch(house: Arc<House>) {
     let mut written = Written::default();
+    let mut only = None;
     loop {
-        if let Err(error) = look(&house, &mut written).await {
+        if let Err(error) = look(&house, only.as_ref(), &mut written).await {
             tracing::error!(%error, detail = error.detail, "open batches cannot be looked after");
         }
         let interval = house.snapshot.load().batches_poll;
-        tokio::select! {
-            () = tokio::time::sleep(interval) => {}
-            () = house.desk.over.notified() => {}
-        }
+        only = tokio::select! {
+            () = tokio::time::sleep(interval) => None,
+            over = house.desk.over() => Some(over),
+        };
     }
 }
 
@@ -83,62 +95,86 @@ pub async fn restore(house: &Arc<House>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Looks at every open batch.
-async fn look(house: &Arc<House>, written: &mut Written) -> Result<(), Error> {
+/// Looks at every open batch, or at those that a caller has seen to be over.
+async fn look(
+    house: &Arc<House>,
+    only: Option<&HashSet<String>>,
+    written: &mut Written,
+) -> Result<(), Error> {
     let now = clock::unix_seconds();
-    house.desk.ask(move |shelf| shelf.sweep(now)).await?;
-    for thing in house.desk.ask(|shelf| shelf.open()).await? {
-        if written.0.contains(&thing.id) {
-            continue;
-        }
+    if only.is_none() {
+        house.desk.ask(move |shelf| shelf.sweep(now)).await?;
+    }
+    let mut open = house.desk.ask(|shelf| shelf.open()).await?;
+    open.retain(|thing| !written.0.contains(&thing.id) && only.is_none_or(|only| only.contains(&thing.id)));
+    let looks = open.into_iter().map(|thing| Box::pin(one(house, thing)));
+    let mut looks = futures_util::stream::iter(looks).buffer_unordered(LOOKS_MAX);
+    while let Some((thing, seen)) = looks.next().await {
         let (id, provider) = (thing.id.clone(), thing.provider.clone());
-        if let Err(error) = Box::pin(one(house, thing, written)).await {
-            tracing::warn!(%error, detail = error.detail, batch = id, provider, "an open batch cannot be looked at now");
+        let settled = match seen {
+            Ok((memo, seen)) => Box::pin(conclude(house, thing, &memo, seen, only.is_none(), written)).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = settled {
+            let detail = error.detail.as_deref();
+            tracing::warn!(%error, detail, batch = id, provider, "an open batch cannot be settled now");
         }
     }
     Ok(())
 }
 
 /// Looks at one open batch.
-async fn one(house: &Arc<House>, thing: Thing, written: &mut Written) -> Result<(), Error> {
-    // What callers are shown of it is not ours to change back.
-    let thing = Thing { body: String::new(), ..thing };
+async fn one(house: &Arc<House>, thing: Thing) -> (Thing, Result<(Memo, Seen), Error>) {
     let Some(memo) = Memo::read(&thing.memo) else {
-        return Err(Error::new(Code::Internal, "what was remembered of it does not read"));
+        let error = Error::new(Code::Internal, "what was remembered of it does not read");
+        return (thing, Err(error));
     };
     let snapshot = house.snapshot.load_full();
-    let end = match provider(&snapshot, &thing.provider) {
-        _ if clock::unix_seconds() >= thing.expires_at => Some(End::Lost("it never ended")),
+    let seen = match provider(&snapshot, &thing.provider) {
+        _ if clock::unix_seconds() >= thing.expires_at => Ok(Seen::Lost("it never ended")),
         // It may be written there again.
-        None => None,
-        Some(provider) => ended(house, &snapshot, provider, &thing, &memo).await?,
+        None => Ok(Seen::Open),
+        Some(provider) => ended(house, &snapshot, provider, &thing, &memo).await,
     };
-    match end {
-        Some(End::Lost(why)) if thing.misses + 1 < MISSES_MAX && why == MISSED => {
-            let misses = thing.misses + 1;
-            house.desk.ask(move |shelf| shelf.put(&Thing { misses, ..thing })).await
-        }
-        Some(end) => settle(house, thing, &memo, end, written).await,
-        None => Ok(()),
-    }
+    (thing, seen.map(|seen| (memo, seen)))
 }
 
-/// A provider does not know it, this time.
-const MISSED: &str = "its provider does not know it";
+/// Draws the conclusion from a look. Those that callers have caused do not count as misses: they may be many.
+async fn conclude(
+    house: &Arc<House>,
+    thing: Thing,
+    memo: &Memo,
+    seen: Seen,
+    counts: bool,
+    written: &mut Written,
+) -> Result<(), Error> {
+    // What callers are shown of it is not ours to change back.
+    let thing = Thing { body: String::new(), ..thing };
+    let misses = thing.misses + 1;
+    match seen {
+        Seen::Open => Ok(()),
+        Seen::Missed(_) if !counts => Ok(()),
+        Seen::Missed(_) if misses < MISSES_MAX => {
+            house.desk.ask(move |shelf| shelf.put(&Thing { misses, ..thing })).await
+        }
+        Seen::Missed(why) | Seen::Lost(why) => settle(house, thing, memo, Err(why), written).await,
+        Seen::Used(used) => settle(house, thing, memo, Ok(used), written).await,
+    }
+}
 
 fn provider(snapshot: &Snapshot, name: &str) -> Option<Arc<Provider>> {
     let mut all = snapshot.providers().iter();
     all.find(|provider| &*provider.name == name && has_batches(provider)).map(Arc::clone)
 }
 
-/// How a batch has ended; `None` when it has not.
+/// What a provider says of a batch, and of what it has used.
 async fn ended(
     house: &House,
     snapshot: &Snapshot,
     provider: Arc<Provider>,
     thing: &Thing,
     memo: &Memo,
-) -> Result<Option<End>, Error> {
+) -> Result<Seen, Error> {
     let deadline = Instant::now() + LOOK_TIME_MAX;
     let asked = Ask {
         dialect: Dialect::OpenAiBatches,
@@ -150,7 +186,7 @@ async fn ended(
     };
     let doc = match remote::ask_json(&provider, &asked, None, snapshot.limits.answer.0).await {
         Ok((_, doc)) => doc,
-        Err(refused) if refused.is_not_found() => return Ok(Some(End::Lost(MISSED))),
+        Err(refused) if refused.is_not_found() => return Ok(Seen::Missed("its provider does not know it")),
         Err(refused) => return Err(refused.error),
     };
     let envelope = Envelope {
@@ -163,16 +199,16 @@ async fn ended(
     batches::seen(house, &at, &thing.id, &doc).await?;
     let status = text(&doc, "status").unwrap_or_default();
     if !is_over(&status) {
-        return Ok(None);
+        return Ok(Seen::Open);
     }
     let Some(output) = text(&doc, "output_file_id") else {
         let completed = doc.root().path(&["request_counts", "completed"]).and_then(|count| count.u64());
         // What failed as a whole was never begun.
         let is_nothing = status == "failed" || completed == Some(0);
         let none = Used { usage: Usage::default(), source: UsageSource::None, answered: 0 };
-        return Ok(Some(if is_nothing { End::Used(none) } else { End::Lost("it has no output") }));
+        return Ok(if is_nothing { Seen::Used(none) } else { Seen::Missed("it has no output") });
     };
-    used(snapshot, &at.provider, &output, memo, deadline).await.map(Some)
+    used(snapshot, &at.provider, &output, memo, deadline).await
 }
 
 /// What the output of a batch says of its use.
@@ -182,7 +218,7 @@ async fn used(
     output: &str,
     memo: &Memo,
     deadline: Instant,
-) -> Result<End, Error> {
+) -> Result<Seen, Error> {
     let asked = Ask {
         dialect: Dialect::OpenAiFiles,
         method: Method::GET,
@@ -193,12 +229,12 @@ async fn used(
     };
     let body = match remote::ask(provider, &asked, None).await {
         Ok((_, body)) => body,
-        Err(refused) if refused.is_not_found() => return Ok(End::Lost(MISSED)),
+        Err(refused) if refused.is_not_found() => return Ok(Seen::Missed("its output is gone")),
         Err(refused) => return Err(refused.error),
     };
     let input = &memo.input;
     let mut lines = Incoming::new(body, snapshot.limits.answer.0, provider.timeouts.idle, deadline);
-    results::sum(&mut lines, input.dialect, input.tokens / input.lines.max(1)).await.map(End::Used)
+    results::sum(&mut lines, input.dialect, input.tokens / input.lines.max(1)).await.map(Seen::Used)
 }
 
 fn text(doc: &Doc, name: &str) -> Option<String> {
@@ -258,10 +294,10 @@ fn record(
     let hold = house.desk.release(&thing.id);
     // Without its provider nobody knows its prices either.
     match (end, trail.snapshot.target(name)) {
-        (End::Used(used), Some(target)) => trail.batch_used(&target, used.usage, used.source, hold),
-        (End::Used(used), None) if used.answered == 0 => drop(hold.map(gatehouse_ledger::Hold::release)),
-        (End::Used(_), None) => trail.batch_lost(memo.input.most, hold),
-        (End::Lost(why), target) => {
+        (Ok(used), Some(target)) => trail.batch_used(&target, used.usage, used.source, hold),
+        (Ok(used), None) if used.answered == 0 => drop(hold.map(gatehouse_ledger::Hold::release)),
+        (Ok(_), None) => trail.batch_lost(memo.input.most, hold),
+        (Err(why), target) => {
             tracing::warn!(
                 batch = thing.id,
                 upstream = thing.upstream,

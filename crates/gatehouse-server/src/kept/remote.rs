@@ -63,8 +63,8 @@ impl Refused {
     /// Whether the provider has surely done nothing: it said so, or never heard of it.
     #[must_use]
     pub fn is_sure(&self) -> bool {
-        let said_no = self.status.is_some_and(|status| (400..500).contains(&status));
-        said_no || matches!(self.error.code, Code::UpstreamUnreachable | Code::UpstreamAuthFailed)
+        self.status.is_some()
+            || matches!(self.error.code, Code::UpstreamUnreachable | Code::UpstreamAuthFailed)
     }
 }
 
