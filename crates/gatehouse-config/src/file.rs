@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::unit::Decimal;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Second attempts.
     pub retry: Retry,
+    /// Batches at providers.
+    pub batches: Batches,
     /// Where traces and metrics go.
     pub telemetry: Telemetry,
     /// Where `gatehouse models refresh` finds newer limits and prices of models. Nothing else ever looks there.

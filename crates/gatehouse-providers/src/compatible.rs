@@ -69,6 +69,8 @@ pub(crate) fn native_path(dialect: Dialect) -> Option<&'static str> {
         Dialect::OpenAiSpeech => "/audio/speech",
         Dialect::OpenAiTranscriptions => "/audio/transcriptions",
         Dialect::OpenAiTranslations => "/audio/translations",
+        Dialect::OpenAiFiles => "/files",
+        Dialect::OpenAiBatches => "/batches",
         _ => return None,
     })
 }

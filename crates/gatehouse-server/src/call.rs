@@ -21,6 +21,8 @@ use std::time::Instant;
 pub struct Call {
     /// What was asked.
     pub(crate) front: Front,
+    /// What stands behind the path.
+    pub(crate) query: Option<String>,
     /// The request's headers.
     pub(crate) headers: HeaderMap,
     /// Who asks.
@@ -47,8 +49,6 @@ pub struct Call {
     pub(crate) passage: Option<Passage>,
     /// What it has to do with the memory of this gateway.
     pub(crate) recalled: Option<Recalled>,
-    /// What its address says behind the path.
-    pub(crate) query: Option<String>,
     /// What it is a turn of, where that decides who serves it.
     pub(crate) conversation: Option<Conversation>,
 }

@@ -103,6 +103,7 @@ pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
         _ if !front.has_body() => Ok(View::default()),
         (Operation::Passthrough, _) => Ok(anything::view(doc)),
+        (Operation::CreateFile | Operation::CreateBatch, _) => Ok(View::default()),
         (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),

@@ -29,6 +29,7 @@ pub mod payload;
 pub mod pipeline;
 mod refusal;
 pub mod render;
+pub mod shelf;
 pub mod snapshot;
 pub mod stage;
 pub mod switch;

@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub limits: file::Limits,
     /// For the whole call, all attempts together.
     pub total: Duration,
+    /// How often open batches are looked at.
+    pub batches_poll: Duration,
     /// Second attempts.
     pub retry: retry::Policy,
     /// Teams and what they may use; empty when the configuration names none.
@@ -113,6 +115,7 @@ impl Snapshot {
             keeps_responses: Some(config.responses.keep.0).filter(|keep| !keep.is_zero()),
             limits: config.limits.clone(),
             total: config.timeouts.total.0,
+            batches_poll: config.batches.poll.0,
             retry: retry::Policy {
                 attempts_max: config.retry.attempts,
                 budget_percent: config.retry.budget_percent,
@@ -174,7 +177,7 @@ impl Snapshot {
     }
 
     /// The target of `provider/model`.
-    fn target(&self, written: &str) -> Option<Arc<Target>> {
+    pub(crate) fn target(&self, written: &str) -> Option<Arc<Target>> {
         let (provider, model) = written.split_once('/')?;
         let provider = self.providers.iter().find(|one| &*one.name == provider)?;
         (!model.is_empty()).then(|| Arc::new(Target::new(provider, model, &self.prices)))

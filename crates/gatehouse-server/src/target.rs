@@ -227,6 +227,18 @@ impl Provider {
             && *models == other.models
     }
 
+    /// Whether it has this operation of one dialect only, and speaks it itself.
+    #[must_use]
+    pub fn has(&self, front: Dialect) -> bool {
+        self.kind.dialect(front, "") == Some(front)
+    }
+
+    /// Whether what it is given stays there; where nobody said, it is not known to.
+    #[must_use]
+    pub fn is_in(&self, region: &str) -> bool {
+        self.region.eq_ignore_ascii_case(region)
+    }
+
     /// Whether a bare model name is surely this provider's.
     #[must_use]
     pub fn surely_has(&self, model: &str, catalogue: &Catalogue) -> bool {

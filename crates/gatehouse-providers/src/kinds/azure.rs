@@ -99,8 +99,13 @@ impl Provider for Azure {
                 format!("/openai/realtime?api-version={version}&deployment={deployment}")
             }
             None => format!("/openai/v1/{operation}"),
-            // Responses never had a deployment in their path.
-            Some(version) if outgoing.dialect == Dialect::OpenAiResponses => {
+            // These never had a deployment in their path.
+            Some(version)
+                if matches!(
+                    outgoing.dialect,
+                    Dialect::OpenAiResponses | Dialect::OpenAiFiles | Dialect::OpenAiBatches
+                ) =>
+            {
                 format!("/openai/{operation}?api-version={}", encoded(version))
             }
             Some(version) => {

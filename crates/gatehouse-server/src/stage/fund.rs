@@ -106,7 +106,7 @@ fn is_billed_by_units(target: &Target, front: Dialect) -> bool {
         .is_some_and(|codec| codec.billing() == Billing::Units)
 }
 
-fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
+pub(crate) fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
     let used = exceeded.used.total();
     let renews = exceeded.retry_after(now);
     let when = renews.map_or_else(

@@ -191,7 +191,8 @@ async fn form(
     }
     let boundary = wire::boundary(content_type(headers))?;
     // A text may stand behind the files, and a guardrail must have seen it before anything is sent.
-    let sees_all = trail.snapshot.guards.any_at(Place::Input);
+    // What a file is for may be said behind it, and decides who it goes to.
+    let sees_all = trail.snapshot.guards.any_at(Place::Input) || front.operation == Operation::CreateFile;
     // Where the path names the model, the form need not; a default holds only where the whole form names none.
     let named = front.model.is_some();
     let (fields, files) =

@@ -54,7 +54,7 @@ pub fn route(mut guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
 }
 
 /// Where the caller says that the data must stay. A caller may narrow where its data goes, never widen it.
-fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+pub(crate) fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     const NAME: &str = "x-gatehouse-residency";
     let Some(value) = headers.get(RESIDENCY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();

@@ -16,6 +16,8 @@ mod provider;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod catalogue;
