@@ -292,8 +292,9 @@ def through(on: str) -> None:
     equal(text_of(there.messages.create(**asked)), "You said: hello there")
     with there.messages.stream(**asked) as stream:
         equal("".join(stream.text_stream), "You said: hello there")
-    error = raises(anthropic.NotFoundError, lambda: there.messages.batches.list())
+    error = raises(anthropic.NotFoundError, lambda: there.models.retrieve("missing-model"))
     equal(error.status_code, 404)
+    raises(anthropic.PermissionDeniedError, lambda: there.beta.files.list())
 
 
 @suite.case("models", "plain", on=("anthropic",))

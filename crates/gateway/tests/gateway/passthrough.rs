@@ -213,7 +213,7 @@ async fn nothing_leads_elsewhere_and_nobody_learns_who_is_there() {
     );
     let moved = ask("/passthrough/o/v1/moved").await;
     assert_eq!((moved.status, moved.header("location")), (502, ""), "{}", moved.text());
-    let refused = ask("/passthrough/a/v1/messages/batches").await;
+    let refused = ask("/passthrough/a/v1/messages/nothing").await;
     assert_eq!(
         (refused.status, &refused.json()["type"]),
         (404, &json!("error")),
