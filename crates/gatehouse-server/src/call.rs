@@ -40,6 +40,8 @@ pub struct Call {
     pub(crate) guards: Active,
     /// The files of a form.
     pub(crate) files: Option<Files>,
+    /// The provider at which the files are that it names.
+    pub(crate) files_at: Option<Arc<str>>,
     /// What it is a turn of, where that decides who serves it.
     pub(crate) conversation: Option<Conversation>,
 }

@@ -144,7 +144,7 @@ async fn create(house: &House, call: &Call, trail: &mut Trail) -> Result<Whole, 
         return Err(Error::invalid("file", "file: is required"));
     }
     let (provider, facts, checked) = if purpose == BATCH {
-        let checked = lines::check(call, store, range.clone(), trail).await?;
+        let checked = lines::check(house, call, store, range.clone(), trail).await?;
         let form = files.with(head.clone(), checked.file);
         (Arc::clone(&checked.target.provider), checked.facts, Some(form))
     } else {

@@ -6,6 +6,7 @@ pub mod files;
 pub mod ids;
 pub mod lines;
 pub mod lists;
+pub mod named;
 pub mod poller;
 pub mod remote;
 pub mod results;

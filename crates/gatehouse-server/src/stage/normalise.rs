@@ -86,6 +86,7 @@ pub async fn normalise(authenticated: Authenticated, trail: &mut Trail) -> Resul
         deadline,
         guards,
         files,
+        files_at: None,
         conversation,
     })
 }

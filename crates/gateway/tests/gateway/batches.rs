@@ -404,3 +404,69 @@ async fn a_batch_without_a_price_is_refused_where_one_is_needed() {
     let refused = house.call(batch(&file, &json!({})).key(&key)).await;
     assert_eq!(code(&refused), (402, "price_unknown".to_owned()), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn what_nobody_knows_of_a_batch_is_paid_for_and_what_was_refused_is_not() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(SELDOM)).await;
+    let (_, key) = house.new_key(&["--budget", "0.00040 USD/day"]).await;
+    let file = id(&house.call(upload("batch", &input("openai/m")).key(&key)).await);
+    for status in [400, 503] {
+        provider.script(&json!({"match": {"path": "/v1/batches"}, "status": status}));
+        let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+        assert_eq!(refused.header("x-gatehouse-cost"), "0", "{}", refused.text());
+        assert!(refused.status >= 400, "{}", refused.text());
+    }
+    let before = provider.sim.requests(1_000).len();
+    provider.script(&json!({"match": {"path": "/v1/batches"}, "hang_up": true}));
+    let unheard = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&unheard), (502, "upstream_bad_response".to_owned()), "{}", unheard.text());
+    assert_eq!(provider.sim.requests(1_000).len(), before + 1, "it was sent again");
+    let record = house.json(&["audit", "show", &unheard.record()]).await["record"].clone();
+    assert_eq!(record["cost"]["status"], "estimated", "{record:#}");
+    assert!(record["cost"]["nano"].as_u64().unwrap() > 0, "{record:#}");
+    // It may run: its money is gone, now and after a crash.
+    let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&refused), (402, "budget_exceeded".to_owned()), "{}", refused.text());
+    let house = house.crash_and_restart().await;
+    let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&refused), (402, "budget_exceeded".to_owned()), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_file_that_a_request_names_is_its_callers_and_decides_who_serves() {
+    let provider = Provider::start().await;
+    let models = "models:\n  any: { targets: [anthropic/m, azure/m, openai/m] }\n";
+    let house = House::start(&provider.config(&format!("{SELDOM}{models}"))).await;
+    let made = house.call(upload("user_data", "words").header("x-gatehouse-provider", "openai")).await;
+    let file = id(&made);
+    let (_, other) = house.new_key(&["--team", "t", "--app", "two"]).await;
+    let chat = |model: &str, file: &str| {
+        let parts = json!([{"type": "text", "text": "read"}, {"type": "file", "file": {"file_id": file}}]);
+        Ask::post(
+            "/v1/chat/completions",
+            &json!({"model": model, "messages": [{"role": "user", "content": parts}]}),
+        )
+    };
+    let answer = house.call(chat("any", &file)).await;
+    assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "openai/m"), "{}", answer.text());
+    let sent = provider.last().body;
+    let upstream = sent["messages"][0]["content"][1]["file"]["file_id"].as_str().unwrap().to_owned();
+    assert!(upstream.starts_with("file-") && upstream != file, "{sent}");
+    let input = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file}]}]);
+    let answer = house.call(Ask::post("/v1/responses", &json!({"model": "any", "input": input}))).await;
+    assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "openai/m"), "{}", answer.text());
+
+    assert_eq!(code(&house.call(chat("any", &file).key(&other)).await), (404, "not_found".to_owned()));
+    assert_eq!(code(&house.call(chat("any", &upstream)).await), (404, "not_found".to_owned()));
+    assert_eq!(code(&house.call(chat("azure/m", &file)).await), (400, "no_capable_target".to_owned()));
+
+    let body = json!({"model": "any", "input": input});
+    let line = json!({"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}).to_string();
+    assert_eq!(code(&house.call(upload("batch", &line)).await), (400, "no_capable_target".to_owned()));
+    let line = line.replace("\"any\"", "\"openai/m\"");
+    assert_eq!(house.call(upload("batch", &line)).await.status, 200);
+    let sent = provider.last().body_text;
+    assert!(sent.contains(&upstream) && !sent.contains(&file), "{sent}");
+    assert_eq!(code(&house.call(upload("batch", &line).key(&other)).await), (404, "not_found".to_owned()));
+}
