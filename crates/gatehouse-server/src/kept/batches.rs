@@ -134,6 +134,7 @@ async fn begun(
     let id = ids::seal(house, Kind::Batch, &at.tenant, &envelope)?;
     let thing = Thing {
         memo: memo.written(),
+        made_by: trail.id().to_string(),
         open: true,
         ..files::thing(id.clone(), "batch", &at.tenant, &envelope, created_at)
     };

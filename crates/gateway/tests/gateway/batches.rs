@@ -8,11 +8,11 @@ use std::time::Instant;
 
 const BOUNDARY: &str = "a-boundary-of-a-client";
 /// Nobody waits for a round of looks: what is over is settled when its caller sees it.
-const SELDOM: &str = "batches: { poll: 1h }\n";
+pub(crate) const SELDOM: &str = "batches: { poll: 1h }\n";
 const OFTEN: &str = "batches: { poll: 20ms }\n";
 
 /// A form with the file first, as some clients write it.
-fn upload(purpose: &str, data: &str) -> Ask {
+pub(crate) fn upload(purpose: &str, data: &str) -> Ask {
     let form = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\
          Content-Type: application/octet-stream\r\n\r\n{data}\r\n--{BOUNDARY}\r\n\
@@ -32,7 +32,7 @@ fn input(model: &str) -> String {
     line("a", model, "one two") + "\n" + &line("b", model, "three")
 }
 
-fn batch(file: &str, metadata: &Value) -> Ask {
+pub(crate) fn batch(file: &str, metadata: &Value) -> Ask {
     let body = json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h",
         "metadata": metadata});
     Ask::post("/v1/batches", &body)
@@ -42,12 +42,12 @@ fn remove(path: String) -> Ask {
     Ask { method: "DELETE", ..Ask::get(path) }
 }
 
-fn id(answer: &Answer) -> String {
+pub(crate) fn id(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn code(answer: &Answer) -> (u16, String) {
+pub(crate) fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -267,29 +267,6 @@ async fn what_a_guardrail_stops_is_not_in_the_output() {
 }
 
 #[tokio::test]
-async fn a_file_for_nobody_in_particular_goes_where_its_caller_says() {
-    let provider = Provider::start().await;
-    let house = House::start(&provider.config(SELDOM)).await;
-    let unnamed = house.call(upload("user_data", "words")).await;
-    assert_eq!(code(&unnamed), (400, "invalid_request".to_owned()));
-    assert!(unnamed.text().contains("x-gatehouse-provider"), "{}", unnamed.text());
-    let named = |name: &str| upload("user_data", "words").header("x-gatehouse-provider", name);
-    assert_eq!(code(&house.call(named("anthropic")).await), (400, "no_capable_target".to_owned()));
-    assert_eq!(code(&house.call(named("nobody")).await), (400, "invalid_request".to_owned()));
-    let (_, narrow) = house.new_key(&["--models", "openai/m"]).await;
-    assert_eq!(code(&house.call(named("openai").key(&narrow)).await), (400, "invalid_request".to_owned()));
-    for name in ["openai", "azure"] {
-        let file = id(&house.call(named(name)).await);
-        let content = house.call(Ask::get(format!("/v1/files/{file}/content"))).await;
-        assert_eq!(content.text(), "words");
-        assert_eq!(code(&house.call(batch(&file, &json!({}))).await), (400, "invalid_request".to_owned()));
-    }
-    let elsewhere = house.call(named("openai").header("x-gatehouse-residency", "eu")).await;
-    assert_eq!(code(&elsewhere), (400, "residency_unsatisfied".to_owned()));
-    assert_eq!(code(&house.call(upload("", "x").header("x-gatehouse-provider", "openai")).await).0, 400);
-}
-
-#[tokio::test]
 async fn the_money_is_held_until_the_end_over_a_crash() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(OFTEN)).await;
@@ -434,39 +411,33 @@ async fn what_nobody_knows_of_a_batch_is_paid_for_and_what_was_refused_is_not() 
 }
 
 #[tokio::test]
-async fn a_file_that_a_request_names_is_its_callers_and_decides_who_serves() {
+async fn vectors_and_responses_come_in_batches_too() {
     let provider = Provider::start().await;
-    let models = "models:\n  any: { targets: [anthropic/m, azure/m, openai/m] }\n";
-    let house = House::start(&provider.config(&format!("{SELDOM}{models}"))).await;
-    let made = house.call(upload("user_data", "words").header("x-gatehouse-provider", "openai")).await;
-    let file = id(&made);
-    let (_, other) = house.new_key(&["--team", "t", "--app", "two"]).await;
-    let chat = |model: &str, file: &str| {
-        let parts = json!([{"type": "text", "text": "read"}, {"type": "file", "file": {"file_id": file}}]);
-        Ask::post(
-            "/v1/chat/completions",
-            &json!({"model": model, "messages": [{"role": "user", "content": parts}]}),
-        )
-    };
-    let answer = house.call(chat("any", &file)).await;
-    assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "openai/m"), "{}", answer.text());
-    let sent = provider.last().body;
-    let upstream = sent["messages"][0]["content"][1]["file"]["file_id"].as_str().unwrap().to_owned();
-    assert!(upstream.starts_with("file-") && upstream != file, "{sent}");
-    let input = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file}]}]);
-    let answer = house.call(Ask::post("/v1/responses", &json!({"model": "any", "input": input}))).await;
-    assert_eq!((answer.status, answer.header("x-gatehouse-target")), (200, "openai/m"), "{}", answer.text());
-
-    assert_eq!(code(&house.call(chat("any", &file).key(&other)).await), (404, "not_found".to_owned()));
-    assert_eq!(code(&house.call(chat("any", &upstream)).await), (404, "not_found".to_owned()));
-    assert_eq!(code(&house.call(chat("azure/m", &file)).await), (400, "no_capable_target".to_owned()));
-
-    let body = json!({"model": "any", "input": input});
-    let line = json!({"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}).to_string();
-    assert_eq!(code(&house.call(upload("batch", &line)).await), (400, "no_capable_target".to_owned()));
-    let line = line.replace("\"any\"", "\"openai/m\"");
-    assert_eq!(house.call(upload("batch", &line)).await.status, 200);
-    let sent = provider.last().body_text;
-    assert!(sent.contains(&upstream) && !sent.contains(&file), "{sent}");
-    assert_eq!(code(&house.call(upload("batch", &line).key(&other)).await), (404, "not_found".to_owned()));
+    let guards = "guards:\n  - { name: hide, detect: words, words: [Heron], at: [output], do: redact }\n";
+    let house = House::start(&provider.config(&format!("{SELDOM}{guards}"))).await;
+    for (count, (url, input)) in
+        [("/v1/embeddings", "one two"), ("/v1/responses", "a Heron")].into_iter().enumerate()
+    {
+        let body = json!({"model": "openai/m", "input": input});
+        let line = json!({"custom_id": "a", "method": "POST", "url": url, "body": body}).to_string();
+        let named = upload("batch", &line).header("x-gatehouse-provider", "azure");
+        assert_eq!(code(&house.call(named).await), (400, "invalid_request".to_owned()));
+        let file = id(&house.call(upload("batch", &line)).await);
+        let other = house.call(batch(&file, &json!({}))).await;
+        assert_eq!(code(&other), (400, "invalid_request".to_owned()), "{}", other.text());
+        let body = json!({"input_file_id": file, "endpoint": url, "completion_window": "24h"});
+        let made = id(&house.call(Ask::post("/v1/batches", &body)).await);
+        let done = house.call(Ask::get(format!("/v1/batches/{made}"))).await.json();
+        let output = done["output_file_id"].as_str().unwrap_or_else(|| panic!("{done:#}"));
+        let content = house.call(Ask::get(format!("/v1/files/{output}/content"))).await.text();
+        assert!(content.contains("\"custom_id\":\"a\"") && !content.contains("Heron"), "{content}");
+        settled(&house, count + 1).await;
+        let end = ends(&house).await.remove(0);
+        assert_eq!(
+            (&end["cost_status"], &end["usage_source"]),
+            (&json!("exact"), &json!("provider")),
+            "{end:#}"
+        );
+        assert!(end["input_tokens"].as_u64().unwrap() > 0, "{end:#}");
+    }
 }
