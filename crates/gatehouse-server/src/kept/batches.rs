@@ -140,8 +140,13 @@ async fn begun(
     };
     let at = Located { envelope, ..at };
     let body = shown(house, &at, &id, Some(memo.file.clone()), doc).await?;
+    // Before it is kept: should the caller leave meanwhile, it is kept all the same, and settled when it is over.
+    trail.nothing_at_stake();
+    trail.take_hold().into_iter().for_each(|hold| house.desk.hold(&id, hold));
     if let Err(error) = files::keep(house, thing, &body).await {
         // Nobody would settle it: it shall not run. What it may cost all the same is in this record.
+        trail.hold_again(house.desk.release(&id));
+        trail.at_stake(memo.input.most);
         tracing::error!(%error, batch = at.envelope.upstream, "a batch cannot be kept and is cancelled");
         let asked = Ask {
             dialect: Dialect::OpenAiBatches,
@@ -154,8 +159,6 @@ async fn begun(
         let _ = told(&at.provider, &asked, None, trail).await;
         return Err(error);
     }
-    trail.nothing_at_stake();
-    trail.take_hold().into_iter().for_each(|hold| house.desk.hold(&id, hold));
     Ok(body)
 }
 

@@ -441,3 +441,19 @@ async fn vectors_and_responses_come_in_batches_too() {
         assert!(end["input_tokens"].as_u64().unwrap() > 0, "{end:#}");
     }
 }
+
+#[tokio::test]
+async fn who_leaves_before_the_provider_has_answered_pays_for_what_may_run() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(SELDOM)).await;
+    let file = id(&house.call(upload("batch", &input("openai/m"))).await);
+    provider.script(&json!({"match": {"path": "/v1/batches"}, "delay_ms": 60_000}));
+    let (ask, calls) = (house.keyed(batch(&file, &json!({}))), house.calls.clone());
+    let waiting = tokio::spawn(async move { ask.open(&calls).await.status });
+    provider.wait(|counts| counts.received == 2).await;
+    waiting.abort();
+    provider.wait(|counts| counts.cancelled == 1 && counts.in_flight == 0).await;
+    let record = house.records_once(2).await.remove(0);
+    assert_eq!((&record["outcome"], &record["cost_status"]), (&json!("aborted"), &json!("estimated")));
+    assert_ne!(record["cost_usd"], "0", "{record}");
+}
