@@ -49,6 +49,10 @@ pub struct Call {
     pub(crate) passage: Option<Passage>,
     /// What it has to do with the memory of this gateway.
     pub(crate) recalled: Option<Recalled>,
+    /// The provider at which the files are that it names.
+    pub(crate) files_at: Option<Arc<str>>,
+    /// Their ids, as its caller has them and as that provider does.
+    pub(crate) file_ids: Vec<(String, String)>,
     /// What it is a turn of, where that decides who serves it.
     pub(crate) conversation: Option<Conversation>,
 }

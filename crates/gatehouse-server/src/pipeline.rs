@@ -70,6 +70,7 @@ async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Re
     if call.front.is_about_kept() {
         return kept::answer(house, &call, trail).await.map(|whole| Way::Answered(Answered::Whole(whole)));
     }
+    let call = kept::named::open(house, call)?;
     let call = guard::guard(call, trail)?;
     let call = route::route(call, trail)?;
     let call = fund::fund(house, call, trail)?;

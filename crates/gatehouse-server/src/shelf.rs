@@ -33,6 +33,8 @@ pub struct Thing {
     pub body: String,
     /// What we have to remember of it.
     pub memo: String,
+    /// The call that made a batch; empty for a file.
+    pub made_by: String,
     /// Whether it is a batch that is not settled.
     pub open: bool,
     /// How often in a row its provider did not know it.

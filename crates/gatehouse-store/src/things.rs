@@ -38,6 +38,8 @@ pub struct ThingRecord {
     pub body: String,
     /// What else is to be remembered of it.
     pub memo: String,
+    /// The call that made a batch; empty for a file.
+    pub made_by: String,
     /// Whether it is a batch that is not settled.
     pub open: bool,
     /// How often in a row its provider did not know it.
@@ -71,7 +73,7 @@ pub struct Things {
 }
 
 const SELECT: &str = "SELECT id, kind, tenant, provider, upstream, purpose, created_at, expires_at, body, memo, \
-                      open, misses, settlement FROM things";
+                      made_by, open, misses, settlement FROM things";
 
 // === impl Things ===
 
@@ -92,7 +94,7 @@ impl Things {
     /// When the database fails.
     pub fn put(&self, thing: &ThingRecord) -> Result<(), StoreError> {
         let sql = "INSERT INTO things (id, kind, tenant, provider, upstream, purpose, created_at, expires_at, body, \
-                   memo, open, misses, settlement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                   memo, made_by, open, misses, settlement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                    ON CONFLICT (id) DO UPDATE SET body = iif(excluded.body = '', body, excluded.body), open = min(open, excluded.open), \
                    misses = excluded.misses, settlement = coalesce(settlement, excluded.settlement)";
         self.connection().prepare_cached(sql)?.execute(params![
@@ -106,6 +108,7 @@ impl Things {
             signed(thing.expires_at),
             thing.body,
             thing.memo,
+            thing.made_by,
             thing.open,
             thing.misses,
             thing.settlement,
@@ -127,6 +130,15 @@ impl Things {
         let sql = [SELECT, " WHERE tenant = ? AND provider = ? AND upstream = ? ORDER BY number LIMIT 1"];
         let mut select = connection.prepare_cached(&sql.concat())?;
         Ok(select.query_row([tenant, provider, upstream], read).optional()?)
+    }
+
+    /// Whether this call has made a batch that is here: then its cost is that of the batch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_made(&self, call: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM things WHERE made_by = ? AND made_by <> '')";
+        Ok(self.connection().query_row(sql, [call], |row| row.get(0))?)
     }
 
     /// Forgets a thing, unless it is a batch that is not settled.
@@ -206,9 +218,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ThingRecord> {
         expires_at: unsigned(row.get(7)?),
         body: row.get(8)?,
         memo: row.get(9)?,
-        open: row.get(10)?,
-        misses: row.get(11)?,
-        settlement: row.get(12)?,
+        made_by: row.get(10)?,
+        open: row.get(11)?,
+        misses: row.get(12)?,
+        settlement: row.get(13)?,
     })
 }
 
@@ -266,6 +279,10 @@ mod tests {
         things.sweep(1_000).unwrap();
         things.remove("b").unwrap();
         assert_eq!(things.open_batches().unwrap(), [ThingRecord { body: String::new(), ..open.clone() }]);
+        assert!(!things.has_made("").unwrap() && !things.has_made("c").unwrap());
+        let made = ThingRecord { made_by: "c".to_owned(), ..thing("m", "file", "one") };
+        things.put(&made).unwrap();
+        assert!(things.has_made("c").unwrap());
         let settled = ThingRecord { open: false, settlement: Some("s".to_owned()), ..open.clone() };
         things.put(&settled).unwrap();
         things

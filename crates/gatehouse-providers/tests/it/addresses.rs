@@ -38,6 +38,35 @@ fn token(text: &str) -> Credential {
 }
 
 #[test]
+fn files_and_batches_have_no_deployment_in_their_addresses() {
+    let versions = [None, Some("2024-10-21".to_owned())];
+    let expected = [
+        ["https://r.openai.azure.com/openai/v1/files", "https://r.openai.azure.com/openai/v1/batches"],
+        [
+            "https://r.openai.azure.com/openai/files?api-version=2024-10-21",
+            "https://r.openai.azure.com/openai/batches?api-version=2024-10-21",
+        ],
+    ];
+    for (api_version, expected) in versions.into_iter().zip(expected) {
+        let base_url = Some("https://r.openai.azure.com".to_owned());
+        let settings = Settings { base_url, api_version, ..Settings::default() };
+        for (dialect, expected) in [Dialect::OpenAiFiles, Dialect::OpenAiBatches].into_iter().zip(expected) {
+            let addressed = address("azure", &settings, (dialect, Action::Generate, ""), Some(&key("k")));
+            assert_eq!(addressed.uri, expected);
+        }
+    }
+    let asked = |dialect| (dialect, Action::Generate, "");
+    let groq = address("groq", &Settings::default(), asked(Dialect::OpenAiBatches), Some(&key("k")));
+    assert_eq!(groq.uri, "https://api.groq.com/openai/v1/batches");
+    for kind in kinds::ALL {
+        let has = ["openai", "azure", "groq", "sim"].contains(&kind.name());
+        for dialect in [Dialect::OpenAiFiles, Dialect::OpenAiBatches] {
+            assert_eq!(kind.dialect(dialect, "") == Some(dialect), has, "{}", kind.name());
+        }
+    }
+}
+
+#[test]
 fn sessions_have_their_addresses() {
     let asked = (Dialect::OpenAiRealtime, Action::Stream, "gpt realtime");
     let versions = [None, Some("2025-04-01-preview".to_owned())];

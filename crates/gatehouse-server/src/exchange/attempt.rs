@@ -99,7 +99,11 @@ impl Sent {
         trail: &mut Trail,
     ) -> Result<(Self, Request<Bytes>, Duration), Error> {
         let provider = &target.provider;
-        let credential = provider.rotation.pick(clock::steady_millis(), call.conversation);
+        let credential = match call.files_at {
+            // What was given to one account is not there for another.
+            Some(_) => (!provider.credentials.is_empty()).then_some(0),
+            None => provider.rotation.pick(clock::steady_millis(), call.conversation),
+        };
         let slot = credential.and_then(|at| provider.credentials.get(at));
         let held = match slot {
             Some(slot) => {

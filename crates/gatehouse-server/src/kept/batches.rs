@@ -134,13 +134,19 @@ async fn begun(
     let id = ids::seal(house, Kind::Batch, &at.tenant, &envelope)?;
     let thing = Thing {
         memo: memo.written(),
+        made_by: trail.id().to_string(),
         open: true,
         ..files::thing(id.clone(), "batch", &at.tenant, &envelope, created_at)
     };
     let at = Located { envelope, ..at };
     let body = shown(house, &at, &id, Some(memo.file.clone()), doc).await?;
+    // Before it is kept: should the caller leave meanwhile, it is kept all the same, and settled when it is over.
+    trail.nothing_at_stake();
+    trail.take_hold().into_iter().for_each(|hold| house.desk.hold(&id, hold));
     if let Err(error) = files::keep(house, thing, &body).await {
         // Nobody would settle it: it shall not run. What it may cost all the same is in this record.
+        trail.hold_again(house.desk.release(&id));
+        trail.at_stake(memo.input.most);
         tracing::error!(%error, batch = at.envelope.upstream, "a batch cannot be kept and is cancelled");
         let asked = Ask {
             dialect: Dialect::OpenAiBatches,
@@ -153,8 +159,6 @@ async fn begun(
         let _ = told(&at.provider, &asked, None, trail).await;
         return Err(error);
     }
-    trail.nothing_at_stake();
-    trail.take_hold().into_iter().for_each(|hold| house.desk.hold(&id, hold));
     Ok(body)
 }
 

@@ -30,6 +30,8 @@ use std::time::Instant;
 
 /// The most that is kept of what callers were shown of a thing.
 const SHOWN_BYTES_MAX: usize = 16 << 10;
+/// The header that names a provider.
+const NAME: &str = "x-gatehouse-provider";
 /// What the input of a batch is for.
 pub(super) const BATCH: &str = "batch";
 
@@ -68,8 +70,10 @@ pub async fn answer(house: &House, call: &Call, trail: &mut Trail) -> Result<Ans
     match call.front.operation {
         Operation::FileContent => Box::pin(content::answer(house, call, trail)).await,
         Operation::CreateFile => Box::pin(create(house, call, trail)).await.map(Answered::Whole),
-        Operation::ListFiles => lists::answer(house, call, Kind::File).await.map(Answered::Whole),
-        Operation::ListBatches => lists::answer(house, call, Kind::Batch).await.map(Answered::Whole),
+        Operation::ListFiles => Box::pin(lists::answer(house, call, Kind::File)).await.map(Answered::Whole),
+        Operation::ListBatches => {
+            Box::pin(lists::answer(house, call, Kind::Batch)).await.map(Answered::Whole)
+        }
         Operation::RetrieveFile => Box::pin(retrieve(house, call, trail)).await.map(Answered::Whole),
         Operation::DeleteFile => Box::pin(delete(house, call, trail)).await.map(Answered::Whole),
         Operation::CreateBatch => Box::pin(batches::create(house, call, trail)).await.map(Answered::Whole),
@@ -144,7 +148,11 @@ async fn create(house: &House, call: &Call, trail: &mut Trail) -> Result<Whole, 
         return Err(Error::invalid("file", "file: is required"));
     }
     let (provider, facts, checked) = if purpose == BATCH {
-        let checked = lines::check(call, store, range.clone(), trail).await?;
+        let checked = lines::check(house, call, store, range.clone(), trail).await?;
+        if let Some(wanted) = wanted(call).filter(|wanted| **wanted != *checked.target.provider.name) {
+            let message = format!("{NAME}: the lines lead to {}, not to {wanted:?}", checked.target.name);
+            return Err(Error::invalid(NAME, message));
+        }
         let form = files.with(head.clone(), checked.file);
         (Arc::clone(&checked.target.provider), checked.facts, Some(form))
     } else {
@@ -196,10 +204,14 @@ pub(super) fn thing(id: String, kind: &str, tenant: &Tenant, envelope: &Envelope
     }
 }
 
+/// Whom the caller names.
+fn wanted(call: &Call) -> Option<String> {
+    call.headers.get(PROVIDER).map(|name| name.to_str().unwrap_or_default().trim().to_owned())
+}
+
 /// Who gets a file in which nothing says so: whom the caller names, or the only one.
 fn named(call: &Call, trail: &Trail) -> Result<Arc<Provider>, Error> {
-    const NAME: &str = "x-gatehouse-provider";
-    let wanted = call.headers.get(PROVIDER).map(|name| name.to_str().unwrap_or_default().trim().to_owned());
+    let wanted = wanted(call);
     let may = |provider: &&Arc<Provider>| is_open_to(call, provider, trail);
     let mut able = trail.snapshot.providers().iter().filter(|one| one.has(Dialect::OpenAiFiles)).filter(may);
     let provider = match wanted {

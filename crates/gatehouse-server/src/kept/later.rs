@@ -38,7 +38,7 @@ async fn keeper(house: &House, funded: &Funded, trail: &Trail) -> Result<Keeper,
     let call = funded.call();
     let recalled =
         call.recalled.as_ref().ok_or_else(|| Error::new(Code::Internal, "the answer is not kept"))?;
-    let keeper = Keeper::new(&house.memory, recalled, trail.id(), &call.model, &call.doc)?;
+    let keeper = super::keeper(house, call, recalled, trail)?;
     if keeper.put(&house.memory, keeper.begun()).await {
         Ok(keeper)
     } else {

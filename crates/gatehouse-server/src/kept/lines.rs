@@ -4,10 +4,12 @@
 //! It is read from where it was set aside and written to another such place, a line at a time.
 
 use super::ids::{Facts, Input, dialect, endpoint};
+use super::named;
 use crate::aside::Aside;
 use crate::call::Call;
 use crate::dialects;
 use crate::front::{self, Front};
+use crate::house::House;
 use crate::meter::Meter;
 use crate::stage::route::region;
 use crate::target::{Provider, Target};
@@ -111,6 +113,7 @@ impl Cutter {
 /// What is wrong, with the number of the line: `invalid_request`, `model_not_found`, `no_capable_target`,
 /// `guard_blocked`, `request_too_large`, and whatever else a request of that kind is refused with.
 pub async fn check(
+    house: &House,
     call: &Call,
     from: &Aside,
     range: Range<u64>,
@@ -137,7 +140,8 @@ pub async fn check(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let written = one(call, &line, &mut sums, &mut ids, trail).map_err(|error| on_line(number, error))?;
+        let written =
+            one(house, call, &line, &mut sums, &mut ids, trail).map_err(|error| on_line(number, error))?;
         file.append(&written)?;
         file.append(b"\n")?;
         // Others wait for this thread.
@@ -165,6 +169,7 @@ fn on_line(number: u64, error: Error) -> Error {
 
 /// One line, as it may be sent.
 fn one(
+    house: &House,
     call: &Call,
     line: &Bytes,
     sums: &mut Option<Sums>,
@@ -186,7 +191,7 @@ fn one(
         )?;
     let body = root.need("body")?.want_object()?;
     let range = body.range();
-    let written = request(call, &front, line.slice(range.clone()), sums, trail)?;
+    let written = request(house, call, &front, line.slice(range.clone()), sums, trail)?;
     Ok(splice(line, &[Edit { range, with: written }]))
 }
 
@@ -206,6 +211,7 @@ fn is_new(id: &str, ids: &mut HashSet<[u8; 16]>) -> Result<(), Error> {
 
 /// The request of a line: guarded, routed, bounded, and written for its target.
 fn request(
+    house: &House,
     call: &Call,
     front: &Front,
     body: Bytes,
@@ -213,6 +219,10 @@ fn request(
     trail: &mut Trail,
 ) -> Result<Bytes, Error> {
     let doc = Doc::parse(body, Strictness::Caller)?;
+    let (doc, files_at) = match named::opened(house, &call.key.caller, front.dialect, &doc)? {
+        Some(named::Opened { doc, provider, .. }) => (doc, Some(provider)),
+        None => (doc, None),
+    };
     let (doc, view) = guarded(call, front, doc, trail)?;
     if view.stream {
         return Err(Error::invalid("body.stream", "body.stream: a batch is not streamed"));
@@ -224,6 +234,10 @@ fn request(
     let mut meter = Meter::default();
     meter.prompt(doc.text(), &view.spans, view.media);
     let target = target(call, front, &model, &view, &meter, trail)?;
+    if files_at.is_some_and(|provider| *target.provider.name != *provider) {
+        let message = format!("body: its files are not at {}", target.provider.name);
+        return Err(Error::new(Code::NoCapableTarget, message));
+    }
     let input_tokens = meter.input_bound();
     let output_tokens = match front.operation {
         Operation::Embeddings => 0,

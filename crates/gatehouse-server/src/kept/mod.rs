@@ -9,6 +9,7 @@ pub mod files;
 pub mod ids;
 pub mod lines;
 pub mod lists;
+pub mod named;
 pub mod poller;
 pub mod remote;
 pub mod results;
@@ -17,6 +18,7 @@ use crate::call::Call;
 use crate::exchange::{Answered, Whole};
 use crate::house::House;
 use crate::memory::keeper::Keeper;
+use crate::memory::recall::Recalled;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
 use gatehouse_core::error::{Code, Error};
@@ -41,7 +43,7 @@ pub async fn answer(house: &House, call: &Call, trail: &mut Trail) -> Result<Who
 /// `internal_error`.
 pub async fn keep(house: &House, call: &Call, answered: Answered, trail: &Trail) -> Result<Answered, Error> {
     let Some(recalled) = &call.recalled else { return Ok(answered) };
-    let keeper = Keeper::new(&house.memory, recalled, trail.id(), &call.model, &call.doc)?;
+    let keeper = keeper(house, call, recalled, trail)?;
     Ok(match answered {
         Answered::Whole(whole) => {
             let body = keeper.whole(&house.memory, whole.body).await;
@@ -53,4 +55,11 @@ pub async fn keep(house: &House, call: &Call, answered: Answered, trail: &Trail)
         }
         other => other,
     })
+}
+
+/// What keeps the answer to a call.
+fn keeper(house: &House, call: &Call, recalled: &Recalled, trail: &Trail) -> Result<Keeper, Error> {
+    let keeper = Keeper::new(&house.memory, recalled, trail.id(), &call.model, &call.doc)?;
+    // What is kept comes back as a caller's request does: with the ids that callers have.
+    Ok(keeper.renaming(&call.file_ids))
 }

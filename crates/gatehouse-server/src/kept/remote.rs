@@ -8,7 +8,7 @@ use crate::clock::{self, left};
 use crate::form::Files;
 use crate::headers;
 use crate::target::Provider;
-use crate::upstream::Answer;
+use crate::upstream::{Answer, Pieces, Upload};
 use crate::vault::Slot;
 use bytes::Bytes;
 use gatehouse_core::content::Dialect;
@@ -110,6 +110,13 @@ pub async fn ask(
     }
     let limit = left(ask.deadline).min(provider.timeouts.total);
     let answer = match form {
+        // What makes something is sent once: on a connection of its own, where nothing is sent again.
+        None if !ask.body.is_empty() => {
+            let body = std::mem::take(request.body_mut());
+            let length = u64::try_from(body.len()).ok();
+            let pieces: Pieces = Box::pin(futures_util::stream::iter([Ok(body)]));
+            provider.upstream.send_upload(request, || Upload { length, pieces }, limit).await
+        }
         None => provider.upstream.send(request, limit).await,
         Some((files, fields)) => {
             headers::put(request.headers_mut(), header::CONTENT_TYPE, &files.content_type());

@@ -105,12 +105,15 @@ pub async fn sum(incoming: &mut Incoming, dialect: Dialect, tokens: u64) -> Resu
                 (used.usage, used.source) = (used.usage.saturating_add(own), UsageSource::Estimated);
                 used.answered += 1;
             }
+            // It was written, and so it is billed.
             None => {
                 let own = Usage { input_tokens: tokens, output_tokens: tokens, ..Usage::default() };
                 (used.usage, used.source) = (used.usage.saturating_add(own), UsageSource::Estimated);
                 used.answered += 1;
             }
         }
+        // Others wait for this thread.
+        tokio::task::yield_now().await;
     }
     Ok(used)
 }

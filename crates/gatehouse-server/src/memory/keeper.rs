@@ -6,7 +6,7 @@ use crate::clock;
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::call::CallId;
 use gatehouse_core::error::Error;
-use gatehouse_wire::json::{Doc, Node, Strictness};
+use gatehouse_wire::json::{Doc, Node, Strictness, escaped};
 use gatehouse_wire::openai_responses::kept::{self, Exchange, Marks};
 
 pub use gatehouse_wire::openai_responses::kept::Standing;
@@ -52,6 +52,18 @@ impl Keeper {
             keeper.begun = kept::standing(request, model, now, &marks, Standing::InProgress);
         }
         Ok(keeper)
+    }
+
+    /// The same with other names for files in what the caller said: each as the caller has it, and as it stands there.
+    #[must_use]
+    pub fn renaming(mut self, ids: &[(String, String)]) -> Self {
+        let quoted =
+            |id: &str| String::from_utf8([b"\"", escaped(id).as_slice(), b"\""].concat()).unwrap_or_default();
+        for (own, there) in ids {
+            let (own, there) = (quoted(own), quoted(there));
+            self.input.iter_mut().for_each(|item| *item = item.replace(&there, &own));
+        }
+        self
     }
 
     /// Which answer it is.

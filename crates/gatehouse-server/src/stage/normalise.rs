@@ -95,6 +95,8 @@ pub async fn normalise(
         passage,
         recalled,
         query,
+        files_at: None,
+        file_ids: Vec::new(),
         conversation: None,
     })
 }

@@ -2,12 +2,14 @@
 //! conversation has been before.
 
 use super::{Guarded, Routed};
+use crate::call::Call;
 use crate::clock;
 use crate::headers::RESIDENCY;
+use crate::snapshot::Route;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
-use gatehouse_core::error::Error;
+use gatehouse_core::error::{Code, Error};
 use gatehouse_route::plan::{Wish, plan};
 use gatehouse_route::sticky::Conversation;
 use http::HeaderMap;
@@ -50,7 +52,25 @@ pub fn route(mut guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
             .then(|| call.conversation.unwrap_or_else(|| Conversation::of(&clock::chance()))),
     };
     let planned = plan(&wish, &route.candidates)?;
-    Ok(Routed { guarded, route, order: planned.order })
+    let order = at_its_files(call, &route, planned.order)?;
+    Ok(Routed { guarded, route, order })
+}
+
+/// Of the targets in this order those at which the files are that the call names.
+fn at_its_files(call: &Call, route: &Route, order: Vec<usize>) -> Result<Vec<usize>, Error> {
+    let Some(provider) = &call.files_at else { return Ok(order) };
+    let front = call.front.dialect;
+    let is_there = |at: &usize| {
+        let target = route.targets.get(*at);
+        target.is_some_and(|target| target.provider.name == *provider && target.dialect(front) == Some(front))
+    };
+    let order: Vec<usize> = order.into_iter().filter(is_there).collect();
+    if order.is_empty() {
+        let message =
+            format!("the files of this request are at {provider}, and no target of this model is there");
+        return Err(Error::new(Code::NoCapableTarget, message));
+    }
+    Ok(order)
 }
 
 /// Where the caller says that the data must stay. A caller may narrow where its data goes, never widen it.

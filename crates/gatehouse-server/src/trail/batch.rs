@@ -55,6 +55,11 @@ impl Trail {
         self.hold.take()
     }
 
+    /// The reservation is this call's after all.
+    pub fn hold_again(&mut self, hold: Option<Hold>) {
+        self.hold = hold;
+    }
+
     /// What a batch has used, at whom, and the money that was reserved for it.
     pub fn batch_used(
         &mut self,

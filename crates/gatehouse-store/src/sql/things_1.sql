@@ -12,6 +12,7 @@ CREATE TABLE things (
     expires_at INTEGER NOT NULL,
     body       TEXT NOT NULL,                               -- what callers were last shown of it
     memo       TEXT NOT NULL,
+    made_by    TEXT NOT NULL,                               -- the call that made a batch
     open       INTEGER NOT NULL,                            -- a batch that is not settled
     misses     INTEGER NOT NULL,
     settlement TEXT                                         -- the call that settles it, once that is decided
@@ -20,4 +21,5 @@ CREATE TABLE things (
 CREATE INDEX things_of_tenants ON things (tenant, kind, number);
 CREATE INDEX things_at_providers ON things (tenant, provider, upstream);
 CREATE INDEX things_open ON things (number) WHERE open;
+CREATE INDEX things_by_maker ON things (made_by) WHERE made_by <> '';
 CREATE INDEX things_by_end ON things (expires_at);

@@ -13,6 +13,8 @@ use crate::shelf::{self, Table};
 use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
+use gatehouse_core::record::Cost;
+use gatehouse_core::usage::UsageSource;
 use gatehouse_identity::envelope::Seals;
 use gatehouse_identity::key::Pepper;
 use gatehouse_ledger::Counters;
@@ -52,8 +54,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
     let log = Log::open(&options).context("the audit log cannot be opened")?;
     let mut indexer = Indexer::open(&data)?;
-    settle_unfinished(&log, &data, &mut indexer, &settings.version)?;
     let things = Things::open(data.dir())?;
+    settle_unfinished(&log, &data, &mut indexer, &settings.version, &things)?;
     shelf::close_settled(&things, &Index::open(data.dir())?)?;
 
     let pepper = data.pepper()?;
@@ -208,11 +210,21 @@ fn refuse_open_doors(store: &Store, addresses: &[SocketAddr]) -> Result<()> {
 }
 
 /// Calls that a crash has cut off are settled now, from what was reserved for them.
-fn settle_unfinished(log: &Log, data: &Data, indexer: &mut Indexer, version: &str) -> Result<()> {
+fn settle_unfinished(
+    log: &Log,
+    data: &Data,
+    indexer: &mut Indexer,
+    version: &str,
+    things: &Things,
+) -> Result<()> {
     indexer.catch_up()?;
     let unfinished = Index::open(data.dir())?.unfinished()?;
     for call in &unfinished {
-        let settled = call.settlement(clock::unix_micros(), version.into());
+        let mut settled = call.settlement(clock::unix_micros(), version.into());
+        if things.has_made(&call.call.to_string())? {
+            // Its batch is known, and has a record of its own when it is over.
+            (settled.cost, settled.usage_source) = (Cost::default(), UsageSource::None);
+        }
         log.permit()?.settle(&settled)?;
     }
     if !unfinished.is_empty() {

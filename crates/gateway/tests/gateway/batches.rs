@@ -8,11 +8,11 @@ use std::time::Instant;
 
 const BOUNDARY: &str = "a-boundary-of-a-client";
 /// Nobody waits for a round of looks: what is over is settled when its caller sees it.
-const SELDOM: &str = "batches: { poll: 1h }\n";
+pub(crate) const SELDOM: &str = "batches: { poll: 1h }\n";
 const OFTEN: &str = "batches: { poll: 20ms }\n";
 
 /// A form with the file first, as some clients write it.
-fn upload(purpose: &str, data: &str) -> Ask {
+pub(crate) fn upload(purpose: &str, data: &str) -> Ask {
     let form = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"in.jsonl\"\r\n\
          Content-Type: application/octet-stream\r\n\r\n{data}\r\n--{BOUNDARY}\r\n\
@@ -32,7 +32,7 @@ fn input(model: &str) -> String {
     line("a", model, "one two") + "\n" + &line("b", model, "three")
 }
 
-fn batch(file: &str, metadata: &Value) -> Ask {
+pub(crate) fn batch(file: &str, metadata: &Value) -> Ask {
     let body = json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h",
         "metadata": metadata});
     Ask::post("/v1/batches", &body)
@@ -42,12 +42,12 @@ fn remove(path: String) -> Ask {
     Ask { method: "DELETE", ..Ask::get(path) }
 }
 
-fn id(answer: &Answer) -> String {
+pub(crate) fn id(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn code(answer: &Answer) -> (u16, String) {
+pub(crate) fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -267,29 +267,6 @@ async fn what_a_guardrail_stops_is_not_in_the_output() {
 }
 
 #[tokio::test]
-async fn a_file_for_nobody_in_particular_goes_where_its_caller_says() {
-    let provider = Provider::start().await;
-    let house = House::start(&provider.config(SELDOM)).await;
-    let unnamed = house.call(upload("user_data", "words")).await;
-    assert_eq!(code(&unnamed), (400, "invalid_request".to_owned()));
-    assert!(unnamed.text().contains("x-gatehouse-provider"), "{}", unnamed.text());
-    let named = |name: &str| upload("user_data", "words").header("x-gatehouse-provider", name);
-    assert_eq!(code(&house.call(named("anthropic")).await), (400, "no_capable_target".to_owned()));
-    assert_eq!(code(&house.call(named("nobody")).await), (400, "invalid_request".to_owned()));
-    let (_, narrow) = house.new_key(&["--models", "openai/m"]).await;
-    assert_eq!(code(&house.call(named("openai").key(&narrow)).await), (400, "invalid_request".to_owned()));
-    for name in ["openai", "azure"] {
-        let file = id(&house.call(named(name)).await);
-        let content = house.call(Ask::get(format!("/v1/files/{file}/content"))).await;
-        assert_eq!(content.text(), "words");
-        assert_eq!(code(&house.call(batch(&file, &json!({}))).await), (400, "invalid_request".to_owned()));
-    }
-    let elsewhere = house.call(named("openai").header("x-gatehouse-residency", "eu")).await;
-    assert_eq!(code(&elsewhere), (400, "residency_unsatisfied".to_owned()));
-    assert_eq!(code(&house.call(upload("", "x").header("x-gatehouse-provider", "openai")).await).0, 400);
-}
-
-#[tokio::test]
 async fn the_money_is_held_until_the_end_over_a_crash() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config(OFTEN)).await;
@@ -403,4 +380,80 @@ async fn a_batch_without_a_price_is_refused_where_one_is_needed() {
     let file = id(&house.call(upload("batch", &line("a", "open/x", "y")).key(&key)).await);
     let refused = house.call(batch(&file, &json!({})).key(&key)).await;
     assert_eq!(code(&refused), (402, "price_unknown".to_owned()), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn what_nobody_knows_of_a_batch_is_paid_for_and_what_was_refused_is_not() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(SELDOM)).await;
+    let (_, key) = house.new_key(&["--budget", "0.00040 USD/day"]).await;
+    let file = id(&house.call(upload("batch", &input("openai/m")).key(&key)).await);
+    for status in [400, 503] {
+        provider.script(&json!({"match": {"path": "/v1/batches"}, "status": status}));
+        let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+        assert_eq!(refused.header("x-gatehouse-cost"), "0", "{}", refused.text());
+        assert!(refused.status >= 400, "{}", refused.text());
+    }
+    let before = provider.sim.requests(1_000).len();
+    provider.script(&json!({"match": {"path": "/v1/batches"}, "hang_up": true}));
+    let unheard = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&unheard), (502, "upstream_bad_response".to_owned()), "{}", unheard.text());
+    assert_eq!(provider.sim.requests(1_000).len(), before + 1, "it was sent again");
+    let record = house.json(&["audit", "show", &unheard.record()]).await["record"].clone();
+    assert_eq!(record["cost"]["status"], "estimated", "{record:#}");
+    assert!(record["cost"]["nano"].as_u64().unwrap() > 0, "{record:#}");
+    // It may run: its money is gone, now and after a crash.
+    let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&refused), (402, "budget_exceeded".to_owned()), "{}", refused.text());
+    let house = house.crash_and_restart().await;
+    let refused = house.call(batch(&file, &json!({})).key(&key)).await;
+    assert_eq!(code(&refused), (402, "budget_exceeded".to_owned()), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn vectors_and_responses_come_in_batches_too() {
+    let provider = Provider::start().await;
+    let guards = "guards:\n  - { name: hide, detect: words, words: [Heron], at: [output], do: redact }\n";
+    let house = House::start(&provider.config(&format!("{SELDOM}{guards}"))).await;
+    for (count, (url, input)) in
+        [("/v1/embeddings", "one two"), ("/v1/responses", "a Heron")].into_iter().enumerate()
+    {
+        let body = json!({"model": "openai/m", "input": input});
+        let line = json!({"custom_id": "a", "method": "POST", "url": url, "body": body}).to_string();
+        let named = upload("batch", &line).header("x-gatehouse-provider", "azure");
+        assert_eq!(code(&house.call(named).await), (400, "invalid_request".to_owned()));
+        let file = id(&house.call(upload("batch", &line)).await);
+        let other = house.call(batch(&file, &json!({}))).await;
+        assert_eq!(code(&other), (400, "invalid_request".to_owned()), "{}", other.text());
+        let body = json!({"input_file_id": file, "endpoint": url, "completion_window": "24h"});
+        let made = id(&house.call(Ask::post("/v1/batches", &body)).await);
+        let done = house.call(Ask::get(format!("/v1/batches/{made}"))).await.json();
+        let output = done["output_file_id"].as_str().unwrap_or_else(|| panic!("{done:#}"));
+        let content = house.call(Ask::get(format!("/v1/files/{output}/content"))).await.text();
+        assert!(content.contains("\"custom_id\":\"a\"") && !content.contains("Heron"), "{content}");
+        settled(&house, count + 1).await;
+        let end = ends(&house).await.remove(0);
+        assert_eq!(
+            (&end["cost_status"], &end["usage_source"]),
+            (&json!("exact"), &json!("provider")),
+            "{end:#}"
+        );
+        assert!(end["input_tokens"].as_u64().unwrap() > 0, "{end:#}");
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_before_the_provider_has_answered_pays_for_what_may_run() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config(SELDOM)).await;
+    let file = id(&house.call(upload("batch", &input("openai/m"))).await);
+    provider.script(&json!({"match": {"path": "/v1/batches"}, "delay_ms": 60_000}));
+    let (ask, calls) = (house.keyed(batch(&file, &json!({}))), house.calls.clone());
+    let waiting = tokio::spawn(async move { ask.open(&calls).await.status });
+    provider.wait(|counts| counts.received == 2).await;
+    waiting.abort();
+    provider.wait(|counts| counts.cancelled == 1 && counts.in_flight == 0).await;
+    let record = house.records_once(2).await.remove(0);
+    assert_eq!((&record["outcome"], &record["cost_status"]), (&json!("aborted"), &json!("estimated")));
+    assert_ne!(record["cost_usd"], "0", "{record}");
 }

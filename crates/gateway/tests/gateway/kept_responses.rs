@@ -387,3 +387,32 @@ async fn what_is_over_is_gone() {
         .await;
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (413, &json!("request_too_large")));
 }
+
+/// A conversation about a file goes on, though ids of files mean nothing to their provider's other callers.
+#[tokio::test]
+async fn a_file_is_kept_by_the_name_that_its_caller_has() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let form = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n--b\r\ncontent-disposition: form-data; \
+                name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n";
+    let upload = Ask::post("/v1/files", &json!({}))
+        .bytes(form)
+        .header("content-type", "multipart/form-data; boundary=b");
+    let file = house.call(upload.header("x-gatehouse-provider", "openai")).await;
+    assert_eq!(file.status, 200, "{}", file.text());
+    let file = id(&file.json());
+    let parts = json!([{"type": "input_text", "text": "look"}, {"type": "input_file", "file_id": file}]);
+    let first = house.call(ask("openai/m", &json!([{"role": "user", "content": parts}]), &json!({}))).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let there = provider.last().body["input"][0]["content"][1]["file_id"].as_str().unwrap().to_owned();
+    assert_ne!(there, file);
+    let first = id(&first.json());
+    let items = house.call(Ask::get(format!("{}/input_items", about(&first)))).await.json();
+    assert_eq!(items["data"][0]["content"][1]["file_id"], file, "{items}");
+    answer(&house, "openai/m", "and?", json!({"previous_response_id": first})).await;
+    assert_eq!(provider.last().body["input"][0]["content"][1]["file_id"], there);
+    // It is at one provider, and the conversation with it.
+    let elsewhere =
+        house.call(ask("anthropic/m", &json!("and?"), &json!({"previous_response_id": first}))).await;
+    assert_eq!((elsewhere.status, &elsewhere.json()["error"]["code"]), (400, &json!("no_capable_target")));
+}

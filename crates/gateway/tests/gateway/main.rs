@@ -32,6 +32,8 @@ mod departures;
 #[cfg(test)]
 mod embeddings;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod fim;
 #[cfg(test)]
 mod guards;
