@@ -27,7 +27,7 @@ use gatehouse_server::workers::Workers;
 use gatehouse_store::{Index, Store, Things};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -83,11 +83,13 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
 
     let calls = TcpListener::bind(calls).await.with_context(|| format!("cannot listen on {calls}"))?;
     let admin = TcpListener::bind(admin).await.with_context(|| format!("cannot listen on {admin}"))?;
+    // Before we say that we are there: a command may come at once.
+    let commands = control::open(&data);
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
     let hearing =
-        tokio::spawn(hear(Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle(), data.clone()));
+        tokio::spawn(hear(commands, Arc::clone(&house), Arc::clone(&store), pepper, indexing.handle()));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
@@ -218,7 +220,13 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
 }
 
 /// Does what commands ask for.
-async fn hear(house: Arc<House>, store: Arc<Store>, pepper: Arc<Pepper>, indexing: Handle, data: Data) {
+async fn hear(
+    commands: Result<UnixListener>,
+    house: Arc<House>,
+    store: Arc<Store>,
+    pepper: Arc<Pepper>,
+    indexing: Handle,
+) {
     let act = move |word| match word {
         Word::Key(change, id) => {
             reload_keys(&house, &store, &pepper)?;
@@ -227,8 +235,9 @@ async fn hear(house: Arc<House>, store: Arc<Store>, pepper: Arc<Pepper>, indexin
         }
         Word::Index => indexing.catch_up(),
     };
-    if let Err(error) = control::hear(&data, act).await {
-        tracing::error!(%error, "commands cannot reach this gateway");
+    match commands {
+        Ok(listener) => control::hear(listener, act).await,
+        Err(error) => tracing::error!(%error, "commands cannot reach this gateway"),
     }
 }
 
