@@ -89,15 +89,16 @@ pub(crate) fn say(data: &Data, word: &Word) -> Result<bool> {
     }
 }
 
-/// Hears words until the process ends.
-pub(crate) async fn hear(
-    data: &Data,
-    act: impl Fn(Word) -> Result<()> + Send + Sync + 'static,
-) -> Result<()> {
+/// Opens the socket. From here on commands find a gateway that runs, and wait until it hears.
+pub(crate) fn open(data: &Data) -> Result<UnixListener> {
     let path = data.control();
     // A socket that is left from a process that was killed; the log's lock says that none runs now.
     let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path)?;
+    Ok(UnixListener::bind(&path)?)
+}
+
+/// Hears words until the process ends.
+pub(crate) async fn hear(listener: UnixListener, act: impl Fn(Word) -> Result<()> + Send + Sync + 'static) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (read, mut write) = stream.into_split();

@@ -28,7 +28,7 @@ use gatehouse_server::workers::Workers;
 use gatehouse_store::{Index, Store, Things};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -85,10 +85,12 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
 
     let calls = TcpListener::bind(calls).await.with_context(|| format!("cannot listen on {calls}"))?;
     let admin = TcpListener::bind(admin).await.with_context(|| format!("cannot listen on {admin}"))?;
+    // Before we say that we are there: a command may come at once.
+    let commands = control::open(&data);
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
-    let hearing = hear_commands(&house, &store, pepper, &indexing, data.clone());
+    let hearing = hear_commands(commands, &house, &store, pepper, &indexing);
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
@@ -130,11 +132,11 @@ impl Signals {
 
 /// Hears what commands say, until it is told to end.
 fn hear_commands(
+    commands: Result<UnixListener>,
     house: &Arc<House>,
     store: &Arc<Store>,
     pepper: Arc<Pepper>,
     indexing: &Indexing,
-    data: Data,
 ) -> JoinHandle<()> {
     let (house, store, indexing) = (Arc::clone(house), Arc::clone(store), indexing.handle());
     tokio::spawn(async move {
@@ -146,8 +148,9 @@ fn hear_commands(
             }
             Word::Index => indexing.catch_up(),
         };
-        if let Err(error) = control::hear(&data, act).await {
-            tracing::error!(%error, "commands cannot reach this gateway");
+        match commands {
+            Ok(listener) => control::hear(listener, act).await,
+            Err(error) => tracing::error!(%error, "commands cannot reach this gateway"),
         }
     })
 }
