@@ -24,7 +24,6 @@ use gatehouse_wire::{
 /// `internal_error` for dialects that are none.
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
     Ok(match dialect {
-        Dialect::BedrockConverse => &bedrock::Converse,
         Dialect::MistralFim => &completions::MistralFim,
         spoken => codec(spoken)?,
     })
@@ -42,6 +41,7 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::GeminiGenerate => &gemini::Gemini,
         Dialect::CohereChat => &cohere::CohereChat,
+        Dialect::BedrockConverse => &bedrock::Converse,
         other => return Err(Error::new(Code::Internal, format!("{} is no conversation", other.as_str()))),
     })
 }

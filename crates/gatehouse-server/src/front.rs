@@ -53,6 +53,8 @@ pub enum Framing {
     Array,
     /// Amazon's event stream, each event in a `chunk`.
     Chunks,
+    /// Amazon's event stream, as the dialect writes it.
+    Messages,
 }
 
 // === impl Front ===

@@ -74,7 +74,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 18] = [
+const FRONTS: [Dialect; 19] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -93,6 +93,7 @@ const FRONTS: [Dialect; 18] = [
     Dialect::CohereChat,
     Dialect::CohereEmbed,
     Dialect::CohereRerank,
+    Dialect::BedrockConverse,
 ];
 
 /// What the configuration says, as the kinds of provider see it.

@@ -9,6 +9,7 @@ use gatehouse_core::deployment::Capabilities;
 use gatehouse_core::error::Error;
 use gatehouse_core::usage::Usage;
 use std::ops::Range;
+use std::time::Instant;
 
 /// What the pipeline needs to know of a request without understanding all of it.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +200,8 @@ pub struct ReplyContext {
     pub id: String,
     /// Unix seconds, where the provider's answer has no time.
     pub created: u64,
+    /// When the answer was asked for, where the dialect says how long it took.
+    pub began: Option<Instant>,
     /// Whether the stream is to end with the usage where the dialect makes that a choice.
     pub include_usage: bool,
     /// The request, for dialects that echo parts of it (Responses); empty for the others.

@@ -16,6 +16,7 @@ use gatehouse_wire::completions;
 use gatehouse_wire::prompt_cache::{self, Prompt};
 use gatehouse_wire::spelling;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// A request, ready to be addressed.
 pub struct Prepared {
@@ -112,6 +113,7 @@ pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
         model: call.model.clone(),
         id: fresh_id(),
         created: clock::unix_seconds(),
+        began: Some(Instant::now()),
         include_usage: call.view.wants_usage,
         request: Some(Arc::clone(request)),
         json_array: call.front.framing == crate::front::Framing::Array,

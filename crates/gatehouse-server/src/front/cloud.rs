@@ -25,11 +25,20 @@ pub(super) fn is_bedrock(path: &str) -> bool {
 fn bedrock(path: &str) -> Option<Front> {
     let (model, call) = path.strip_prefix(BEDROCK)?.rsplit_once('/')?;
     let framing = match call {
+        "converse" => return conversation(model, Framing::Whole),
+        "converse-stream" => return conversation(model, Framing::Messages),
         "invoke" => Framing::Whole,
         "invoke-with-response-stream" => Framing::Chunks,
         _ => return None,
     };
     named(model, framing, Cloud::Bedrock)
+}
+
+/// A conversation in Bedrock's own dialect. Colons and the slashes of an ARN are escaped in the path.
+fn conversation(model: &str, framing: Framing) -> Option<Front> {
+    let model = Some(decoded(model)).filter(|model| !model.is_empty())?;
+    let chat = front(Operation::Chat, Dialect::BedrockConverse);
+    Some(Front { model: Some(model), framing, ..chat })
 }
 
 fn vertex(path: &str) -> Option<Front> {

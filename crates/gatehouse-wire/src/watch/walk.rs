@@ -216,7 +216,9 @@ impl Way {
             is_row: self.carries && ROWS.contains(&name),
             carries: self.carries && CARRIERS.contains(&name),
             is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
-            is_json: matches!(name, "arguments" | "partial_json") || (self.at_root && self.is_json),
+            // Converse's calls stream their `input` as text.
+            is_json: matches!(name, "arguments" | "partial_json" | "toolUse")
+                || (self.is_json && (self.at_root || name == "input")),
             in_arguments: self.in_arguments || is_arguments,
             ..self
         }
