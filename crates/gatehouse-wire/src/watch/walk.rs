@@ -264,8 +264,6 @@ fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
             if !value.is_null() && !value.is_empty() {
                 met(Met::Spelled(way.member(name), value));
             }
-        } else if name == "trace" && object.opt("stopReason").is_some() {
-            // What Bedrock's own guardrails found is for the account, and reaches no caller.
         } else if way.is_response && !matches!(name, "output" | "output_text") {
             // Beside its output, a response repeats the request.
         } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {
