@@ -68,8 +68,13 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64
     let marks_cache = target.provider.marks_cache;
     if dialect == front {
         let mut rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;
-        if marks_cache && dialect == Dialect::AnthropicMessages {
-            rewrite.edits.extend(prompt_cache::edits(&call.doc, &prompt));
+        let points = match dialect {
+            Dialect::AnthropicMessages if marks_cache => prompt_cache::edits(&call.doc, &prompt),
+            Dialect::BedrockConverse if marks_cache => prompt_cache::points(&call.doc, &prompt),
+            _ => Vec::new(),
+        };
+        if !points.is_empty() {
+            rewrite.edits.extend(points);
             rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         }
         return Ok(Prepared {

@@ -329,6 +329,46 @@ fn a_stream_is_written_in_the_order_of_bedrocks_own() {
     assert_eq!((whole.finish, whole.usage), (Finish::ToolCalls, answer().usage));
 }
 
+/// Clients gather one block at a time.
+#[test]
+fn blocks_that_overlap_are_told_one_after_the_other() {
+    let open = |index, name: &str| {
+        let call = ToolCall { id: name.to_owned(), name: name.to_owned(), ..ToolCall::default() };
+        ChatEvent::Open { index, block: Block::ToolCall(call) }
+    };
+    let delta = |index, text: &str| ChatEvent::Delta { index, text: text.to_owned(), at: None };
+    let close = |index| ChatEvent::Close { index };
+    let mixed = [
+        open(0, "a"),
+        open(1, "b"),
+        delta(0, "{"),
+        delta(1, "["),
+        open(2, "c"),
+        delta(2, "\"c"),
+        delta(0, "}"),
+        close(1),
+        delta(2, "\""),
+        close(0),
+        close(2),
+        ChatEvent::End,
+    ];
+    let mut said = Vec::new();
+    for (name, payload) in written(&mixed) {
+        match name.as_str() {
+            "contentBlockStart" => {
+                said.push(payload["start"]["toolUse"]["name"].as_str().unwrap().to_owned())
+            }
+            "contentBlockDelta" => {
+                assert_eq!(payload["contentBlockIndex"], said.len() - 1);
+                let piece = payload["delta"]["toolUse"]["input"].as_str().unwrap();
+                said.last_mut().unwrap().push_str(piece);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(said, ["a{}", "b[", "c\"c\""]);
+}
+
 #[test]
 fn calls_without_arguments_are_json_and_errors_are_exceptions() {
     let call = ToolCall { id: "c".to_owned(), name: "f".to_owned(), ..ToolCall::default() };

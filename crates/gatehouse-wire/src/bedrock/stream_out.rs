@@ -1,5 +1,7 @@
 //! A stream that came in another dialect, written: Amazon's messages, one an event. Only calls say that they begin;
 //! texts and thoughts are there with their first piece. What cites a text comes before its end.
+//!
+//! Clients gather one block at a time: one that opens while another is open waits until that one is closed.
 
 use super::DIALECT;
 use super::answer_out::{account, name_of, sources, stop_reason};
@@ -10,7 +12,6 @@ use crate::error::mid_stream;
 use crate::eventstream_out;
 use crate::json::{Out, Raw};
 use gatehouse_core::usage::Usage;
-use std::collections::BTreeMap;
 
 /// The state of a stream.
 #[derive(Debug, Default)]
@@ -20,11 +21,13 @@ pub(super) struct Encoder {
     ended: bool,
     /// The index of the next block.
     next: u64,
-    /// The blocks that are open, by their index in the canonical stream.
-    open: BTreeMap<u32, Open>,
+    /// The block that is open, and its index in the canonical stream.
+    open: Option<(u32, Open)>,
+    /// Events of blocks that opened while another was open.
+    queue: Vec<ChatEvent>,
     /// A text that is over but for its sources, which are told behind it.
     ending: Option<u64>,
-    /// The seal of a text, as a signature: told only where something follows.
+    /// The seal of a text, as a signature, told only where something follows; or that of an open call.
     waiting: Option<String>,
     calls: bool,
     usage: Option<Usage>,
@@ -54,10 +57,10 @@ impl StreamEncoder for Encoder {
         }
         match event {
             ChatEvent::Start { .. } => self.start(out),
-            ChatEvent::Open { index, block } => self.begin(*index, block, out),
-            ChatEvent::Delta { index, text, .. } => self.tell(*index, text, out),
-            ChatEvent::Seal { index, seal } => self.seal(*index, seal, out),
-            ChatEvent::Close { index } => self.close(*index, out),
+            ChatEvent::Open { .. }
+            | ChatEvent::Delta { .. }
+            | ChatEvent::Seal { .. }
+            | ChatEvent::Close { .. } => self.in_turn(event, out),
             ChatEvent::Usage(usage) => self.usage = Some(*usage),
             ChatEvent::Tier(tier) => self.tier = Some(tier.clone()),
             ChatEvent::Finish { finish, .. } => {
@@ -93,10 +96,41 @@ impl Encoder {
         }
     }
 
+    /// An event of a block, and what has waited for it.
+    fn in_turn(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
+        self.of_block(event, out);
+        while self.open.is_none() && !self.queue.is_empty() {
+            for event in std::mem::take(&mut self.queue) {
+                self.of_block(&event, out);
+            }
+        }
+    }
+
+    fn of_block(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
+        let (ChatEvent::Open { index, .. }
+        | ChatEvent::Delta { index, .. }
+        | ChatEvent::Seal { index, .. }
+        | ChatEvent::Close { index }) = event
+        else {
+            return;
+        };
+        let waits = match &self.open {
+            Some((open, _)) => open != index,
+            None => !self.queue.is_empty(),
+        };
+        match event {
+            event if waits => self.queue.push(event.clone()),
+            ChatEvent::Open { index, block } => self.begin(*index, block, out),
+            ChatEvent::Delta { text, .. } => self.tell(text, out),
+            ChatEvent::Seal { seal, .. } => self.seal(seal, out),
+            _ => self.close(out),
+        }
+    }
+
     fn begin(&mut self, index: u32, block: &Block, out: &mut Vec<u8>) {
         self.start(out);
         if let Block::Citations(cited) = block {
-            self.open.insert(index, Open::Silent);
+            self.open = Some((index, Open::Silent));
             return self.cite(&sources(cited), out);
         }
         self.flush(out);
@@ -106,19 +140,19 @@ impl Encoder {
             Block::ToolCall(call) => self.begin_call(call, out),
             Block::Citations(_) | Block::Opaque(_) => Open::Silent,
         };
-        self.open.insert(index, opened);
+        self.open = Some((index, opened));
         match block {
             Block::Thought(thought) if thought.redacted => {
-                let at = self.words(index);
+                let at = self.words();
                 let sealed = seals::of_thought(thought);
                 at.into_iter().for_each(|at| reasoning(out, at, "redactedContent", &sealed));
             }
             Block::Text { text, seal, .. } | Block::Thought(Thought { text, seal, .. }) => {
-                self.tell(index, text, out);
-                seal.iter().for_each(|seal| self.seal(index, seal, out));
+                self.tell(text, out);
+                seal.iter().for_each(|seal| self.seal(seal, out));
             }
-            Block::Refusal(text) => self.tell(index, text, out),
-            Block::ToolCall(call) => self.tell(index, &call.arguments, out),
+            Block::Refusal(text) => self.tell(text, out),
+            Block::ToolCall(call) => self.tell(&call.arguments, out),
             Block::Opaque(own) if own.origin == DIALECT => {
                 let at = self.next_index();
                 about(out, "contentBlockStart", at, |out| {
@@ -184,10 +218,10 @@ impl Encoder {
         at
     }
 
-    /// The index of a block of words, which begins now at the latest.
-    fn words(&mut self, index: u32) -> Option<u64> {
+    /// The index of the block of words that is open, which begins now at the latest.
+    fn words(&mut self) -> Option<u64> {
         let next = self.next;
-        match self.open.get_mut(&index)? {
+        match &mut self.open.as_mut()?.1 {
             Open::Text(begun) | Open::Thought(begun, _) => {
                 if begun.is_none() {
                     self.next += 1;
@@ -198,17 +232,17 @@ impl Encoder {
         }
     }
 
-    fn tell(&mut self, index: u32, text: &str, out: &mut Vec<u8>) {
+    fn tell(&mut self, text: &str, out: &mut Vec<u8>) {
         if text.is_empty() {
             return;
         }
-        match self.open.get_mut(&index) {
+        match self.open.as_mut().map(|(_, open)| open) {
             Some(Open::Call(at, _, any)) => {
                 *any = true;
                 arguments(out, *at, text);
             }
             Some(Open::Text(_)) => {
-                let at = self.words(index);
+                let at = self.words();
                 at.into_iter().for_each(|at| {
                     delta(out, at, |out| {
                         out.field("text", text);
@@ -216,31 +250,32 @@ impl Encoder {
                 });
             }
             Some(Open::Thought(..)) => {
-                let at = self.words(index);
+                let at = self.words();
                 at.into_iter().for_each(|at| reasoning(out, at, "text", text));
             }
             Some(Open::Silent) | None => {}
         }
     }
 
-    fn seal(&mut self, index: u32, seal: &Seal, out: &mut Vec<u8>) {
-        match self.open.get(&index) {
+    fn seal(&mut self, seal: &Seal, out: &mut Vec<u8>) {
+        match self.open.as_ref().map(|(_, open)| open) {
             Some(Open::Text(begun)) => self.waiting = Some(seals::of_text(seal, begun.is_some())),
             Some(Open::Thought(_, id)) => {
                 let sealed = seals::of_thought_with(seal, id.as_deref());
-                let at = self.words(index);
+                let at = self.words();
                 at.into_iter().for_each(|at| reasoning(out, at, "signature", &sealed));
             }
             Some(Open::Call(_, id, _)) => {
+                // The call goes on: its seal comes behind it.
                 let call = ToolCall { id: id.clone(), ..ToolCall::default() };
-                self.carry(&seals::of_call(seal, &call), out);
+                self.waiting = Some(seals::of_call(seal, &call));
             }
             Some(Open::Silent) | None => {}
         }
     }
 
-    fn close(&mut self, index: u32, out: &mut Vec<u8>) {
-        match self.open.remove(&index) {
+    fn close(&mut self, out: &mut Vec<u8>) {
+        match self.open.take().map(|(_, open)| open) {
             Some(Open::Text(Some(at))) => {
                 self.ending.replace(at).into_iter().for_each(|before| stop(out, before));
             }
@@ -251,6 +286,7 @@ impl Encoder {
                     arguments(out, at, "{}");
                 }
                 stop(out, at);
+                self.flush(out);
             }
             Some(Open::Text(None) | Open::Thought(None, _) | Open::Silent) | None => {}
         }
@@ -258,8 +294,9 @@ impl Encoder {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.start(out);
-        let left: Vec<u32> = self.open.keys().copied().collect();
-        left.into_iter().for_each(|index| self.close(index, out));
+        while let Some((index, _)) = self.open {
+            self.in_turn(&ChatEvent::Close { index }, out);
+        }
         // Nothing follows a text that is the last.
         self.waiting = None;
         self.flush(out);

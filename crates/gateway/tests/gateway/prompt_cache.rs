@@ -153,7 +153,11 @@ fn conversation(front: Front, name: &str, turns: usize) -> Value {
 }
 
 fn ask(front: Front, model: &str, body: Value) -> Ask {
-    let body = if front == Front::Gemini { body } else { with(body, &json!({"model": model})) };
+    let body = if matches!(front, Front::Gemini | Front::Converse) {
+        body
+    } else {
+        with(body, &json!({"model": model}))
+    };
     front.ask_body(model, false, &body)
 }
 
