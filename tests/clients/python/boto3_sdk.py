@@ -220,7 +220,7 @@ def conversed_with_tools(on: str) -> None:
     there_and_back(on, ask)
 
 
-@suite.case("bedrock.converse", "tools streamed", on=CONVERSE)
+@suite.case("bedrock.converse", "tools", on=CONVERSE)
 def conversed_with_tools_as_a_stream(on: str) -> None:
     def ask(name: str, messages: list[Any]) -> tuple[list[Any], str]:
         answer = gateway().converse_stream(modelId=name, messages=messages, toolConfig=TOOLS)
@@ -230,7 +230,7 @@ def conversed_with_tools_as_a_stream(on: str) -> None:
     there_and_back(on, ask)
 
 
-@suite.case("bedrock.converse", "seals", on=("gemini",))
+@suite.case("bedrock.converse", "reasoning", on=("gemini",))
 def seals_come_back(_: str) -> None:
     # This model wants its signature of a call back, for which Converse has no place of its own.
     def ask(name: str, messages: list[Any]) -> tuple[list[Any], str]:
