@@ -11,12 +11,11 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_ledger::estimate_tokens;
 use gatehouse_providers::Action;
 use gatehouse_wire::chat::ChatRequest;
-use gatehouse_wire::codec::ReplyContext;
+use gatehouse_wire::codec::{ReplyContext, Took};
 use gatehouse_wire::completions;
 use gatehouse_wire::prompt_cache::{self, Prompt};
 use gatehouse_wire::spelling;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// A request, ready to be addressed.
 pub struct Prepared {
@@ -118,7 +117,7 @@ pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
         model: call.model.clone(),
         id: fresh_id(),
         created: clock::unix_seconds(),
-        began: Some(Instant::now()),
+        took: Some(Took { began: clock::steady_millis(), now: clock::steady_millis }),
         include_usage: call.view.wants_usage,
         request: Some(Arc::clone(request)),
         json_array: call.front.framing == crate::front::Framing::Array,

@@ -30,8 +30,7 @@ pub(super) fn encode(answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
 pub(super) fn account(out: &mut Out, used: &Usage, tier: Option<&str>, context: &ReplyContext) {
     usage::write(out, used);
     out.object_field("metrics", |out| {
-        let took = context.began.map(|began| began.elapsed().as_millis()).unwrap_or_default();
-        out.field("latencyMs", u64::try_from(took).unwrap_or(u64::MAX));
+        out.field("latencyMs", context.took.map(|took| took.millis()).unwrap_or_default());
     });
     if let Some(tier) = tier {
         out.object_field("serviceTier", |out| {

@@ -164,8 +164,8 @@ fn block(block: Node<'_>, place: Place, view: &mut View) -> Result<(), Error> {
     let Some((name, value)) = block.members().find(|(_, value)| !value.is_null()) else {
         return Err(block.wrong("must say what it is: text, image, toolUse, …"));
     };
-    for (other, _) in block.members().filter(|(other, value)| !value.is_null() && *other != name) {
-        // A union: of two readers each could believe another member.
+    // A union: of two readers each could believe another member.
+    if let Some((other, _)) = block.members().find(|(other, value)| !value.is_null() && *other != name) {
         return Err(block.wrong(&format!("must be one thing, and is {name} and {other}")));
     }
     match name.as_ref() {
@@ -244,11 +244,10 @@ fn document(document: Node<'_>, place: Place, view: &mut View) -> Result<(), Err
     view.media = view.media.saturating_add(1);
     let name = document.need("name")?;
     name.want_str()?;
-    for text in [Some(name), document.opt("context"), document.path(&["source", "text"])] {
-        if let Some(text) = text {
-            text.want_str()?;
-            add(text, place, &mut view.spans);
-        }
+    let texts = [Some(name), document.opt("context"), document.path(&["source", "text"])];
+    for text in texts.into_iter().flatten() {
+        text.want_str()?;
+        add(text, place, &mut view.spans);
     }
     if let Some(content) = document.path(&["source", "content"]) {
         for piece in content.want_array()?.items() {
