@@ -356,7 +356,7 @@ fn blocks_that_overlap_are_told_one_after_the_other() {
     for (name, payload) in written(&mixed) {
         match name.as_str() {
             "contentBlockStart" => {
-                said.push(payload["start"]["toolUse"]["name"].as_str().unwrap().to_owned())
+                said.push(payload["start"]["toolUse"]["name"].as_str().unwrap().to_owned());
             }
             "contentBlockDelta" => {
                 assert_eq!(payload["contentBlockIndex"], said.len() - 1);

@@ -25,6 +25,7 @@ mod cloud_callers;
 mod clouds;
 #[cfg(test)]
 mod cohere;
+#[cfg(test)]
 mod converse;
 #[cfg(test)]
 mod departures;
