@@ -13,7 +13,7 @@ pub enum Dialect {
     OpenAiResponses,
     /// OpenAI `POST /v1/completions`
     OpenAiCompletions,
-    /// Mistral `POST /v1/fim/completions`; spoken towards providers only
+    /// Mistral `POST /v1/fim/completions`
     MistralFim,
     /// OpenAI `POST /v1/embeddings`
     OpenAiEmbeddings,

@@ -18,15 +18,12 @@ use gatehouse_wire::{
     anthropic, bedrock, cohere, completions, gemini, native, openai_chat, openai_responses,
 };
 
-/// The codec of a dialect of conversations in which a provider is asked.
+/// The codec of a dialect of conversations in which a provider is asked: callers may ask in all of them.
 ///
 /// # Errors
 /// `internal_error` for dialects that are none.
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
-    Ok(match dialect {
-        Dialect::MistralFim => &completions::MistralFim,
-        spoken => codec(spoken)?,
-    })
+    codec(dialect).map(|codec| codec as &dyn ProviderCodec)
 }
 
 /// The codec of a dialect of conversations in which callers ask.
@@ -38,6 +35,7 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::OpenAiChat => &openai_chat::OpenAiChat,
         Dialect::OpenAiResponses => &openai_responses::OpenAiResponses,
         Dialect::OpenAiCompletions => &completions::Completions,
+        Dialect::MistralFim => &completions::MistralFim,
         Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::GeminiGenerate => &gemini::Gemini,
         Dialect::CohereChat => &cohere::CohereChat,

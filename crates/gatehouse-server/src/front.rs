@@ -197,6 +197,7 @@ fn openai_call(path: &str) -> Option<Front> {
         "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
         "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
         "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
+        "/fim/completions" => front(Operation::TextCompletion, Dialect::MistralFim),
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
         "/moderations" => front(Operation::Moderation, Dialect::OpenAiModerations),
         "/images/generations" => front(ImageGeneration, Dialect::OpenAiImages),

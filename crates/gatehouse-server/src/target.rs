@@ -74,10 +74,11 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 19] = [
+const FRONTS: [Dialect; 20] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
+    Dialect::MistralFim,
     Dialect::OpenAiEmbeddings,
     Dialect::OpenAiRealtime,
     Dialect::AnthropicMessages,

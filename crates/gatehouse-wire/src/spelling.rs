@@ -83,7 +83,15 @@ const MEMBERS: &[Member] = &[
         &["frequency_penalty"],
         &[],
     ]),
-    Member([&["seed", "random_seed"], &[], &["seed"], &[], &["generationConfig.seed"], &["seed"], &[]]),
+    Member([
+        &["seed", "random_seed"],
+        &[],
+        &["seed", "random_seed"],
+        &[],
+        &["generationConfig.seed"],
+        &["seed"],
+        &[],
+    ]),
     Member([
         &["stop"],
         &[],
@@ -212,7 +220,7 @@ fn word(front: Dialect, root: Node<'_>, name: &str) -> String {
     let column = match front {
         Dialect::OpenAiChat => 0,
         Dialect::OpenAiResponses => 1,
-        Dialect::OpenAiCompletions => 2,
+        Dialect::OpenAiCompletions | Dialect::MistralFim => 2,
         Dialect::AnthropicMessages => 3,
         Dialect::GeminiGenerate => 4,
         Dialect::CohereChat => 5,

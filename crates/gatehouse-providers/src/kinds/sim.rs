@@ -62,6 +62,7 @@ impl Provider for Sim {
                 let path = match outgoing.dialect {
                     Dialect::OpenAiResponses => "/responses".to_owned(),
                     Dialect::OpenAiCompletions => "/completions".to_owned(),
+                    Dialect::MistralFim => "/fim/completions".to_owned(),
                     Dialect::OpenAiEmbeddings => "/embeddings".to_owned(),
                     Dialect::OpenAiRealtime => format!("/realtime?model={}", encoded(outgoing.model)),
                     other => native_path(other).unwrap_or("/chat/completions").to_owned(),

@@ -106,6 +106,9 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64
 /// In which dialect a target is asked. What is to stand between two texts has one of its own at some providers.
 fn spoken(call: &Call, target: &Target) -> Option<Dialect> {
     let (front, between) = (call.front.dialect, Dialect::MistralFim);
+    if front == between && target.dialect(between) != Some(between) {
+        return target.dialect(Dialect::OpenAiCompletions);
+    }
     let inserts = front == Dialect::OpenAiCompletions && completions::inserts(&call.doc);
     if inserts && target.dialect(between) == Some(between) { Some(between) } else { target.dialect(front) }
 }
