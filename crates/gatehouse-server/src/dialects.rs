@@ -23,7 +23,8 @@ use gatehouse_wire::{
 /// # Errors
 /// `internal_error` for dialects that are none.
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
-    codec(dialect).map(|codec| codec as &dyn ProviderCodec)
+    let codec: &'static dyn ProviderCodec = codec(dialect)?;
+    Ok(codec)
 }
 
 /// The codec of a dialect of conversations in which callers ask.
