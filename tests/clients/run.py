@@ -54,6 +54,7 @@ CLIENTS = [
     Client("openai-python, chat", HERE / "python/openai_chat.py", "sdks"),
     Client("openai-python, responses", HERE / "python/openai_responses.py", "sdks"),
     Client("openai-python, realtime", HERE / "python/openai_realtime.py", "sdks"),
+    Client("openai-python, batches", HERE / "python/openai_batches.py", "sdks"),
     Client("openai-python, media", HERE / "python/openai_media.py", "sdks"),
     Client("pydantic-ai", HERE / "python/pydantic_ai_client.py", "sdks"),
     Client("instructor", HERE / "python/instructor_client.py", "instructor"),

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::unit::Decimal;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Second attempts.
     pub retry: Retry,
+    /// Batches at providers.
+    pub batches: Batches,
     /// Where traces and metrics go.
     pub telemetry: Telemetry,
     /// Where `gatehouse models refresh` finds newer limits and prices of models. Nothing else ever looks there.
@@ -105,6 +108,9 @@ pub struct Provider {
     pub timeouts: Option<Timeouts>,
     /// Anthropic, Bedrock and Vertex AI: whether marks of the prompt cache are set for callers who set none.
     pub prompt_cache: PromptCache,
+    /// Whether everything that the provider offers can be reached under `/passthrough/NAME/`, with this credential. What
+    /// it keeps for one caller is within reach of all who may pass through.
+    pub passthrough: bool,
 }
 
 /// Whether marks of the prompt cache are set for callers who set none.

@@ -72,12 +72,14 @@ impl ModelPrices {
     /// request is that of the highest size step its prompt goes beyond.
     #[must_use]
     pub fn at(&self, now: UnixSeconds, tier: ServiceTier, input_tokens: u64) -> Option<Priced> {
+        self.found(now, tier, input_tokens).cloned()
+    }
+
+    /// The same where it stands: a price is large, and a call asks for it twice.
+    pub(crate) fn found(&self, now: UnixSeconds, tier: ServiceTier, input_tokens: u64) -> Option<&Priced> {
         let tier = self.listed(tier);
-        self.variants
-            .iter()
-            .rev()
-            .find(|variant| variant.holds(now, tier, input_tokens))
-            .map(|v| v.priced.clone())
+        let mut variants = self.variants.iter().rev();
+        variants.find(|variant| variant.holds(now, tier, input_tokens)).map(|variant| &variant.priced)
     }
 
     /// OpenAI calls priority service `fast` too, and lists it once.

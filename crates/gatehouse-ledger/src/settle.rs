@@ -3,9 +3,10 @@
 use crate::UnixSeconds;
 use crate::price::ModelPrices;
 use crate::tier::ServiceTier;
-use gatehouse_core::money::{Nanodollars, cost};
+use gatehouse_core::money::{Nanodollars, Price, cost};
 use gatehouse_core::record::{Cost, CostStatus};
 use gatehouse_core::usage::{Usage, UsageSource};
+use std::sync::Arc;
 
 /// The most that a call of at most `bound` can cost, or `None` when no price is known.
 ///
@@ -19,13 +20,13 @@ pub fn ceiling(
     tier: ServiceTier,
     now: UnixSeconds,
 ) -> Option<Nanodollars> {
-    let mut price = prices.at(now, tier, bound.input_tokens)?.price;
-    if !price.covers(bound) {
+    let listed = &prices.found(now, tier, bound.input_tokens)?.price;
+    if !listed.covers(bound) {
         return None;
     }
-    price.input = price.input.max(price.cache_write.unwrap_or_default());
-    price.output = price.output.max(price.reasoning.unwrap_or_default());
-    Some(cost(bound, &price))
+    let input = listed.input.max(listed.cache_write.unwrap_or_default());
+    let output = listed.output.max(listed.reasoning.unwrap_or_default());
+    Some(cost(bound, &Price { input, output, ..*listed }))
 }
 
 /// What a call cost, and how that is known. `now` is when the call began, `tier` what it was served at.
@@ -46,8 +47,10 @@ pub fn settle(
         UsageSource::Provider => CostStatus::Exact,
         UsageSource::Estimated => CostStatus::Estimated,
     };
-    match prices.at(now, tier, usage.input_tokens).filter(|priced| priced.price.covers(usage)) {
-        Some(priced) => Cost { amount: cost(usage, &priced.price), status, price: Some(priced.id) },
+    match prices.found(now, tier, usage.input_tokens).filter(|priced| priced.price.covers(usage)) {
+        Some(priced) => {
+            Cost { amount: cost(usage, &priced.price), status, price: Some(Arc::clone(&priced.id)) }
+        }
         None => Cost { amount: Nanodollars::ZERO, status: CostStatus::Unpriced, price: None },
     }
 }

@@ -3,7 +3,7 @@
 use crate::auth::encoded;
 use crate::credential::{Env, set};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -69,6 +69,8 @@ pub(crate) fn native_path(dialect: Dialect) -> Option<&'static str> {
         Dialect::OpenAiSpeech => "/audio/speech",
         Dialect::OpenAiTranscriptions => "/audio/transcriptions",
         Dialect::OpenAiTranslations => "/audio/translations",
+        Dialect::OpenAiFiles => "/files",
+        Dialect::OpenAiBatches => "/batches",
         _ => return None,
     })
 }
@@ -191,9 +193,7 @@ impl Provider for Compatible {
             _ => uri(base_url, path)?,
         };
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
-        if let Some(credential) = outgoing.credential {
-            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
-        }
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
         Ok(Addressed { uri, headers })
     }
 }

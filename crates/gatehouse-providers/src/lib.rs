@@ -18,7 +18,7 @@ use credential::{Credential, Env, Found};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use settings::Settings;
 
@@ -43,6 +43,23 @@ pub struct Outgoing<'a> {
     pub now: u64,
     /// The caller's own headers, for the few that a provider of the same dialect understands.
     pub caller: &'a HeaderMap,
+}
+
+/// What is to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Signing<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The whole address.
+    pub uri: &'a Uri,
+    /// The credential, where one is needed.
+    pub credential: Option<&'a Credential>,
+    /// What the configuration says of the provider.
+    pub settings: &'a Settings,
+    /// The body, for signatures over it.
+    pub body: &'a [u8],
+    /// The time, in Unix seconds, for signatures that name it.
+    pub now: u64,
 }
 
 /// Which call of a dialect.
@@ -151,6 +168,17 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Puts the credential into a request, whatever it is for.
+    ///
+    /// # Errors
+    /// When the credential cannot be put into a request.
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        if let Some(credential) = signing.credential {
+            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
+        }
+        Ok(())
+    }
+
     /// Addresses and signs a request.
     ///
     /// # Errors
@@ -175,6 +203,23 @@ const FORWARDED: &[&str] = &["anthropic-beta", "anthropic-version", "openai-beta
 
 // === for the providers ===
 
+// === impl Outgoing ===
+
+impl<'a> Outgoing<'a> {
+    /// What is to be signed of it. All of these are posted.
+    #[must_use]
+    pub fn signing(&self, uri: &'a Uri) -> Signing<'a> {
+        Signing {
+            method: &Method::POST,
+            uri,
+            credential: self.credential,
+            settings: self.settings,
+            body: self.body,
+            now: self.now,
+        }
+    }
+}
+
 /// Joins base, path and query into an address.
 ///
 /// # Errors
@@ -190,7 +235,7 @@ pub fn uri(base_url: &str, path: &str) -> Result<Uri, Error> {
 pub fn headers(caller: &HeaderMap, forward: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(http::header::USER_AGENT, USER_AGENT);
     for name in FORWARDED.iter().filter(|name| forward.contains(name)) {
         for value in caller.get_all(*name) {
             headers.append(HeaderName::from_static(name), value.clone());
@@ -199,7 +244,9 @@ pub fn headers(caller: &HeaderMap, forward: &[&str]) -> HeaderMap {
     headers
 }
 
-const USER_AGENT: &str = concat!("gatehouse/", env!("CARGO_PKG_VERSION"));
+/// What we call ourselves towards providers.
+pub const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("gatehouse/", env!("CARGO_PKG_VERSION")));
 
 /// A header that holds a credential; it prints as `Sensitive`.
 ///

@@ -1,11 +1,12 @@
 //! AWS' Signature Version 4. <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 
+use crate::Signing;
 use crate::credential::AwsKeys;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use gatehouse_core::error::{Code, Error};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -19,7 +20,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) now: u64,
 }
 
-/// Signs a `POST`: adds the headers of the signature. Of the others, host and content type are signed, as proxies
+/// Signs a request: adds the headers of the signature. Of the others, host and content type are signed, as proxies
 /// on the way may change what else there is.
 ///
 /// # Errors
@@ -27,9 +28,8 @@ pub(crate) struct Scope<'a> {
 pub(crate) fn signed(
     keys: &AwsKeys,
     scope: &Scope<'_>,
-    uri: &Uri,
+    signing: &Signing<'_>,
     headers: &mut HeaderMap,
-    body: &[u8],
 ) -> Result<(), Error> {
     let unsigned =
         |error: String| Error::new(Code::Internal, "the request cannot be signed for AWS").detail(error);
@@ -46,10 +46,10 @@ pub(crate) fn signed(
         .into();
     let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let signed = content_type.map(|value| ("content-type", value));
-    let text = uri.to_string();
-    let request =
-        SignableRequest::new(Method::POST.as_str(), &text, signed.into_iter(), SignableBody::Bytes(body))
-            .map_err(|error| unsigned(error.to_string()))?;
+    let (method, text, body) =
+        (signing.method.as_str(), signing.uri.to_string(), SignableBody::Bytes(signing.body));
+    let request = SignableRequest::new(method, &text, signed.into_iter(), body)
+        .map_err(|error| unsigned(error.to_string()))?;
     let (instructions, _) = sign(request, &params).map_err(|error| unsigned(error.to_string()))?.into_parts();
     let (added, _) = instructions.into_parts();
     for header in added {

@@ -3,6 +3,8 @@
 use crate::form::Files;
 use crate::front::Front;
 use crate::memory::recall::Recalled;
+use crate::passage::Passage;
+use crate::snapshot::Route;
 use bytes::Bytes;
 use gatehouse_core::call::{Operation, Scope};
 use gatehouse_core::content::Place;
@@ -19,6 +21,8 @@ use std::time::Instant;
 pub struct Call {
     /// What was asked.
     pub(crate) front: Front,
+    /// What stands behind the path.
+    pub(crate) query: Option<String>,
     /// The request's headers.
     pub(crate) headers: HeaderMap,
     /// Who asks.
@@ -39,10 +43,12 @@ pub struct Call {
     pub(crate) guards: Active,
     /// The files of a form.
     pub(crate) files: Option<Files>,
+    /// Who serves it, where the path says so.
+    pub(crate) route: Option<Arc<Route>>,
+    /// What passes as it is.
+    pub(crate) passage: Option<Passage>,
     /// What it has to do with the memory of this gateway.
     pub(crate) recalled: Option<Recalled>,
-    /// What its address says behind the path.
-    pub(crate) query: Option<String>,
     /// What it is a turn of, where that decides who serves it.
     pub(crate) conversation: Option<Conversation>,
 }
@@ -56,7 +62,8 @@ impl Call {
     /// Whether it can be sent, or sent again: a file that came by cannot.
     #[must_use]
     pub fn can_be_sent(&self) -> bool {
-        !self.files.as_ref().is_some_and(Files::are_spent)
+        let files = self.files.as_ref().is_none_or(|files| !files.are_spent());
+        files && self.passage.as_ref().is_none_or(Passage::can_be_sent)
     }
 
     /// What the call is a turn of: what the caller calls it for the provider's cache, else the run, else how it

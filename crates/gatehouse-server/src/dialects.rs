@@ -4,6 +4,7 @@ use crate::front::Front;
 use gatehouse_core::call::Operation;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
+use gatehouse_wire::anything;
 use gatehouse_wire::codec::{Codec, ProviderCodec, View};
 use gatehouse_wire::embeddings::{
     BedrockCohereEmbed, BedrockTitanEmbed, CohereEmbed, EmbedCodec, EmbedProviderCodec, GeminiEmbeddings,
@@ -100,6 +101,8 @@ pub fn ranking(dialect: Dialect) -> Result<&'static dyn RerankCodec, Error> {
 pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
     match (front.operation, front.dialect) {
         _ if !front.has_body() => Ok(View::default()),
+        (Operation::Passthrough, _) => Ok(anything::view(doc)),
+        (Operation::CreateFile | Operation::CreateBatch, _) => Ok(View::default()),
         (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::AnthropicMessages) => codec(Dialect::AnthropicMessages)?.view(doc),
         (Operation::CountTokens, _) => gemini::count::view(doc),

@@ -173,6 +173,20 @@ pub fn too_large(bytes_max: u64) -> Error {
 // === impl Files ===
 
 impl Files {
+    /// The files that have been set aside: what is said of each, and where it lies.
+    #[must_use]
+    pub fn set_aside(&self) -> (&[(PartHead, Range<u64>)], &Aside) {
+        (&self.set_aside, &self.store)
+    }
+
+    /// A form with this one file, of the same boundary.
+    #[must_use]
+    pub fn with(&self, head: PartHead, file: Aside) -> Self {
+        let set_aside = vec![(head, 0..file.size())];
+        let (boundary, live) = (self.boundary.clone(), Mutex::default());
+        Self { boundary, set_aside, store: Arc::new(file), live, is_live: false }
+    }
+
     /// The content type of the form as it is sent on.
     #[must_use]
     pub fn content_type(&self) -> String {

@@ -1,6 +1,7 @@
 //! From a path to what it asks for, and in which dialect errors are answered.
 
 mod cloud;
+mod passthrough;
 mod resource;
 
 use crate::headers::{ANTHROPIC_VERSION, GOOGLE_KEY};
@@ -27,8 +28,19 @@ pub struct Front {
     pub batch: bool,
     /// Whether the body is a form with files, and no JSON.
     pub is_form: bool,
+    /// The provider whose own path it is, where the caller passes through to one.
+    pub through: Option<Through>,
     /// The cloud whose clients frame the dialect in this way, where it is not the dialect's own.
     pub cloud: Option<Cloud>,
+}
+
+/// A path of a provider's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// The provider, as the configuration names it.
+    pub provider: String,
+    /// The path there, as it came.
+    pub path: String,
 }
 
 /// A cloud that serves other makers' models in their dialects.
@@ -63,7 +75,10 @@ impl Front {
     /// Whether a request of this kind says what it wants in its body.
     #[must_use]
     pub fn has_body(&self) -> bool {
-        !matches!(self.operation, Operation::ListModels | Operation::Realtime) && !self.is_about_kept()
+        let reads = self.operation == Operation::Passthrough && self.method == Method::GET;
+        !matches!(self.operation, Operation::ListModels | Operation::Realtime)
+            && !self.is_about_kept()
+            && !reads
     }
 
     /// Whether a request of this kind is for a model.
@@ -98,6 +113,9 @@ impl Front {
 /// What a path asks for; `None` when it is no path of ours.
 #[must_use]
 pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Method) -> Option<Front> {
+    if let Some(front) = passthrough::find(path, query, headers, method) {
+        return Some(front);
+    }
     let path = path.strip_suffix('/').unwrap_or(path);
     realtime(path, query)
         .or_else(|| azure(path))
@@ -113,6 +131,9 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Metho
 /// In which dialect to answer a request whose path or credential is not understood.
 #[must_use]
 pub fn family(path: &str, headers: &HeaderMap) -> Family {
+    if let Some((_, path)) = passthrough::parts(path) {
+        return family(path, headers);
+    }
     if cloud::is_bedrock(path) {
         Family::Bedrock
     } else if path.starts_with("/v1beta")
@@ -139,6 +160,7 @@ fn front(operation: Operation, dialect: Dialect) -> Front {
         id: None,
         batch: false,
         is_form: false,
+        through: None,
         cloud: None,
     }
 }

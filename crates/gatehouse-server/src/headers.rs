@@ -21,6 +21,8 @@ pub const COST: HeaderName = HeaderName::from_static("x-gatehouse-cost");
 pub const TIMEOUT: HeaderName = HeaderName::from_static("x-gatehouse-timeout");
 /// Where the caller's data must stay.
 pub const RESIDENCY: HeaderName = HeaderName::from_static("x-gatehouse-residency");
+/// Which provider a file is for, where nothing in it says so.
+pub const PROVIDER: HeaderName = HeaderName::from_static("x-gatehouse-provider");
 /// The id of a request, as OpenAI's SDKs look for it.
 pub const OPENAI_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request, as Anthropic's SDKs look for it.

@@ -3,6 +3,7 @@
 use crate::background::Background;
 use crate::clock;
 use crate::memory::{Memory, Responses};
+use crate::shelf::Desk;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp::Exporter;
@@ -34,6 +35,8 @@ pub struct House {
     pub memory: Memory,
     /// The answers that are made in the background.
     pub background: Background,
+    /// The files and batches of tenants.
+    pub desk: Desk,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -90,6 +93,7 @@ impl House {
             memory: Memory::new(Arc::clone(&seals), responses),
             background: Background::default(),
             seals,
+            desk: Desk::default(),
             counters,
             metrics: Metrics::new(),
             export: OnceLock::new(),

@@ -64,6 +64,9 @@ async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Re
     if call.front.operation == Operation::ListModels {
         return listing::answer(&call, trail).map(|whole| Way::Answered(Answered::Whole(whole)));
     }
+    if kept::files::is_asked(call.front.operation) {
+        return kept::files::answer(house, &call, trail).await.map(Way::Answered);
+    }
     if call.front.is_about_kept() {
         return kept::answer(house, &call, trail).await.map(|whole| Way::Answered(Answered::Whole(whole)));
     }

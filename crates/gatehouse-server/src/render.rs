@@ -10,7 +10,7 @@ use crate::stage::seal;
 use crate::switch::{Asked, Onward};
 use crate::trail::Trail;
 use bytes::Bytes;
-use gatehouse_core::content::Family;
+use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::error as wire;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -22,14 +22,14 @@ pub async fn whole(whole: Whole, mut trail: Trail, family: Family) -> Response<R
     let mut headers = whole.headers;
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     seal::describe(&mut headers, &trail);
-    let ended = trail.settle(200);
+    let ended = trail.settle(whole.status.as_u16());
     seal::price(&mut headers, &ended);
     if let Err(error) = trail.safe(&ended).await {
         return refused(family, &error, &trail.id().to_string());
     }
     let family = spoken(family, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
-    respond(StatusCode::OK, headers, Reply::Whole(Some(whole.body)))
+    respond(whole.status, headers, Reply::Whole(Some(whole.body)))
 }
 
 /// The beginning of an answer that is fetched later.
@@ -66,12 +66,12 @@ pub fn bytes(mut opened: passing::Opened, trail: Trail, house: Arc<House>) -> Re
     seal::describe(&mut headers, &trail);
     let family = spoken(Family::OpenAi, &trail);
     seal::request_id(&mut headers, family, &trail.id().to_string());
-    let deadline = opened.deadline();
+    let (status, deadline) = (opened.status, opened.deadline());
     let passing = Box::new(opened.pass(trail, house));
     let pieces = futures_util::stream::unfold(passing, |mut passing| async move {
         passing.next().await.map(|piece| (piece, passing))
     });
-    respond(StatusCode::OK, headers, Reply::Stream(Live::until(deadline, pieces)))
+    respond(status, headers, Reply::Stream(Live::until(deadline, pieces)))
 }
 
 /// A session: the answer that switches, and in it what goes on with the connection.
@@ -97,7 +97,7 @@ pub async fn session(
 
 /// Whose answers these are to look like: as the dialect's, but where a cloud frames it, as the cloud's.
 fn spoken(asked: Family, trail: &Trail) -> Family {
-    if asked == Family::Bedrock {
+    if asked == Family::Bedrock || trail.record().surface == Some(Dialect::Passthrough) {
         asked
     } else {
         trail.record().surface.map_or(asked, |surface| surface.family())

@@ -4,7 +4,7 @@ use crate::target::{self, Target};
 use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Prefer, Unknown};
 use gatehouse_config::slip;
 use gatehouse_core::call::{Caller, Scope};
-use gatehouse_core::content::Place;
+use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::verdict::Action;
 use gatehouse_guard::engine::{Guard, Guards, Only};
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub limits: file::Limits,
     /// For the whole call, all attempts together.
     pub total: Duration,
+    /// How often open batches are looked at.
+    pub batches_poll: Duration,
     /// Second attempts.
     pub retry: retry::Policy,
     /// Teams and what they may use; empty when the configuration names none.
@@ -113,6 +115,7 @@ impl Snapshot {
             keeps_responses: Some(config.responses.keep.0).filter(|keep| !keep.is_zero()),
             limits: config.limits.clone(),
             total: config.timeouts.total.0,
+            batches_poll: config.batches.poll.0,
             retry: retry::Policy {
                 attempts_max: config.retry.attempts,
                 budget_percent: config.retry.budget_percent,
@@ -174,7 +177,7 @@ impl Snapshot {
     }
 
     /// The target of `provider/model`.
-    fn target(&self, written: &str) -> Option<Arc<Target>> {
+    pub(crate) fn target(&self, written: &str) -> Option<Arc<Target>> {
         let (provider, model) = written.split_once('/')?;
         let provider = self.providers.iter().find(|one| &*one.name == provider)?;
         (!model.is_empty()).then(|| Arc::new(Target::new(provider, model, &self.prices)))
@@ -194,11 +197,7 @@ impl Snapshot {
             )
             .at("model")
         };
-        let allowed_by_team = match self.teams.get(&caller.bound.team) {
-            Some(models) if !models.is_empty() => models.iter().any(|model| **model == *name),
-            _ => true,
-        };
-        if !caller.may_use(name) || !allowed_by_team {
+        if !self.may_use(Some(name), caller) {
             return Err(unknown());
         }
         if let Some(route) = self.by_name.get(name) {
@@ -213,6 +212,35 @@ impl Snapshot {
             met.insert(name.into(), Arc::clone(&route));
         }
         Ok(route)
+    }
+
+    /// Whether a caller may use the model of this name, or, if it has none, whether it may use any.
+    #[must_use]
+    pub fn may_use(&self, name: Option<&str>, caller: &Caller) -> bool {
+        let team = self.teams.get(&caller.bound.team).filter(|models| !models.is_empty());
+        match name {
+            None => caller.models.is_empty() && team.is_none(),
+            Some(name) => {
+                let by_team = team.is_none_or(|models| models.iter().any(|model| **model == *name));
+                by_team && caller.may_use(name)
+            }
+        }
+    }
+
+    /// The way to a provider for whatever nobody here knows: it has the price of all its models, if there is one.
+    #[must_use]
+    pub fn passage(&self, provider: &Arc<target::Provider>) -> Route {
+        let target = Arc::new(Target::new(provider, "passthrough", &self.prices));
+        let mut route = Route::new(&format!("passthrough: {}", provider.name), vec![target]);
+        route.candidates.iter_mut().for_each(|candidate| candidate.fronts.push(Dialect::Passthrough));
+        route
+    }
+
+    /// The way to one model of a provider.
+    #[must_use]
+    pub fn pinned(&self, provider: &Arc<target::Provider>, model: &str) -> Route {
+        let target = Arc::new(Target::new(provider, model, &self.prices));
+        Route::new(&format!("passthrough: {}", provider.name), vec![target])
     }
 
     fn resolve(&self, name: &str) -> Option<Route> {

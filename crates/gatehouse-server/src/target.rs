@@ -38,6 +38,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The connections to it.
     pub upstream: Upstream,
+    /// Whether callers pass through to whatever it offers.
+    pub passes_through: bool,
     /// Whether marks of the prompt cache are set for callers who set none.
     pub marks_cache: bool,
     region: Arc<str>,
@@ -185,6 +187,7 @@ impl Provider {
             upstream: Upstream::new(timeouts.connect),
             timeouts,
             marks_cache: written.prompt_cache == file::PromptCache::Auto,
+            passes_through: written.passthrough,
             region: written.region.as_deref().unwrap_or_default().into(),
             models: written.models.clone(),
         })
@@ -206,6 +209,7 @@ impl Provider {
             timeouts,
             upstream: _,
             marks_cache,
+            passes_through,
             region,
             models,
             keys,
@@ -220,8 +224,21 @@ impl Provider {
             && same(keys, &other.keys)
             && *timeouts == other.timeouts
             && *marks_cache == other.marks_cache
+            && *passes_through == other.passes_through
             && *region == other.region
             && *models == other.models
+    }
+
+    /// Whether it has this operation of one dialect only, and speaks it itself.
+    #[must_use]
+    pub fn has(&self, front: Dialect) -> bool {
+        self.kind.dialect(front, "") == Some(front)
+    }
+
+    /// Whether what it is given stays there; where nobody said, it is not known to.
+    #[must_use]
+    pub fn is_in(&self, region: &str) -> bool {
+        self.region.eq_ignore_ascii_case(region)
     }
 
     /// Whether a bare model name is surely this provider's.

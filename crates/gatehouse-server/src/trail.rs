@@ -2,6 +2,7 @@
 //! panic, a client that leaves), its trail ends exactly once: the reservation is settled and the last leaf
 //! is in the log.
 
+mod batch;
 mod turns;
 
 use crate::clock;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::answer::Answer;
 use crate::ask::{Ask, refusal};
+use crate::dialect::Dialect;
 use crate::directive::Directives;
 use crate::fault::{Checked, Fault};
 use crate::journal::Kept;
@@ -22,8 +23,8 @@ use crate::script::Script;
 use crate::simulator::{Shared, Simulator};
 use crate::stats::Flight;
 use crate::{
-    anthropic, bedrock, bench, cohere, control, credential, form, gemini, media, models, openai_chat,
-    openai_responses, realtime, rerank,
+    anthropic, bedrock, bench, cabinet, cohere, control, credential, form, gemini, media, models,
+    openai_chat, openai_responses, realtime, rerank,
 };
 
 /// The connection is closed without an answer.
@@ -192,6 +193,11 @@ fn ask(
         Route::Rerank(form) => rerank::rerank(&ask, *form),
         Route::Media(task) => media::answer(&ask, *task),
         Route::Invoke { .. } => bedrock::invoke(&ask, parts.uri.path()),
+        Route::Kept(task) => {
+            let run = |path: &str, body: &Bytes| line(shared, parts, path, body);
+            let request = cabinet::Request { headers: &parts.headers, body, ids: &shared.ids, run: &run };
+            shared.cabinet().answer(task, &request)
+        }
         Route::Responses => openai_responses::responses(&ask),
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),
         Route::Messages => anthropic::messages(&ask),
@@ -211,6 +217,18 @@ fn ask(
             Err(Fault::new(404, "Not found."))
         }
     }
+}
+
+/// What a line of a batch is answered. A batch has no batches in it.
+fn line(shared: &Shared, parts: &Parts, path: &str, body: &Bytes) -> Answer {
+    let route = match Route::of(&Method::POST, path, None, &parts.headers) {
+        Route::Kept(_) => Route::Nothing(Dialect::OpenAi, 404),
+        route => route,
+    };
+    let peek: Peek = serde_json::from_slice(body).unwrap_or_default();
+    let model = peek.model.unwrap_or_default();
+    let answered = ask(shared, &route, &model, Directives::of(&model), parts, body);
+    answered.unwrap_or_else(|fault| route.dialect().refuse(&fault, &shared.ids.next("req_")))
 }
 
 /// Turns an answer into a response that paces itself.

@@ -42,6 +42,7 @@ mod route;
 mod serve;
 
 mod ask;
+mod cabinet;
 mod cache;
 mod conversation;
 mod directive;

@@ -10,6 +10,8 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 pub const HTTP2_STREAMS_MAX: u32 = 1_000;
 /// Scripts that wait to be matched.
 pub const SCRIPTS_MAX: usize = 1_024;
+/// The files, and the batches, that are kept.
+pub const THINGS_KEPT_MAX: usize = 1_024;
 /// Requests remembered for `GET /_sim/requests`.
 pub const REQUESTS_KEPT_MAX: usize = 256;
 /// Bytes of bodies remembered for `GET /_sim/requests`, over all of them.

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method};
 
+use crate::cabinet::Task as Kept;
 use crate::dialect::Dialect;
 use crate::gemini::Streaming;
 use crate::media::Task;
@@ -24,6 +25,8 @@ pub(crate) enum Route {
     Embeddings,
     /// OpenAI's moderation, images and audio.
     Media(Task),
+    /// OpenAI's files and batches.
+    Kept(Kept),
     /// OpenAI's Responses.
     Responses,
     /// A stored response.
@@ -104,6 +107,9 @@ impl Route {
         }
         if path == "/" {
             return Self::Root;
+        }
+        if let Some(task) = Kept::of(method, path) {
+            return Self::Kept(task);
         }
         let dialect = dialect_of(path, query, headers);
         match *method {

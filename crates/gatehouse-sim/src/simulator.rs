@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::bench::Bench;
+use crate::cabinet::Cabinet;
 use crate::cache::Prefixes;
 use crate::ids::Ids;
 use crate::journal::{Journal, Received};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) bench: Bench,
     scripts: Mutex<Scripts>,
     journal: Mutex<Journal>,
+    cabinet: Mutex<Cabinet>,
 }
 
 // === impl Simulator ===
@@ -44,6 +46,7 @@ impl Simulator {
             bench: Bench::default(),
             scripts: Mutex::default(),
             journal: Mutex::default(),
+            cabinet: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -86,10 +89,11 @@ impl Simulator {
         self.shared.stats.wait(filter, timeout.min(DELAY_MAX), reached).await
     }
 
-    /// Forgets scripts, counts, requests and cached prefixes.
+    /// Forgets scripts, counts, requests, files, batches and cached prefixes.
     pub fn reset(&self) {
         self.shared.scripts().clear();
         self.shared.journal().clear();
+        self.shared.cabinet().clear();
         self.shared.prefixes.clear();
         self.shared.stats.reset();
     }
@@ -100,6 +104,10 @@ impl Simulator {
 impl Shared {
     pub(crate) fn scripts(&self) -> MutexGuard<'_, Scripts> {
         self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn cabinet(&self) -> MutexGuard<'_, Cabinet> {
+        self.cabinet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {

@@ -3,6 +3,7 @@
 //! [`Store`] is `gatehouse.db`: caller keys and settings, which exist nowhere else. [`Index`] is
 //! `index.db`: what the audit log says, in a shape that can be asked; a [`Projector`] builds it, and it
 //! may be deleted at any time. [`Responses`] is `responses.db`: answers that are kept for callers, sealed.
+//! [`Things`] is `things.db`: whose which file and batch at a provider is, and which batches are to be settled.
 //! They are files of their own so that deleting one cannot touch another, and so that a busy projector never makes
 //! a new key wait.
 //!
@@ -18,6 +19,7 @@ mod projector;
 mod query;
 mod responses;
 mod store;
+mod things;
 mod usage;
 
 pub use error::StoreError;
@@ -28,4 +30,5 @@ pub use projector::{BATCH_LEAVES_MAX, Projector};
 pub use query::{After, CallRow, PAGE_ROWS_MAX, Page, Shown};
 pub use responses::{Chain, FoundResponse, RESPONSES_FILE, ResponseId, ResponseRecord, Responses};
 pub use store::{STORE_FILE, Store};
+pub use things::{OPEN_ROWS_MAX, THINGS_FILE, THINGS_ROWS_MAX, ThingPage, ThingRecord, Things};
 pub use usage::{DIMENSIONS_MAX, Dimension, USAGE_ROWS_MAX, UsageRow};

@@ -8,6 +8,7 @@
 //! No IO: everything here is a function of its arguments, so that it can be fuzzed.
 
 pub mod anthropic;
+pub mod anything;
 pub mod bedrock;
 pub mod chat;
 pub mod codec;

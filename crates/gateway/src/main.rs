@@ -12,6 +12,7 @@ mod index;
 mod output;
 mod ring;
 mod settings;
+mod shelf;
 mod when;
 
 use clap::Parser as _;

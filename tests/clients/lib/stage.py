@@ -181,6 +181,9 @@ class Stage:
             }
             for name, base in BASES.items()
         }
+        # Three that callers may pass through to.
+        for name in ("openai", "anthropic", "gemini"):
+            providers[f"through-{name}"] = {**providers[name], "passthrough": True}
         models = {f"on-{name}": f"{name}/{PLAIN.get(name, PLAIN_ELSE)}" for name in BASES}
         for behaviour, there in BEHAVIOURS.items():
             models.update({f"{behaviour}-on-{name}": f"{name}/{there}" for name in BASES})

@@ -131,6 +131,12 @@ def cancelled(model_there: str) -> bool:
     return bool(_simulator(f"/_sim/wait?{query}")["reached"])
 
 
+def arrived(model_there: str) -> bool:
+    """Waits until a call for this model has reached the simulated provider."""
+    query = urllib.parse.urlencode({"received": 1, "model": model_there, "timeout_ms": 5000})
+    return bool(_simulator(f"/_sim/wait?{query}")["reached"])
+
+
 def _simulator(path: str) -> Any:
     with urllib.request.urlopen(SIMULATOR + path, timeout=10) as answer:
         return json.load(answer)

@@ -261,4 +261,37 @@ suite.case(
   ["openai"],
 );
 
+// === files and batches ===
+
+const HAS_BATCHES = ["openai", "azure", "groq"];
+
+suite.case(
+  "batches",
+  "plain",
+  "files and batches",
+  async (on) => {
+    const body = { model: model(on), messages: said("one") };
+    const line = { custom_id: "a", method: "POST", url: "/v1/chat/completions", body };
+    const upload = await OpenAI.toFile(Buffer.from(JSON.stringify(line)), "in.jsonl");
+    const file = await client.files.create({ file: upload, purpose: "batch" });
+    equal((await client.files.retrieve(file.id)).id, file.id);
+    const batch = await client.batches.create({
+      input_file_id: file.id,
+      endpoint: "/v1/chat/completions",
+      completion_window: "24h",
+    });
+    let done = batch;
+    for (let looks = 0; looks < 100 && done.status !== "completed"; looks += 1) {
+      done = await client.batches.retrieve(batch.id);
+    }
+    equal([done.id, done.status, done.input_file_id], [batch.id, "completed", file.id]);
+    const answer = JSON.parse(await (await client.files.content(done.output_file_id)).text());
+    equal(answer.response.body.choices[0].message.content, "You said: one");
+    assert((await all(await client.batches.list({ limit: 1 }))).some(({ id }) => id === batch.id));
+    assert((await all(await client.files.list({ purpose: "batch" }))).some(({ id }) => id === file.id));
+    equal((await client.files.delete(file.id)).deleted, true);
+  },
+  HAS_BATCHES,
+);
+
 await suite.main();

@@ -284,6 +284,19 @@ def messages_disconnect(on: str) -> None:
     assert cancelled(there), "the provider was not told"
 
 
+@suite.case("passthrough", "plain", on=("anthropic",))
+def through(on: str) -> None:
+    there = anthropic.Anthropic(base_url=f"{GATEWAY}/passthrough/through-anthropic", api_key=KEY)
+    assert list(there.models.list()), "no models"
+    asked: dict[str, Any] = {"model": "claude-sim", "max_tokens": 50, "messages": said("hello there")}
+    equal(text_of(there.messages.create(**asked)), "You said: hello there")
+    with there.messages.stream(**asked) as stream:
+        equal("".join(stream.text_stream), "You said: hello there")
+    error = raises(anthropic.NotFoundError, lambda: there.models.retrieve("missing-model"))
+    equal(error.status_code, 404)
+    raises(anthropic.PermissionDeniedError, lambda: there.beta.files.list())
+
+
 @suite.case("models", "plain", on=("anthropic",))
 def models(on: str) -> None:
     assert model(on) in [one.id for one in client.models.list()], "not in the list"

@@ -9,7 +9,7 @@ import openai
 from pydantic import BaseModel
 
 from suite import AFTER_TOOLS, ALL, ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, PNG, RESULTS_OF, Suite
-from suite import cancelled, equal, model, raises
+from suite import arrived, cancelled, equal, model, raises
 
 suite = Suite("openai-python", openai.__version__)
 client = openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=KEY)
@@ -193,6 +193,7 @@ def responses_background(on: str) -> None:
     equal((begun.status, begun.output_text), ("completed", "You said: one two"))
     name, there = suite.own(on, "stall-0")
     long = client.responses.create(model=name, input="hello there", background=True)
+    assert arrived(there), "the provider was not asked"
     equal(client.responses.cancel(long.id).status, "cancelled")
     assert cancelled(there), "the provider was not told"
 
@@ -214,6 +215,26 @@ def after_calls(name: str, first: Any, options: dict[str, Any]) -> None:
         **options,
     )
     equal(last.output_text, AFTER_TOOLS)
+
+
+# === passing through ===
+
+
+@suite.case("passthrough", "plain", on=("openai",))
+def through(on: str) -> None:
+    there = openai.OpenAI(base_url=f"{GATEWAY}/passthrough/through-openai/v1", api_key=KEY)
+    listed = [one.id for one in there.models.list()]
+    assert listed and not any("/" in name for name in listed), listed
+    raw = there.chat.completions.with_raw_response.create(model="small", messages=said("hello there"))
+    equal(raw.parse().choices[0].message.content, "You said: hello there")
+    equal(raw.headers["x-gatehouse-target"], "through-openai/small")
+    assert float(raw.headers["x-gatehouse-cost"]) > 0, raw.headers["x-gatehouse-cost"]
+    stream = there.responses.create(model="small", input="one two", stream=True)
+    equal([one.type for one in stream][-1], "response.completed")
+    closed = openai.OpenAI(base_url=f"{GATEWAY}/passthrough/openai/v1", api_key=KEY)
+    expect(raises(openai.NotFoundError, lambda: closed.models.list()), 404, "not_found")
+    refused = raises(openai.PermissionDeniedError, lambda: there.files.list())
+    expect(refused, 403, "not_allowed")
 
 
 # === the others ===

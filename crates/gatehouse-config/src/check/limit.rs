@@ -42,6 +42,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
     timeouts(&config.timeouts, &Path::of("timeouts"), report);
     retry(config, report);
+    batches(config, report);
 }
 
 /// Checks limits of time towards providers.
@@ -72,6 +73,10 @@ fn retry(config: &Config, report: &mut Report<'_>) {
     if retry.wait_max > DURATION_MAX {
         report.error(&at.key("wait_max"), &format!("is longer than {DURATION_MAX}"));
     }
+}
+
+fn batches(config: &Config, report: &mut Report<'_>) {
+    duration(config.batches.poll, &Path::of("batches").key("poll"), report);
 }
 
 fn duration(time: Duration, at: &Path, report: &mut Report<'_>) {

@@ -2,7 +2,7 @@
 
 use super::address::Url;
 use super::{Kind, Known, Report, limit};
-use crate::file::{Config, Price, PromptCache, Provider};
+use crate::file::{At, Config, Price, PromptCache, Provider};
 use crate::nearest::nearest;
 use crate::path::Path;
 use crate::secret::Secret;
@@ -28,6 +28,11 @@ pub(super) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
         if provider.region_evidence.is_some() && provider.region.is_none() {
             report
                 .warning(&at.key("region_evidence"), "proves nothing without a region; write region as well");
+        }
+        if provider.passthrough && config.guards.iter().any(|guard| guard.at.contains(&At::Output)) {
+            let message = "answers of paths that the gateway does not know are judged only where they are JSON in one \
+                           piece; others are refused to accounts with a guardrail at output";
+            report.warning(&at.key("passthrough"), message);
         }
         if let Some(timeouts) = &provider.timeouts {
             limit::timeouts(timeouts, &at.key("timeouts"), report);

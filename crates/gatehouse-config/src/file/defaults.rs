@@ -1,7 +1,7 @@
 //! What holds where nothing is written.
 
 use super::{
-    Admin, Catalogue, Config, Limits, Ordered, Prices, Record, Responses, Retry, Telemetry, Timeouts,
+    Admin, Batches, Catalogue, Config, Limits, Ordered, Prices, Record, Responses, Retry, Telemetry, Timeouts,
 };
 use crate::unit::{Bytes, Duration};
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            batches: Batches::default(),
             telemetry: Telemetry::default(),
             catalogue: Catalogue::default(),
         }

@@ -1,10 +1,10 @@
 //! Anthropic's Messages API. <https://docs.anthropic.com/en/api/messages>
 
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 use gatehouse_wire::codec::Quirks;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Anthropic.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +68,16 @@ impl Provider for Anthropic {
             Action::Generate | Action::Stream | Action::EmbedMany => "/v1/messages",
         };
         let mut headers = headers(outgoing.caller, &["anthropic-beta", "anthropic-version"]);
-        let version = HeaderName::from_static("anthropic-version");
-        headers.entry(version).or_insert(VERSION);
-        if let Some(credential) = outgoing.credential {
+        let uri = uri(base, path)?;
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
+    }
+
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        headers.entry(HeaderName::from_static("anthropic-version")).or_insert(VERSION);
+        if let Some(credential) = signing.credential {
             headers.insert(HeaderName::from_static("x-api-key"), secret_header("", credential.secret()?)?);
         }
-        Ok(Addressed { uri: uri(base, path)?, headers })
+        Ok(())
     }
 }

@@ -5,10 +5,11 @@ use crate::auth::{encoded, entra};
 use crate::compatible::native_path;
 use crate::credential::{Env, Found};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, key_or_token, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
+use http::HeaderMap;
 
 /// Azure OpenAI.
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +99,13 @@ impl Provider for Azure {
                 format!("/openai/realtime?api-version={version}&deployment={deployment}")
             }
             None => format!("/openai/v1/{operation}"),
-            // Responses never had a deployment in their path.
-            Some(version) if outgoing.dialect == Dialect::OpenAiResponses => {
+            // These never had a deployment in their path.
+            Some(version)
+                if matches!(
+                    outgoing.dialect,
+                    Dialect::OpenAiResponses | Dialect::OpenAiFiles | Dialect::OpenAiBatches
+                ) =>
+            {
                 format!("/openai/{operation}?api-version={}", encoded(version))
             }
             Some(version) => {
@@ -111,7 +117,12 @@ impl Provider for Azure {
         let base = outgoing.base_url.trim_end_matches('/');
         let base = base.trim_end_matches("/v1").trim_end_matches("/openai");
         let mut headers = headers(outgoing.caller, &["openai-beta"]);
-        key_or_token(&mut headers, "api-key", outgoing.credential)?;
-        Ok(Addressed { uri: uri(base, &path)?, headers })
+        let uri = uri(base, &path)?;
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
+    }
+
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        key_or_token(headers, "api-key", signing.credential)
     }
 }

@@ -6,10 +6,11 @@ use crate::auth::{aws, encoded};
 use crate::credential::{Credential, Env, Found, set};
 use crate::settings::Settings;
 use crate::sigv4::{Scope, signed};
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
+use http::HeaderMap;
 
 /// Bedrock.
 #[derive(Clone, Copy, Debug)]
@@ -120,20 +121,25 @@ impl Provider for Bedrock {
         let path = format!("/model/{}/{call}", encoded(outgoing.model));
         let uri = uri(outgoing.base_url, &path)?;
         let mut headers = headers(outgoing.caller, &[]);
-        match outgoing.credential {
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
+    }
+
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        match signing.credential {
             Some(Credential::Aws(keys)) => {
-                let region = outgoing.settings.aws_region.as_deref().ok_or_else(|| {
+                let region = signing.settings.aws_region.as_deref().ok_or_else(|| {
                     Error::new(Code::Internal, "a signature of AWS needs a region (aws_region)")
                 })?;
-                let scope = Scope { region, service: "bedrock", now: outgoing.now };
-                signed(keys, &scope, &uri, &mut headers, outgoing.body)?;
+                let scope = Scope { region, service: "bedrock", now: signing.now };
+                signed(keys, &scope, signing, headers)?;
             }
             Some(Credential::Key(secret) | Credential::Token(secret)) => {
                 headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", secret)?);
             }
             None => {}
         }
-        Ok(Addressed { uri, headers })
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Cohere: conversations, embeddings and rankings, each in a form of its own. <https://docs.cohere.com/reference/about>
 
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
@@ -75,9 +75,8 @@ impl Provider for Cohere {
         let base = outgoing.base_url.trim_end_matches('/');
         let base = ["/v1", "/v2"].iter().find_map(|version| base.strip_suffix(version)).unwrap_or(base);
         let mut headers = headers(outgoing.caller, &[]);
-        if let Some(credential) = outgoing.credential {
-            headers.insert(http::header::AUTHORIZATION, secret_header("Bearer ", credential.secret()?)?);
-        }
-        Ok(Addressed { uri: uri(base, path)?, headers })
+        let uri = uri(base, path)?;
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
     }
 }

@@ -1,11 +1,11 @@
 //! Google's Gemini API with an API key. <https://ai.google.dev/api/generate-content>
 
 use crate::auth::encoded;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, secret_header, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, secret_header, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 use gatehouse_wire::codec::Quirks;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 /// Gemini.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +72,15 @@ impl Provider for Gemini {
         };
         let model = encoded(outgoing.model.trim_start_matches("models/"));
         let mut headers = headers(outgoing.caller, &[]);
-        if let Some(credential) = outgoing.credential {
+        let uri = uri(base, &format!("/v1beta/models/{model}:{call}"))?;
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
+    }
+
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        if let Some(credential) = signing.credential {
             headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header("", credential.secret()?)?);
         }
-        Ok(Addressed { uri: uri(base, &format!("/v1beta/models/{model}:{call}"))?, headers })
+        Ok(())
     }
 }

@@ -17,6 +17,8 @@ pub static PROVIDER: Compatible = Compatible {
         Dialect::OpenAiSpeech,
         Dialect::OpenAiTranscriptions,
         Dialect::OpenAiTranslations,
+        Dialect::OpenAiFiles,
+        Dialect::OpenAiBatches,
     ],
     quirks: Quirks { max_tokens: MaxTokens::CompletionTokens, drop: &["top_k", "name", "reasoning_content", "annotations", "store", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "verbosity"], refuse: &["logprobs", "logit_bias", "top_logprobs", "n"], ..Quirks::COMPATIBLE },
     example_model: Some("llama-3.1-8b-instant"),

@@ -23,6 +23,8 @@ pub static PROVIDER: Compatible = Compatible {
         Dialect::OpenAiTranscriptions,
         Dialect::OpenAiTranslations,
         Dialect::OpenAiRealtime,
+        Dialect::OpenAiFiles,
+        Dialect::OpenAiBatches,
     ],
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },

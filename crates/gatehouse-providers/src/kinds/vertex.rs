@@ -5,10 +5,11 @@
 use crate::auth::{encoded, google};
 use crate::credential::{Env, Found, set};
 use crate::settings::Settings;
-use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, key_or_token, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, key_or_token, uri};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::codec::Quirks;
+use http::HeaderMap;
 
 /// Vertex AI.
 #[derive(Clone, Copy, Debug)]
@@ -120,8 +121,13 @@ impl Provider for Vertex {
             vertex_model(outgoing.model),
         );
         let mut headers = headers(outgoing.caller, &["anthropic-beta"]);
-        key_or_token(&mut headers, "x-goog-api-key", outgoing.credential)?;
-        Ok(Addressed { uri: uri(outgoing.base_url, &path)?, headers })
+        let uri = uri(outgoing.base_url, &path)?;
+        self.sign(&outgoing.signing(&uri), &mut headers)?;
+        Ok(Addressed { uri, headers })
+    }
+
+    fn sign(&self, signing: &Signing<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+        key_or_token(headers, "x-goog-api-key", signing.credential)
     }
 }
 

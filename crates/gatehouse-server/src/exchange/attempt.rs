@@ -1,7 +1,7 @@
 //! One attempt at one target: credential, address, head of the answer, and what a failure means.
 
-use super::native;
 use super::prepare::Prepared;
+use super::{native, through};
 use crate::call::Call;
 use crate::clock;
 use crate::clock::left;
@@ -13,13 +13,14 @@ use crate::trail::Trail;
 use crate::upstream::Answer;
 use crate::vault::Slot;
 use bytes::{Bytes, BytesMut};
+use gatehouse_core::content::Family;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::record::Attempt;
 use gatehouse_providers::credential::Credential;
 use gatehouse_providers::{Action, Outgoing};
 use gatehouse_route::rotation::{LIMITED_REST, REFUSED_REST};
 use gatehouse_wire::error::classify;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,11 +34,15 @@ const ERROR_TIME_MAX: Duration = Duration::from_secs(5);
 pub struct Sent {
     target: Arc<Target>,
     credential: Option<usize>,
+    /// In whose words the provider refuses.
+    family: Family,
     started: Instant,
 }
 
 /// The head of a good answer.
 pub struct Head {
+    /// The status, a good one.
+    pub status: StatusCode,
     /// The provider's headers.
     pub headers: HeaderMap,
     /// The body, not read yet.
@@ -81,7 +86,7 @@ impl Sent {
             }
         };
         match answer {
-            Ok(response) => sent.answered(response, prepared, trail).await,
+            Ok(response) => sent.answered(response, trail).await,
             Err(error) => Err(sent.unanswered(error, trail)),
         }
     }
@@ -107,7 +112,8 @@ impl Sent {
         if let Some(parent) = trail.context().and_then(|context| context.onward(span)) {
             request.headers_mut().insert(TRACEPARENT, parent);
         }
-        let sent = Self { target: Arc::clone(target), credential, started: Instant::now() };
+        let family = call.passage.as_ref().map_or(prepared.dialect.family(), |passage| passage.family);
+        let sent = Self { target: Arc::clone(target), credential, family, started: Instant::now() };
         let total = left(call.deadline).min(provider.timeouts.total);
         let limit = match prepared.action {
             Action::Stream => provider.timeouts.first_token.min(total),
@@ -124,16 +130,15 @@ impl Sent {
     pub(super) async fn answered(
         self,
         response: Response<Answer>,
-        prepared: &Prepared,
         trail: &mut Trail,
     ) -> Result<(Self, Head), Error> {
         if response.status().is_success() {
             let (parts, body) = response.into_parts();
-            return Ok((self, Head { headers: parts.headers, body }));
+            return Ok((self, Head { status: parts.status, headers: parts.headers, body }));
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let error = refused(response, prepared).await;
+        let error = refused(response, self.family).await;
         trail.meter.refused();
         Err(self.failed(Some(status), &headers, error, trail))
     }
@@ -229,6 +234,9 @@ fn addressed(
     credential: Option<&Credential>,
 ) -> Result<Request<Bytes>, Error> {
     let provider = &target.provider;
+    if let Some(passage) = &call.passage {
+        return through::addressed(call, target, passage, credential);
+    }
     let same_family = prepared.dialect.family() == call.front.dialect.family();
     let none = HeaderMap::new();
     let addressed = provider.kind.address(&Outgoing {
@@ -256,7 +264,7 @@ fn addressed(
 }
 
 /// Reads an error answer as far as is sensible and names it.
-async fn refused(response: Response<Answer>, prepared: &Prepared) -> Error {
+async fn refused(response: Response<Answer>, family: Family) -> Error {
     let status = response.status().as_u16();
     let (parts, mut body) = response.into_parts();
     let mut read = BytesMut::new();
@@ -275,5 +283,5 @@ async fn refused(response: Response<Answer>, prepared: &Prepared) -> Error {
     let _ = tokio::time::timeout(ERROR_TIME_MAX, collect).await;
     let find =
         |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    classify(prepared.dialect.family(), status, &find, &read)
+    classify(family, status, &find, &read)
 }

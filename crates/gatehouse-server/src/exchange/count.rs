@@ -42,11 +42,11 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         hide_usage: false,
     };
     let (sent, head) = Sent::send(call, target, &prepared, trail).await?;
-    let Head { headers, body } = head;
+    let Head { headers, body, .. } = head;
     match read_json(body, call, trail).await {
         Ok(doc) => {
             sent.succeeded(&headers, &prepared.dropped, trail);
-            Ok(Whole { headers: headers::passed_on(&headers), body: doc.bytes().clone() })
+            Ok(Whole::ok(headers::passed_on(&headers), doc.bytes().clone()))
         }
         Err(error) => Err(sent.failed(Some(200), &headers, error, trail)),
     }
@@ -62,5 +62,5 @@ fn estimate(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Whole {
     trail.served(target, &[]);
     let mut headers = HeaderMap::new();
     headers.insert("x-gatehouse-count", HeaderValue::from_static("estimated"));
-    Whole { headers, body: Bytes::from(body) }
+    Whole::ok(headers, Bytes::from(body))
 }

@@ -34,7 +34,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         let prepared = ready(dialect, call.front.batch, body, rewrite.dropped);
         let Came { headers, raw, usage } = ask(call, target, &prepared, trail).await?;
         usage.into_iter().for_each(|usage| trail.meter.reported(usage));
-        return Ok(Whole { headers: headers::passed_on(&headers), body: identified(front, raw) });
+        return Ok(Whole::ok(headers::passed_on(&headers), identified(front, raw)));
     }
     let request = dialects::embeddings(front).decode_request(&call.doc)?;
     let (headers, mut answer) = translated(call, target, dialect, &request, trail).await?;
@@ -50,7 +50,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         answer.id = trail.id().to_string();
     }
     let body = Bytes::from(dialects::embeddings(front).encode_answer(&answer, &request, &call.model)?);
-    Ok(Whole { headers: headers::passed_on(&headers), body: identified(front, body) })
+    Ok(Whole::ok(headers::passed_on(&headers), identified(front, body)))
 }
 
 /// An answer as clients of the dialect want it.
@@ -130,7 +130,7 @@ async fn ask(
     trail: &mut Trail,
 ) -> Result<Came, Error> {
     let (sent, head) = Sent::send(call, target, prepared, trail).await?;
-    let Head { headers, body } = head;
+    let Head { headers, body, .. } = head;
     let codec = dialects::asked_embeddings(prepared.dialect);
     let read = read_bytes(body, call, trail).await.and_then(|raw| {
         let summary = codec.summary(&raw);

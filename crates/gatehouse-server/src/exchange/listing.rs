@@ -32,7 +32,7 @@ pub fn answer(call: &Call, trail: &Trail) -> Result<Whole, Error> {
             single(family, &entry(&(name.to_owned(), Arc::clone(target))))
         }
     };
-    Ok(Whole { headers: HeaderMap::new(), body: Bytes::from(body) })
+    Ok(Whole::ok(HeaderMap::new(), Bytes::from(body)))
 }
 
 /// A model with what is known of it. The price is what this gateway charges: one of the configuration goes before

@@ -15,15 +15,18 @@ pub mod realtime;
 pub mod relay;
 pub mod rerank;
 pub mod source;
+pub mod through;
 pub mod whole;
 pub mod writer;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 /// An answer in one piece, in the caller's dialect.
 #[derive(Debug)]
 pub struct Whole {
+    /// The status, a good one.
+    pub status: StatusCode,
     /// The provider's headers that are passed on.
     pub headers: HeaderMap,
     /// The body.
@@ -40,4 +43,14 @@ pub enum Answered {
     Bytes(Box<passing::Opened>),
     /// A session that the provider has agreed to.
     Session(Box<realtime::Opened>),
+}
+
+// === impl Whole ===
+
+impl Whole {
+    /// An answer with the usual status.
+    #[must_use]
+    pub fn ok(headers: HeaderMap, body: Bytes) -> Self {
+        Self { status: StatusCode::OK, headers, body }
+    }
 }

@@ -75,7 +75,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     };
     trail.meter.expect(used(call, target, Guess::Usual, trail.accepted_at()));
     let (sent, head) = Sent::send_with(call, target, &prepared, call.files.as_ref(), trail).await?;
-    let Head { headers, body } = head;
+    let Head { headers, body, .. } = head;
     let kind =
         headers.get(header::CONTENT_TYPE).cloned().unwrap_or(HeaderValue::from_static("application/json"));
     let is = |name: &str| kind.to_str().is_ok_and(|kind| kind.starts_with(name));
@@ -102,7 +102,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     let body = judged(call, codec, answer, trail)?;
     let mut headers: HeaderMap = headers::passed_on(&headers);
     headers.insert(header::CONTENT_TYPE, kind);
-    Ok(Answered::Whole(Whole { headers, body }))
+    Ok(Answered::Whole(Whole::ok(headers, body)))
 }
 
 /// What came in one piece.

@@ -73,7 +73,7 @@ impl Opened {
         trail: &mut Trail,
     ) -> Result<Self, Error> {
         let (sent, head) = Sent::send(call, target, prepared, trail).await?;
-        let Head { headers, body } = head;
+        let Head { headers, body, .. } = head;
         let codec = dialects::provider_codec(prepared.dialect)?;
         let answer_max = trail.snapshot.limits.answer.0;
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Pulled by the caller's connection. Its last byte waits until the record is safe; an answer that breaks off is cut,
 //! so that it does not look whole.
 
+use crate::aside::Aside;
 use crate::body::Cut;
 use crate::call::Call;
 use crate::clock::left;
@@ -18,15 +19,23 @@ use gatehouse_wire::error::mid_stream;
 use gatehouse_wire::framing::Frames;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::native::NativeCodec;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Where the bytes come from.
+pub enum Source {
+    /// From a provider.
+    Live(Answer),
+    /// From where they were set aside, from here on.
+    Aside(Aside, u64),
+}
+
 /// An answer whose head has come.
 pub struct Opened {
-    body: Answer,
+    body: Source,
     /// What reads the events, where there are any.
     watch: Option<Watch>,
     /// What is billed whatever comes.
@@ -35,6 +44,8 @@ pub struct Opened {
     deadline: Instant,
     idle: Duration,
     key: Arc<str>,
+    /// The status of the answer.
+    pub status: StatusCode,
     /// The headers that are passed on.
     pub headers: HeaderMap,
 }
@@ -80,16 +91,30 @@ impl Opened {
         exact: Option<Usage>,
     ) -> Self {
         let front = call.front.dialect;
+        let watch = watched.map(|codec| Watch { frames: Frames::of(front), codec });
+        Self { watch, exact, ..Self::plain(call, Source::Live(body), target.provider.timeouts.idle, headers) }
+    }
+
+    /// Bytes that nobody has to read.
+    #[must_use]
+    pub fn plain(call: &Call, body: Source, idle: Duration, headers: HeaderMap) -> Self {
         Self {
             body,
-            watch: watched.map(|codec| Watch { frames: Frames::of(front), codec }),
-            exact,
-            front,
+            watch: None,
+            exact: None,
+            front: call.front.dialect,
             deadline: call.deadline,
-            idle: target.provider.timeouts.idle,
+            idle,
             key: Arc::clone(&call.key.caller.key_id),
+            status: StatusCode::OK,
             headers,
         }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 
     /// When the answer is worth nothing any more.
@@ -105,6 +130,37 @@ impl Opened {
             trail.meter.reported(usage);
         }
         Passing { opened: self, trail, house, held: Bytes::new(), told: None, state: State::Open }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    /// The next bytes; `None` when there are no more.
+    async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        match self {
+            Self::Aside(store, at) if *at >= store.size() => None,
+            Self::Aside(store, at) => {
+                let piece = store.read(*at..store.size());
+                if let Ok(piece) = &piece {
+                    *at += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+                }
+                Some(piece)
+            }
+            Self::Live(answer) => loop {
+                match answer.frame().await? {
+                    Ok(frame) => match frame.into_data() {
+                        Ok(piece) if !piece.is_empty() => return Some(Ok(piece)),
+                        _ => {}
+                    },
+                    Err(error) => {
+                        let message = "the provider's answer broke off";
+                        let error = Error::new(Code::UpstreamBadResponse, message).detail(error.to_string());
+                        return Some(Err(error));
+                    }
+                }
+            },
+        }
     }
 }
 
@@ -156,7 +212,7 @@ impl Passing {
                 Ok(None) => {
                     let ended = match self.told.take() {
                         Some(error) => self.trail.fail(200, &error),
-                        None => self.trail.settle(200),
+                        None => self.trail.settle(self.opened.status.as_u16()),
                     };
                     return Some(
                         self.trail
@@ -204,22 +260,14 @@ impl Passing {
                 return Err(Error::new(Code::InvalidApiKey, "this caller key was revoked"));
             }
             let limit = self.opened.idle.min(left(self.opened.deadline));
-            let frame = tokio::select! {
-                frame = tokio::time::timeout(limit, self.opened.body.frame()) => frame,
+            let piece = tokio::select! {
+                piece = tokio::time::timeout(limit, self.opened.body.next()) => piece,
                 () = keys_changed => continue,
             };
-            match frame {
-                Err(_) => return Err(Error::new(Code::UpstreamTimeout, "the provider's answer has stalled")),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => {
-                    let message = "the provider's answer broke off";
-                    return Err(Error::new(Code::UpstreamBadResponse, message).detail(error.to_string()));
-                }
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(piece) if !piece.is_empty() => return Ok(Some(piece)),
-                    _ => {}
-                },
-            }
+            return match piece {
+                Err(_) => Err(Error::new(Code::UpstreamTimeout, "the provider's answer has stalled")),
+                Ok(piece) => piece.transpose(),
+            };
         }
     }
 

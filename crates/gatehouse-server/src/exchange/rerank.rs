@@ -27,7 +27,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     let codec = dialects::ranking(prepared.dialect)?;
     trail.meter.by_units(codec.billing() == Billing::Units);
     let (sent, head) = Sent::send(call, target, &prepared, trail).await?;
-    let Head { headers, body } = head;
+    let Head { headers, body, .. } = head;
     let read = read_json(body, call, trail).await.and_then(|doc| {
         let answer = codec.decode_answer(&doc)?.fitted(&request)?;
         Ok((doc, answer))
@@ -47,7 +47,7 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
         let id = trail.id().to_string();
         Bytes::from(rerank::encode_answer(&answer, &request, &call.model, &id))
     };
-    Ok(Whole { headers: headers::passed_on(&headers), body })
+    Ok(Whole::ok(headers::passed_on(&headers), body))
 }
 
 /// What we say where the provider said nothing.

@@ -29,7 +29,7 @@ pub async fn exchange(
     trail: &mut Trail,
 ) -> Result<Whole, Error> {
     let (sent, head) = Sent::send(call, target, prepared, trail).await?;
-    let Head { headers, body } = head;
+    let Head { headers, body, .. } = head;
     let codec = dialects::provider_codec(prepared.dialect)?;
     let read = read_json(body, call, trail).await.and_then(|doc| {
         let summary = codec.summary(&doc);
@@ -65,7 +65,7 @@ pub async fn exchange(
             Bytes::from(dialects::codec(call.front.dialect)?.encode_answer(&answer, context))
         }
     };
-    Ok(Whole { headers: headers::passed_on(&headers), body })
+    Ok(Whole::ok(headers::passed_on(&headers), body))
 }
 
 /// The answer as its guardrails let it pass.

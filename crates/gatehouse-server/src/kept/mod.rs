@@ -3,6 +3,16 @@
 pub mod later;
 mod responses;
 
+pub mod batches;
+pub mod content;
+pub mod files;
+pub mod ids;
+pub mod lines;
+pub mod lists;
+pub mod poller;
+pub mod remote;
+pub mod results;
+
 use crate::call::Call;
 use crate::exchange::{Answered, Whole};
 use crate::house::House;

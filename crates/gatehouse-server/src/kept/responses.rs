@@ -140,7 +140,7 @@ fn shown(
 }
 
 fn answer(body: Vec<u8>) -> Whole {
-    Whole { headers: HeaderMap::new(), body: Bytes::from(body) }
+    Whole::ok(HeaderMap::new(), Bytes::from(body))
 }
 
 /// Which part of a list is wanted.

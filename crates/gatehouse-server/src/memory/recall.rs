@@ -7,6 +7,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_identity::envelope::Tenant;
 use gatehouse_wire::json::Doc;
 use gatehouse_wire::openai_responses::kept::{self, Asked};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ impl Memory {
             }
             recalled.previous = Some((previous, last));
         }
-        let context: Vec<&str> = exchanges.iter().flat_map(kept::Exchange::context).collect();
+        let context: Vec<Cow<'_, str>> = exchanges.iter().flat_map(kept::Exchange::context).collect();
         recalled.context = context.len();
         let items = self.items(&recalled.tenant, &asked.references, now).await?;
         let resolve = |id: &str| items.get(id).cloned().ok_or_else(|| no_item(id));
@@ -119,7 +120,7 @@ impl Memory {
             let found = self.responses.having(tenant.clone(), id.clone(), now).await?;
             let exchange = found.and_then(|found| self.read(tenant, found)).ok_or_else(|| no_item(id))?;
             let item = exchange.item(id).ok_or_else(|| no_item(id))?;
-            items.insert(id.clone(), kept::is_whole(item).then(|| item.raw().to_owned()));
+            items.insert(id.clone(), item.map(Cow::into_owned));
         }
         Ok(items)
     }

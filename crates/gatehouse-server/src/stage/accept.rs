@@ -33,13 +33,14 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
     }
     if front.is_form {
         content_is_a_form(&parts.headers)?;
-    } else if front.cloud == Some(Cloud::Bedrock) {
-        // Amazon's clients call a body bytes that nobody has to understand.
+    } else if front.cloud == Some(Cloud::Bedrock) || front.operation == Operation::Passthrough {
+        // Amazon's clients call a body bytes that nobody has to understand; a provider's own path takes whatever it takes.
         content_is_not_encoded(&parts.headers)?;
     } else if front.method == Method::POST {
         content_is_json(&parts.headers)?;
     }
-    Ok(Accepted { front, query: query.map(ToOwned::to_owned), headers: parts.headers, body })
+    let family = front::family(path, &parts.headers);
+    Ok(Accepted { front, family, query: query.map(ToOwned::to_owned), headers: parts.headers, body })
 }
 
 fn framing_is_sound(headers: &HeaderMap) -> Result<(), Error> {
@@ -97,6 +98,12 @@ fn content_is_a_form(headers: &HeaderMap) -> Result<(), Error> {
         .map_err(|error| Error { code: Code::UnsupportedMediaType, ..error })
 }
 
+/// Whether a body says of itself that it is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = content_type(headers).split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+}
+
 /// The content type, as far as it is text.
 pub(super) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
@@ -104,12 +111,13 @@ pub(super) fn content_type(headers: &HeaderMap) -> &str {
 
 fn content_is_json(headers: &HeaderMap) -> Result<(), Error> {
     content_is_not_encoded(headers)?;
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let json = kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json");
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        return Ok(());
+    }
+    let kind = content_type(headers).split(';').next().unwrap_or_default().trim();
     // curl -d says this of whatever it sends; the body decides.
     let curl = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    if json || curl || kind.eq_ignore_ascii_case("text/plain") || kind.is_empty() {
+    if is_json(headers) || curl || kind.eq_ignore_ascii_case("text/plain") || kind.is_empty() {
         return Ok(());
     }
     Err(Error::new(Code::UnsupportedMediaType, "send the body as application/json"))

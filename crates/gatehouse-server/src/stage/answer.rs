@@ -7,7 +7,7 @@ use crate::clock;
 use crate::clock::left;
 use crate::exchange::attempt::Sent;
 use crate::exchange::prepare::{self, Decoded};
-use crate::exchange::{Answered, count, embed, native, opened, realtime, rerank, whole};
+use crate::exchange::{Answered, count, embed, native, opened, realtime, rerank, through, whole};
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -86,6 +86,7 @@ async fn once(
         Operation::Realtime => {
             realtime::open(call, target, trail).await.map(|opened| Answered::Session(Box::new(opened)))
         }
+        Operation::Passthrough => through::exchange(call, target, trail).await,
         Operation::Rerank => rerank::exchange(call, target, trail).await.map(Answered::Whole),
         _ => {
             let prepared = prepare::conversation(call, target, decoded, trail.meter.input_estimate())?;

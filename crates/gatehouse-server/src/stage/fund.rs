@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::dialects;
 use crate::exchange::native::{self, Guess};
 use crate::house::House;
+use crate::passage::Passage;
 use crate::target::Target;
 use crate::trail::Trail;
 use gatehouse_config::file::Unknown;
@@ -25,8 +26,11 @@ const OUTPUT_TOKENS_DEFAULT: u64 = 8_192;
 /// `budget_exceeded`, `price_unknown`, `audit_unavailable`.
 pub fn fund(house: &House, routed: Routed, trail: &mut Trail) -> Result<Funded, Error> {
     let (hold, reserved) = match routed.call().front.operation {
-        // Counting tokens costs nothing at any provider.
+        // Counting tokens costs nothing at any provider, and neither does reading what is there.
         Operation::CountTokens | Operation::ListModels => (None, Nanodollars::ZERO),
+        Operation::Passthrough if routed.call().passage.as_ref().is_some_and(Passage::reads) => {
+            (None, Nanodollars::ZERO)
+        }
         _ => reserve(house, &routed, trail)?,
     };
     let plan = routed.targets().map(|target| std::sync::Arc::clone(&target.name)).collect();
@@ -102,7 +106,7 @@ fn is_billed_by_units(target: &Target, front: Dialect) -> bool {
         .is_some_and(|codec| codec.billing() == Billing::Units)
 }
 
-fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
+pub(crate) fn over(exceeded: &Exceeded, wanted: Nanodollars, now: u64) -> Error {
     let used = exceeded.used.total();
     let renews = exceeded.retry_after(now);
     let when = renews.map_or_else(

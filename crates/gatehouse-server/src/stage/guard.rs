@@ -6,7 +6,7 @@ use crate::dialects;
 use crate::payload::Kept;
 use crate::trail::Trail;
 use gatehouse_core::content::{Place, splice};
-use gatehouse_core::error::Error;
+use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::json::{Doc, Strictness};
 
 /// Runs the guardrails over the request and makes their edits.
@@ -24,6 +24,15 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
     if call.files.is_some() {
         // Recordings and images.
         trail.judged(call.guards.unread(Place::Input));
+    }
+    if call
+        .passage
+        .as_ref()
+        .is_some_and(|passage| passage.other.as_ref().is_some_and(|body| !body.is_empty()))
+        && call.guards.acts_at(Place::Input)
+    {
+        let message = "a guardrail must read the body, and reads JSON only";
+        return Err(Error::new(Code::UnsupportedMediaType, message));
     }
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);

@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::front::Front;
 use crate::snapshot::Route;
 use crate::target::Target;
+use gatehouse_core::content::Family;
 use gatehouse_identity::key::Entry;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 /// A request whose head is sound and whose path is ours.
 pub struct Accepted {
     pub(crate) front: Front,
+    /// Whose errors the caller understands.
+    pub(crate) family: Family,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
     pub(crate) body: hyper::body::Incoming,

@@ -1,7 +1,7 @@
 //! From bytes to one call: the body is read within its limits, parsed once, and looked at as its dialect
 //! says. What is malformed is refused here, in words.
 
-use super::accept::content_type;
+use super::accept::{content_type, is_json};
 use super::{Accepted, Authenticated};
 use crate::body;
 use crate::call::Call;
@@ -11,6 +11,7 @@ use crate::front::{Framing, Front};
 use crate::headers::{ANTHROPIC_BETA, TIMEOUT, put};
 use crate::house::House;
 use crate::memory::recall::{Recalled, Rules};
+use crate::passage::{self, Passage};
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -34,44 +35,43 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// Reads and parses the body.
 ///
 /// # Errors
-/// `request_too_large`, `request_timeout`, `invalid_request`, `not_found` for an earlier answer that is not there.
+/// `request_too_large`, `request_timeout`, `invalid_request`, `not_found` for an earlier answer or a provider that is not
+/// there.
 pub async fn normalise(
     house: &House,
     authenticated: Authenticated,
     trail: &mut Trail,
 ) -> Result<Call, Error> {
     let Authenticated { accepted, key } = authenticated;
-    let Accepted { front, mut headers, query, body: incoming } = accepted;
+    let Accepted { front, family, mut headers, query, body: incoming } = accepted;
     let snapshot = trail.snapshot.clone();
+    let front = known_there(front, &snapshot, trail)?;
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
-    let limits = &snapshot.limits;
-    let (raw, files) = if !front.has_body() {
-        (Bytes::from_static(b"{}"), None)
-    } else if front.is_form {
-        let (raw, files) = form(incoming, &front, &headers, deadline, trail).await?;
-        (raw, Some(files))
-    } else {
-        let raw = read(incoming, limits.body.0, limits.body_time.0).await?;
-        trail.request.take_in(&raw);
-        (raw, None)
-    };
+    let Read { raw, files, other } = body(incoming, &front, &headers, deadline, trail).await?;
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let doc = if front.cloud.is_some() { plain(&doc, &front, &mut headers)? } else { doc };
     let (doc, recalled) = recalled(house, &key, &front, doc, &snapshot).await?;
     let view = dialects::view(&front, &doc)?;
-    let model = match (&front.model, &view.model) {
-        (Some(model), _) => model.clone(),
-        (None, Some((model, _))) => model.clone(),
-        (None, None) => String::new(),
-    };
+    let named = front.model.as_ref().or(view.model.as_ref().map(|(model, _)| model)).cloned();
     let stream = match front.framing {
         // Who sits in a session gets all as it comes.
         Framing::FromBody => view.stream || front.operation == Operation::Realtime,
         Framing::Whole => false,
         Framing::Events | Framing::Array | Framing::Chunks | Framing::Messages => true,
     };
-    let tier = view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
-    if front.wants_model() {
+    let mut passage = None;
+    let (mut model, mut route) = (named.clone().unwrap_or_default(), None);
+    if let Some(through) = &front.through {
+        let provider = passage::provider(&snapshot, through)?;
+        let there = passage::route(&snapshot, provider, &front, named.as_deref(), &key.caller)?;
+        (model, route) = (there.model, Some(there.route));
+        if front.operation == Operation::Passthrough {
+            let method = front.method.clone();
+            passage = Some(Passage::new(provider, through, query.as_deref(), method, other, family)?);
+        }
+    }
+    if front.wants_model() || passage.is_some() {
+        let tier = view.service_tier.as_deref().map(ServiceTier::parse).unwrap_or_default();
         if model.is_empty() {
             return Err(Error::invalid("model", "model: is required"));
         }
@@ -79,24 +79,86 @@ pub async fn normalise(
         trail.meter.prompt(doc.text(), &view.spans, view.media);
         view.ranks.iter().for_each(|ranks| trail.meter.ranks(doc.text(), ranks));
     }
-    let (scope, guards) = (Scope::default(), Active::default());
-    let conversation = None;
     Ok(Call {
         front,
         headers,
         key,
-        scope,
+        scope: Scope::default(),
         doc,
         view,
         model,
         stream,
         deadline,
-        guards,
+        guards: Active::default(),
         files,
+        route,
+        passage,
         recalled,
         query,
-        conversation,
+        conversation: None,
     })
+}
+
+/// A body, as far as anybody reads it.
+struct Read {
+    raw: Bytes,
+    files: Option<Files>,
+    /// One that is no JSON, and passes as it is.
+    other: Option<Bytes>,
+}
+
+async fn body(
+    incoming: Incoming,
+    front: &Front,
+    headers: &HeaderMap,
+    deadline: Instant,
+    trail: &mut Trail,
+) -> Result<Read, Error> {
+    let nothing = Read { raw: Bytes::from_static(b"{}"), files: None, other: None };
+    if !front.has_body() {
+        return Ok(nothing);
+    }
+    if front.is_form {
+        let (raw, files) = form(incoming, front, headers, deadline, trail).await?;
+        return Ok(Read { raw, files: Some(files), other: None });
+    }
+    let limits = &trail.snapshot.limits;
+    let raw = read(incoming, limits.body.0, limits.body_time.0).await?;
+    if front.operation == Operation::Passthrough && !reads_as_json(&raw, headers) {
+        trail.request.count(&raw);
+        return Ok(Read { other: Some(raw), ..nothing });
+    }
+    trail.request.take_in(&raw);
+    Ok(Read { raw, ..nothing })
+}
+
+/// Whether a body is JSON, by what it says of itself, or, if it says nothing, by how it begins.
+fn reads_as_json(raw: &Bytes, headers: &HeaderMap) -> bool {
+    let begins = || raw.trim_ascii_start().first().is_some_and(|first| b"{[".contains(first));
+    !raw.is_empty() && (is_json(headers) || content_type(headers).is_empty() && begins())
+}
+
+/// What passes through to a provider as a call that we know, if the provider knows it, too; else it is a path like any
+/// other of its own.
+fn known_there(front: Front, snapshot: &Snapshot, trail: &mut Trail) -> Result<Front, Error> {
+    let Some(through) = &front.through else { return Ok(front) };
+    let provider = passage::provider(snapshot, through)?;
+    if front.is_about_kept() || matches!(front.operation, Operation::CreateFile | Operation::CreateBatch) {
+        let message = format!(
+            "what {} keeps belongs to one application: use the gateway's own path instead of {}",
+            provider.name, through.path
+        );
+        return Err(Error::new(Code::NotAllowed, message));
+    }
+    let model = front.model.as_deref().unwrap_or_default();
+    if front.operation == Operation::Passthrough
+        || provider.kind.dialect(front.dialect, model) == Some(front.dialect)
+    {
+        return Ok(front);
+    }
+    let front = front.unknown();
+    trail.asks(front.operation, front.dialect);
+    Ok(front)
 }
 
 /// A request of the one dialect that refers to what is kept, with what it refers to.
@@ -129,7 +191,8 @@ async fn form(
     }
     let boundary = wire::boundary(content_type(headers))?;
     // A text may stand behind the files, and a guardrail must have seen it before anything is sent.
-    let sees_all = trail.snapshot.guards.any_at(Place::Input);
+    // What a file is for may be said behind it, and decides who it goes to.
+    let sees_all = trail.snapshot.guards.any_at(Place::Input) || front.operation == Operation::CreateFile;
     // Where the path names the model, the form need not; a default holds only where the whole form names none.
     let named = front.model.is_some();
     let (fields, files) =

@@ -11,6 +11,7 @@ use gatehouse_core::error::Error;
 use gatehouse_route::plan::{Wish, plan};
 use gatehouse_route::sticky::Conversation;
 use http::HeaderMap;
+use std::sync::Arc;
 
 /// Plans the call.
 ///
@@ -18,7 +19,10 @@ use http::HeaderMap;
 /// `model_not_found`, `no_capable_target`, `context_length_exceeded`.
 pub fn route(mut guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
     let call = &mut guarded.0;
-    let route = trail.snapshot.route(&call.model, &call.key.caller)?;
+    let route = match &call.route {
+        Some(route) => Arc::clone(route),
+        None => trail.snapshot.route(&call.model, &call.key.caller)?,
+    };
     trail.routed(&route.reason);
     call.conversation = route.has_choice().then(|| call.turn_of()).flatten();
     let needs = call.view.needs;
@@ -50,7 +54,7 @@ pub fn route(mut guarded: Guarded, trail: &mut Trail) -> Result<Routed, Error> {
 }
 
 /// Where the caller says that the data must stay. A caller may narrow where its data goes, never widen it.
-fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+pub(crate) fn region(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     const NAME: &str = "x-gatehouse-residency";
     let Some(value) = headers.get(RESIDENCY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();

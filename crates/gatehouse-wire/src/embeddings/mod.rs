@@ -100,6 +100,15 @@ pub struct EmbedEncoded {
     pub batch: bool,
 }
 
+/// A text in JSON that holds vectors, with a number in the place of each: more numbers than a document may have do no
+/// harm.
+///
+/// # Errors
+/// `upstream_bad_response` when it is no JSON.
+pub fn without_vectors(body: &Bytes) -> Result<Doc, Error> {
+    thin::Thin::parse(body).map(|thin| thin.doc)
+}
+
 /// How a provider is asked for vectors. What is said of [`Codec`](crate::codec::Codec)'s methods holds here.
 pub trait EmbedProviderCodec: Send + Sync {
     /// How many texts the provider takes at once with this model; `None` where that is its own affair.

@@ -6,6 +6,7 @@ use crate::json::{Doc, Node, Out, Raw, Strictness, escaped};
 use bytes::Bytes;
 use gatehouse_core::content::{Edit, splice};
 use gatehouse_core::error::Error;
+use std::borrow::Cow;
 
 /// What a request says of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn asked(doc: &Doc) -> Result<Asked, Error> {
     }
     Ok(Asked {
         store: flag("store")?,
-        previous: previous.map(std::borrow::Cow::into_owned),
+        previous: previous.map(Cow::into_owned),
         background: flag("background")?.unwrap_or_default(),
         references,
     })
@@ -87,7 +88,7 @@ fn reference(item: Node<'_>) -> Result<Option<String>, Error> {
 /// What `resolve` says, `invalid_request`.
 pub fn whole(
     doc: &Doc,
-    context: &[&str],
+    context: &[Cow<'_, str>],
     resolve: &dyn Fn(&str) -> Result<Option<String>, Error>,
 ) -> Result<Doc, Error> {
     /// They have been read, and are true no more.
@@ -110,7 +111,7 @@ pub fn whole(
             out.field(&name, Raw(value.raw()));
         }
         out.array_field("input", |out| {
-            context.iter().copied().chain(own.iter().map(String::as_str)).for_each(|item| {
+            context.iter().map(|item| &**item).chain(own.iter().map(String::as_str)).for_each(|item| {
                 out.item(Raw(item));
             });
         });
@@ -277,25 +278,51 @@ impl Exchange {
         output.into_iter().flat_map(|output| output.items())
     }
 
-    /// What the next request begins with. Reasoning that nobody sealed is nothing without the provider's memory, and
-    /// is left out.
-    pub fn context(&self) -> impl Iterator<Item = &str> {
-        self.input().chain(self.output()).filter(|item| is_whole(*item)).map(|item| item.raw())
+    /// What the next request begins with.
+    #[must_use]
+    pub fn context(&self) -> Vec<Cow<'_, str>> {
+        let is_partial = self.is_partial();
+        let output = self.output().filter_map(|item| again(item, is_partial));
+        self.input().map(|item| Cow::Borrowed(item.raw())).chain(output).collect()
     }
 
-    /// The item of this id.
+    /// The item of this id, as a later request has it: `None` inside for one that is nothing without the provider's
+    /// memory.
     #[must_use]
-    pub fn item(&self, id: &str) -> Option<Node<'_>> {
-        let mut items = self.input().chain(self.output());
-        items.find(|item| item.opt("id").and_then(|own| own.str()).is_some_and(|own| own == id))
+    pub fn item(&self, id: &str) -> Option<Option<Cow<'_, str>>> {
+        let is = |item: &Node<'_>| item.opt("id").and_then(|own| own.str()).is_some_and(|own| own == id);
+        let is_partial = self.is_partial();
+        let said = self.output().find(is).map(|item| again(item, is_partial));
+        said.or_else(|| self.input().find(is).map(|item| Some(Cow::Borrowed(item.raw()))))
+    }
+
+    /// Whether the model thought something that nobody sealed.
+    fn is_partial(&self) -> bool {
+        self.output().any(is_lost)
     }
 }
 
-/// Whether an item says all that it has to say.
-#[must_use]
-pub fn is_whole(item: Node<'_>) -> bool {
+/// An item of an answer as a later request has it. Reasoning that nobody sealed is nothing without the provider's memory
+/// and is left out; the items around it lose their ids then, by which the provider would miss it.
+fn again(item: Node<'_>, is_partial: bool) -> Option<Cow<'_, str>> {
+    if is_lost(item) {
+        return None;
+    }
+    if !is_partial || item.opt("id").is_none() {
+        return Some(Cow::Borrowed(item.raw()));
+    }
+    let mut out = Out::new();
+    out.object(|out| {
+        for (name, value) in item.members().filter(|(name, _)| name != "id") {
+            out.field(&name, Raw(value.raw()));
+        }
+    });
+    Some(Cow::Owned(out.as_str().to_owned()))
+}
+
+fn is_lost(item: Node<'_>) -> bool {
     let is = |name: &str| item.opt("type").and_then(|kind| kind.str()).is_some_and(|kind| kind == name);
-    !is("reasoning") || item.opt("encrypted_content").is_some()
+    is("reasoning") && item.opt("encrypted_content").is_none()
 }
 
 /// The response that an event of a stream tells of, and whether it is the last one.
@@ -363,7 +390,7 @@ mod tests {
         let found = |id: &str| {
             (id == "msg_1").then(|| Some(r#"{"a":1}"#.to_owned())).ok_or(Error::invalid("x", "no"))
         };
-        let whole = whole(&asks, &[r#"{"role":"user","content":"one"}"#], &found).unwrap();
+        let whole = whole(&asks, &[r#"{"role":"user","content":"one"}"#.into()], &found).unwrap();
         let expected = json!({"model": "m", "input": [{"role": "user", "content": "one"}, {"a": 1},
             {"role": "user", "content": "and?"}]});
         assert_eq!(parsed(whole.text()), expected);
@@ -385,10 +412,15 @@ mod tests {
         let bytes =
             Exchange::written(&[json!({"role": "user", "content": "hi"}).to_string()], &response.to_string());
         let exchange = Exchange::read(bytes).unwrap();
-        let context: Vec<Value> = exchange.context().map(parsed).collect();
+        let context: Vec<Value> = exchange.context().iter().map(|item| parsed(item)).collect();
         assert_eq!(context.len(), 3);
-        assert_eq!(context[1]["id"], "rs_2");
-        assert_eq!(parsed(exchange.item("msg_1").unwrap().raw())["type"], "message");
+        // What stands beside something that is lost is not asked for it.
+        assert_eq!((&context[1]["encrypted_content"], &context[1]["id"]), (&json!("x"), &Value::Null));
+        assert_eq!(parsed(&exchange.item("msg_1").unwrap().unwrap()), context[2]);
+        assert_eq!(exchange.item("rs_1"), Some(None));
+        let whole = json!({"output": [{"type": "message", "id": "msg_2"}]});
+        let whole = Exchange::read(Exchange::written(&[], &whole.to_string())).unwrap();
+        assert_eq!(parsed(&whole.context()[0])["id"], "msg_2");
         assert_eq!(
             (exchange.item("msg_9").is_none(), exchange.input().count(), exchange.output().count()),
             (true, 1, 3)

@@ -9,7 +9,8 @@ use crate::data::Data;
 use crate::index::{Indexer, Indexing};
 use crate::ring;
 use crate::settings::{self, Settings};
-use anyhow::{Context as _, Result, bail};
+use crate::shelf::{self, Table};
+use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_identity::envelope::Seals;
@@ -17,11 +18,12 @@ use gatehouse_identity::key::Pepper;
 use gatehouse_ledger::Counters;
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
+use gatehouse_server::kept::poller;
 use gatehouse_server::listen::{Side, listen};
 use gatehouse_server::snapshot::Snapshot;
 use gatehouse_server::telemetry::otlp::{self, Exporter};
 use gatehouse_server::workers::Workers;
-use gatehouse_store::{Index, Store};
+use gatehouse_store::{Index, Store, Things};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -51,6 +53,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let log = Log::open(&options).context("the audit log cannot be opened")?;
     let mut indexer = Indexer::open(&data)?;
     settle_unfinished(&log, &data, &mut indexer, &settings.version)?;
+    let things = Things::open(data.dir())?;
+    shelf::close_settled(&things, &Index::open(data.dir())?)?;
 
     let pepper = data.pepper()?;
     let first_key = first_start::key(&store, &pepper, &log)?;
@@ -72,6 +76,8 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         counters,
         Box::new(first_call),
     );
+    house.desk.furnish(Arc::new(Table(things)));
+    poller::restore(&house).await.map_err(|error| anyhow!(error))?;
     record_config(&house, &settings);
     export_telemetry(&house, &settings)?;
 
@@ -83,12 +89,13 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let hearing = hear_commands(&house, &store, pepper, &indexing, data.clone());
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
+    let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
 
     wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
-    end_all([serving, administering, reloading, hearing]).await;
+    end_all([serving, administering, reloading, hearing, polling]).await;
     // What is still open ends here, each call with its last leaf: before the index is told to end, and before
     // anything is dropped that the leaves need.
     tokio::task::spawn_blocking(|| drop(workers)).await?;

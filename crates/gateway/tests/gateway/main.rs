@@ -16,6 +16,8 @@ mod provider;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod bounds;
 #[cfg(test)]
 mod catalogue;
@@ -49,6 +51,8 @@ mod keys;
 mod life;
 #[cfg(test)]
 mod media;
+#[cfg(test)]
+mod passthrough;
 #[cfg(test)]
 mod prompt_cache;
 #[cfg(test)]

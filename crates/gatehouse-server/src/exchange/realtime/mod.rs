@@ -74,7 +74,7 @@ pub async fn open(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Resul
             let response = Response::from_parts(parts, body);
             let code = Code::UpstreamBadResponse;
             let ignored = Error::new(code, "the provider answered, but not with a WebSocket");
-            return Err(match sent.answered(response, &prepared, trail).await {
+            return Err(match sent.answered(response, trail).await {
                 Ok((sent, head)) => sent.failed(Some(200), &head.headers, ignored, trail),
                 Err(error) => error,
             });

@@ -1,0 +1,102 @@
+//! Paths of a provider's own, under `/passthrough/{provider}/`. Where such a path is a call that we know, it is that
+//! call, at that provider; anything else passes as it is.
+
+use super::{Front, Through, decoded, front};
+use gatehouse_core::call::Operation;
+use gatehouse_core::content::Dialect;
+use http::{HeaderMap, Method};
+
+/// The methods that pass.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// The provider's name and the path there.
+pub(super) fn parts(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/passthrough/")?;
+    let at = rest.find('/')?;
+    let (provider, path) = rest.split_at(at);
+    (!provider.is_empty()).then_some((provider, path))
+}
+
+/// What a path asks for.
+pub(super) fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Method) -> Option<Front> {
+    let (provider, path) = parts(path)?;
+    let through = Some(Through { provider: decoded(provider), path: path.to_owned() });
+    let nested = parts(path).is_some();
+    let known = super::find(path, query, headers, method)
+        .filter(|known| !nested && known.method == *method && is_a_call(known));
+    Some(match known {
+        Some(known) => Front { through, ..known },
+        None => {
+            let method = METHODS.into_iter().find(|one| one == method).unwrap_or(Method::GET);
+            Front { through, method, ..front(Operation::Passthrough, Dialect::Passthrough) }
+        }
+    })
+}
+
+/// Whether it is something that we do ourselves: a call of a model, or what is kept for one tenant alone.
+fn is_a_call(front: &Front) -> bool {
+    !matches!(front.operation, Operation::ListModels | Operation::Realtime)
+}
+
+// === impl Front ===
+
+impl Front {
+    /// The same as a path that nobody here knows.
+    #[must_use]
+    pub fn unknown(self) -> Self {
+        let Self { through, method, .. } = self;
+        Self { through, method, ..front(Operation::Passthrough, Dialect::Passthrough) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{family, find};
+    use gatehouse_core::call::Operation;
+    use gatehouse_core::content::{Dialect, Family};
+    use http::{HeaderMap, Method};
+
+    #[test]
+    fn a_known_call_is_that_call_and_anything_else_passes() {
+        let look = |method: Method, path: &str| {
+            let front = find(path, None, &HeaderMap::new(), &method)?;
+            let through = front.through?;
+            Some((front.operation, front.dialect, front.method, through.provider, through.path))
+        };
+        let found = |operation, dialect, method, path: &str| {
+            Some((operation, dialect, method, "my ai".to_owned(), path.to_owned()))
+        };
+        let (post, get) = (Method::POST, Method::GET);
+        let chat = "/v1/chat/completions";
+        let expected = found(Operation::Chat, Dialect::OpenAiChat, post.clone(), chat);
+        assert_eq!(look(post, "/passthrough/my%20ai/v1/chat/completions"), expected);
+        let raw = |method, path| found(Operation::Passthrough, Dialect::Passthrough, method, path);
+        for path in [
+            "/v1/models",
+            "/v1/fine_tuning/jobs",
+            "/",
+            "/v1/models/",
+            "/passthrough/x/v1/chat/completions",
+            "/v1/realtime",
+        ] {
+            assert_eq!(
+                look(get.clone(), &format!("/passthrough/my ai{path}")),
+                raw(get.clone(), path),
+                "{path}"
+            );
+        }
+        assert_eq!(look(get.clone(), "/passthrough/my ai/v1/messages"), raw(get.clone(), "/v1/messages"));
+        assert_eq!(
+            look(Method::TRACE, "/passthrough/my ai/x").unwrap().2,
+            get,
+            "what does not pass is told what would"
+        );
+        let files = look(get.clone(), "/passthrough/my ai/v1/files/f").unwrap();
+        assert_eq!(files.0, Operation::RetrieveFile);
+        for nothing in ["/passthrough", "/passthrough/", "/passthrough/x", "/passthrough//v1"] {
+            assert_eq!(look(get.clone(), nothing), None, "{nothing}");
+        }
+        assert_eq!(family("/passthrough/x/v1/messages", &HeaderMap::new()), Family::Anthropic);
+        assert_eq!(family("/passthrough/x/v1/models", &HeaderMap::new()), Family::OpenAi);
+    }
+}
