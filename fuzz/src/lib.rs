@@ -34,14 +34,16 @@ pub fn embeddings(input: &[u8]) {
     }
 }
 
-/// Converse: `a` an answer, anything else a stream, in pieces of so many bytes, and damaged at that place.
+/// Converse: `q` a request, `a` an answer, anything else a stream, in pieces of so many bytes, and damaged at that place.
 ///
 /// # Panics
 /// When a law does not hold: a finding.
 pub fn bedrock(input: &[u8]) {
     let Some((kind, bytes)) = input.split_first() else { return };
-    if *kind == b'a' {
-        return laws::bedrock_answer(bytes);
+    match kind {
+        b'q' => return laws::request(subject("bedrock"), bytes),
+        b'a' => return laws::bedrock_answer(bytes),
+        _ => {}
     }
     laws::bedrock(bytes, usize::from(*kind));
     laws::damaged(bytes, usize::from(*kind) * 31);

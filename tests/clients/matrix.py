@@ -27,6 +27,7 @@ TITLES = {
     "messages": "`/v1/messages`",
     "gemini": "`/v1beta/models/…:generateContent`",
     "cohere": "`/v2/chat`",
+    "converse": "`/model/…/converse`",
     "embeddings": "`/v1/embeddings`",
 }
 # What the clients do beside what the matrix has.

@@ -13,7 +13,7 @@ pub enum Dialect {
     OpenAiResponses,
     /// OpenAI `POST /v1/completions`
     OpenAiCompletions,
-    /// Mistral `POST /v1/fim/completions`; spoken towards providers only
+    /// Mistral `POST /v1/fim/completions`
     MistralFim,
     /// OpenAI `POST /v1/embeddings`
     OpenAiEmbeddings,
@@ -25,7 +25,7 @@ pub enum Dialect {
     GeminiGenerate,
     /// Gemini `POST /v1beta/models/{m}:embedContent` and `:batchEmbedContents`
     GeminiEmbed,
-    /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`; spoken towards providers only
+    /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`
     BedrockConverse,
     /// Cohere `POST /v2/chat`
     CohereChat,

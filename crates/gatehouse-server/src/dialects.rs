@@ -19,16 +19,13 @@ use gatehouse_wire::{
     anthropic, bedrock, cohere, completions, gemini, native, openai_chat, openai_responses,
 };
 
-/// The codec of a dialect of conversations in which a provider is asked.
+/// The codec of a dialect of conversations in which a provider is asked: callers may ask in all of them.
 ///
 /// # Errors
 /// `internal_error` for dialects that are none.
 pub fn provider_codec(dialect: Dialect) -> Result<&'static dyn ProviderCodec, Error> {
-    Ok(match dialect {
-        Dialect::BedrockConverse => &bedrock::Converse,
-        Dialect::MistralFim => &completions::MistralFim,
-        spoken => codec(spoken)?,
-    })
+    let codec: &'static dyn ProviderCodec = codec(dialect)?;
+    Ok(codec)
 }
 
 /// The codec of a dialect of conversations in which callers ask.
@@ -40,9 +37,11 @@ pub fn codec(dialect: Dialect) -> Result<&'static dyn Codec, Error> {
         Dialect::OpenAiChat => &openai_chat::OpenAiChat,
         Dialect::OpenAiResponses => &openai_responses::OpenAiResponses,
         Dialect::OpenAiCompletions => &completions::Completions,
+        Dialect::MistralFim => &completions::MistralFim,
         Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::GeminiGenerate => &gemini::Gemini,
         Dialect::CohereChat => &cohere::CohereChat,
+        Dialect::BedrockConverse => &bedrock::Converse,
         other => return Err(Error::new(Code::Internal, format!("{} is no conversation", other.as_str()))),
     })
 }

@@ -65,6 +65,8 @@ pub enum Framing {
     Array,
     /// Amazon's event stream, each event in a `chunk`.
     Chunks,
+    /// Amazon's event stream, as the dialect writes it.
+    Messages,
 }
 
 // === impl Front ===
@@ -217,6 +219,7 @@ fn openai_call(path: &str) -> Option<Front> {
         "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
         "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
         "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
+        "/fim/completions" => front(Operation::TextCompletion, Dialect::MistralFim),
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),
         "/moderations" => front(Operation::Moderation, Dialect::OpenAiModerations),
         "/images/generations" => front(ImageGeneration, Dialect::OpenAiImages),

@@ -76,10 +76,11 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 18] = [
+const FRONTS: [Dialect; 20] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
+    Dialect::MistralFim,
     Dialect::OpenAiEmbeddings,
     Dialect::OpenAiRealtime,
     Dialect::AnthropicMessages,
@@ -95,6 +96,7 @@ const FRONTS: [Dialect; 18] = [
     Dialect::CohereChat,
     Dialect::CohereEmbed,
     Dialect::CohereRerank,
+    Dialect::BedrockConverse,
 ];
 
 /// What the configuration says, as the kinds of provider see it.

@@ -199,12 +199,23 @@ pub struct ReplyContext {
     pub id: String,
     /// Unix seconds, where the provider's answer has no time.
     pub created: u64,
+    /// Tells how long the answer took, for dialects that say so.
+    pub took: Option<Took>,
     /// Whether the stream is to end with the usage where the dialect makes that a choice.
     pub include_usage: bool,
     /// The request, for dialects that echo parts of it (Responses); empty for the others.
     pub request: Option<std::sync::Arc<ChatRequest>>,
     /// Whether the stream is Gemini's JSON array instead of server-sent events.
     pub json_array: bool,
+}
+
+/// How long something took, told by who has a clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// When it began, in milliseconds.
+    pub began: u64,
+    /// What that clock shows.
+    pub now: fn() -> u64,
 }
 
 /// A chat dialect towards providers: requests are written, answers are read.
@@ -284,6 +295,16 @@ pub trait StreamEncoder: Send {
     /// Appends the bytes for one event, complete frames only. [`ChatEvent::Error`] is written as the
     /// dialect's own error in the middle of a stream, and nothing may follow it.
     fn event(&mut self, event: &ChatEvent, out: &mut Vec<u8>);
+}
+
+// === impl Took ===
+
+impl Took {
+    /// How many milliseconds have passed.
+    #[must_use]
+    pub fn millis(&self) -> u64 {
+        (self.now)().saturating_sub(self.began)
+    }
 }
 
 // === impl Quirks ===

@@ -3,10 +3,14 @@
 //! The headers are those that Amazon's SDKs look for: `:message-type` says whether a message is an event or an
 //! exception, and `:event-type` or `:exception-type` which.
 
+use crate::sse::Frame;
+
 /// The type of a header's value that is a text.
 const TEXT: u8 = 7;
 /// Both lengths, the sum of them, and the sum behind everything.
 const FIXED_BYTES: usize = 16;
+/// Both lengths and the sum of them.
+const PRELUDE_BYTES: usize = 12;
 
 /// A message that is an event with a JSON payload.
 #[must_use]
@@ -24,6 +28,19 @@ pub fn exception(name: &str, payload: &[u8]) -> Vec<u8> {
     message(&[(":exception-type", name), (":content-type", "application/json"), kind], payload)
 }
 
+/// Whether a frame is one of these messages: it begins with its own length, which no text does.
+#[must_use]
+pub fn is_message(frame: &Frame) -> bool {
+    let total = frame.raw.first_chunk().map(|length| u32::from_be_bytes(*length));
+    total.and_then(|total| usize::try_from(total).ok()) == Some(frame.raw.len())
+}
+
+/// A message with its headers as they came and another payload: lengths and sums are of what it is now.
+#[must_use]
+pub fn with_payload(message: &Frame, payload: &[u8]) -> Vec<u8> {
+    whole(message.raw.get(PRELUDE_BYTES..message.data.start).unwrap_or_default(), payload)
+}
+
 fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     for (name, value) in headers {
@@ -34,14 +51,18 @@ fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
         written.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes());
         written.extend_from_slice(value.as_bytes());
     }
-    let total = FIXED_BYTES + written.len() + payload.len();
+    whole(&written, payload)
+}
+
+fn whole(headers: &[u8], payload: &[u8]) -> Vec<u8> {
+    let total = FIXED_BYTES + headers.len() + payload.len();
     let mut out = Vec::with_capacity(total);
-    for length in [total, written.len()] {
+    for length in [total, headers.len()] {
         // A frame is limited to far less than what fits here.
         out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     }
     out.extend_from_slice(&crc32fast::hash(&out).to_be_bytes());
-    out.extend_from_slice(&written);
+    out.extend_from_slice(headers);
     out.extend_from_slice(payload);
     out.extend_from_slice(&crc32fast::hash(&out).to_be_bytes());
     out
@@ -49,7 +70,7 @@ fn message(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{event, exception};
+    use super::{event, exception, is_message, with_payload};
     use crate::eventstream::Messages;
     use proptest::prelude::*;
 
@@ -66,6 +87,13 @@ mod tests {
                 let frame = messages.next_message().unwrap().unwrap();
                 prop_assert_eq!(frame.name(), name);
                 prop_assert_eq!(frame.data().to_vec(), payload.clone().into_bytes());
+                // With its own payload it is what it was, with another one a message all the same.
+                prop_assert!(is_message(&frame));
+                prop_assert_eq!(&with_payload(&frame, payload.as_bytes())[..], &frame.raw[..]);
+                let mut edited = Messages::default();
+                edited.push(&with_payload(&frame, b"{}")).unwrap();
+                let edited = edited.next_message().unwrap().unwrap();
+                prop_assert_eq!((edited.name(), &edited.data()[..]), (name.as_str(), b"{}".as_slice()));
             }
             prop_assert!(messages.rest().is_ok());
         }

@@ -5,9 +5,9 @@ use crate::json::{Doc, Node};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 
-/// One member in the words of chat, responses, completions, messages, Gemini and Cohere. Where a dialect has several
-/// words for it the first is the usual one; none where it has no such member.
-struct Member([&'static [&'static str]; 6]);
+/// One member in the words of chat, responses, completions, messages, Gemini, Cohere and Converse. Where a dialect has
+/// several words for it the first is the usual one; none where it has no such member.
+struct Member([&'static [&'static str]; 7]);
 
 const MEMBERS: &[Member] = &[
     Member([
@@ -17,6 +17,7 @@ const MEMBERS: &[Member] = &[
         &["messages"],
         &["contents"],
         &["messages", "documents"],
+        &["messages"],
     ]),
     Member([
         &["messages"],
@@ -25,8 +26,9 @@ const MEMBERS: &[Member] = &[
         &["system"],
         &["systemInstruction"],
         &["messages"],
+        &["system"],
     ]),
-    Member([&["n"], &[], &["n"], &[], &["generationConfig.candidateCount"], &[]]),
+    Member([&["n"], &[], &["n"], &[], &["generationConfig.candidateCount"], &[], &[]]),
     Member([
         &["max_completion_tokens", "max_tokens"],
         &["max_output_tokens"],
@@ -34,6 +36,7 @@ const MEMBERS: &[Member] = &[
         &["max_tokens"],
         &["generationConfig.maxOutputTokens"],
         &["max_tokens"],
+        &["inferenceConfig.maxTokens"],
     ]),
     Member([
         &["temperature"],
@@ -42,9 +45,26 @@ const MEMBERS: &[Member] = &[
         &["temperature"],
         &["generationConfig.temperature"],
         &["temperature"],
+        &["inferenceConfig.temperature"],
     ]),
-    Member([&["top_p"], &["top_p"], &["top_p"], &["top_p"], &["generationConfig.topP"], &["p"]]),
-    Member([&["top_k"], &[], &["top_k"], &["top_k"], &["generationConfig.topK"], &["k"]]),
+    Member([
+        &["top_p"],
+        &["top_p"],
+        &["top_p"],
+        &["top_p"],
+        &["generationConfig.topP"],
+        &["p"],
+        &["inferenceConfig.topP"],
+    ]),
+    Member([
+        &["top_k"],
+        &[],
+        &["top_k"],
+        &["top_k"],
+        &["generationConfig.topK"],
+        &["k"],
+        &["additionalModelRequestFields.top_k", "additionalModelRequestFields.inferenceConfig.topK"],
+    ]),
     Member([
         &["presence_penalty"],
         &[],
@@ -52,6 +72,7 @@ const MEMBERS: &[Member] = &[
         &[],
         &["generationConfig.presencePenalty"],
         &["presence_penalty"],
+        &[],
     ]),
     Member([
         &["frequency_penalty"],
@@ -60,8 +81,17 @@ const MEMBERS: &[Member] = &[
         &[],
         &["generationConfig.frequencyPenalty"],
         &["frequency_penalty"],
+        &[],
     ]),
-    Member([&["seed", "random_seed"], &[], &["seed"], &[], &["generationConfig.seed"], &["seed"]]),
+    Member([
+        &["seed", "random_seed"],
+        &[],
+        &["seed", "random_seed"],
+        &[],
+        &["generationConfig.seed"],
+        &["seed"],
+        &[],
+    ]),
     Member([
         &["stop"],
         &[],
@@ -69,6 +99,7 @@ const MEMBERS: &[Member] = &[
         &["stop_sequences"],
         &["generationConfig.stopSequences"],
         &["stop_sequences"],
+        &["inferenceConfig.stopSequences"],
     ]),
     Member([
         &["response_format"],
@@ -81,6 +112,7 @@ const MEMBERS: &[Member] = &[
             "generationConfig.responseMimeType",
         ],
         &["response_format"],
+        &["outputConfig.textFormat"],
     ]),
     Member([
         &["reasoning_effort", "reasoning", "thinking"],
@@ -89,6 +121,13 @@ const MEMBERS: &[Member] = &[
         &["thinking", "output_config.effort"],
         &["generationConfig.thinkingConfig"],
         &["thinking"],
+        &[
+            "additionalModelRequestFields.thinking",
+            "additionalModelRequestFields.reasoning_effort",
+            "additionalModelRequestFields.reasoningConfig",
+            "additionalModelRequestFields.output_config.effort",
+            "outputConfig.effort",
+        ],
     ]),
     Member([
         &["logprobs"],
@@ -97,9 +136,18 @@ const MEMBERS: &[Member] = &[
         &[],
         &["generationConfig.responseLogprobs"],
         &["logprobs"],
+        &[],
     ]),
-    Member([&["top_logprobs"], &["top_logprobs"], &[], &[], &["generationConfig.logprobs"], &[]]),
-    Member([&["tools", "functions"], &["tools"], &[], &["tools"], &["tools"], &["tools"]]),
+    Member([&["top_logprobs"], &["top_logprobs"], &[], &[], &["generationConfig.logprobs"], &[], &[]]),
+    Member([
+        &["tools", "functions"],
+        &["tools"],
+        &[],
+        &["tools"],
+        &["tools"],
+        &["tools"],
+        &["toolConfig.tools"],
+    ]),
     Member([
         &["tool_choice", "function_call"],
         &["tool_choice"],
@@ -107,12 +155,14 @@ const MEMBERS: &[Member] = &[
         &["tool_choice"],
         &["toolConfig.functionCallingConfig"],
         &["tool_choice"],
+        &["toolConfig.toolChoice"],
     ]),
     Member([
         &["parallel_tool_calls"],
         &["parallel_tool_calls"],
         &[],
         &["tool_choice.disable_parallel_tool_use"],
+        &[],
         &[],
         &[],
     ]),
@@ -123,6 +173,7 @@ const MEMBERS: &[Member] = &[
         &["service_tier"],
         &["serviceTier"],
         &[],
+        &["serviceTier"],
     ]),
     Member([
         &["user", "safety_identifier"],
@@ -131,7 +182,9 @@ const MEMBERS: &[Member] = &[
         &["metadata.user_id"],
         &[],
         &[],
+        &[],
     ]),
+    Member([&["metadata"], &["metadata"], &[], &["metadata"], &[], &[], &["requestMetadata"]]),
 ];
 
 /// A refusal, naming the member as the caller of `front` wrote it. Dialects whose errors have no place for
@@ -167,10 +220,11 @@ fn word(front: Dialect, root: Node<'_>, name: &str) -> String {
     let column = match front {
         Dialect::OpenAiChat => 0,
         Dialect::OpenAiResponses => 1,
-        Dialect::OpenAiCompletions => 2,
+        Dialect::OpenAiCompletions | Dialect::MistralFim => 2,
         Dialect::AnthropicMessages => 3,
         Dialect::GeminiGenerate => 4,
         Dialect::CohereChat => 5,
+        Dialect::BedrockConverse => 6,
         _ => return name.to_owned(),
     };
     if is_there(root, name) {
@@ -181,6 +235,8 @@ fn word(front: Dialect, root: Node<'_>, name: &str) -> String {
             (Dialect::OpenAiChat | Dialect::CohereChat, "name") => format!("tools[{at}].function.name"),
             // Its lists of functions stand inside of its list of tools.
             (Dialect::GeminiGenerate, "name") => "tools".to_owned(),
+            // Marks of the cache stand among them.
+            (Dialect::BedrockConverse, "name") => "toolConfig.tools".to_owned(),
             _ => name.to_owned(),
         };
     }
@@ -203,14 +259,16 @@ mod tests {
     use crate::chat::ChatRequest;
     use crate::codec::{Codec, Quirks, Target};
     use crate::json::{Doc, Strictness};
-    use crate::{anthropic::Messages, cohere::CohereChat, completions::Completions, gemini::Gemini};
+    use crate::{
+        anthropic::Messages, bedrock::Converse, cohere::CohereChat, completions::Completions, gemini::Gemini,
+    };
     use crate::{openai_chat::OpenAiChat, openai_responses::OpenAiResponses};
     use bytes::Bytes;
     use gatehouse_core::content::Dialect;
     use gatehouse_core::deployment::Capabilities;
     use gatehouse_core::error::Error;
 
-    const FRONTS: [(Dialect, &dyn Codec, &str); 6] = [
+    const FRONTS: [(Dialect, &dyn Codec, &str); 7] = [
         (
             Dialect::OpenAiChat,
             &OpenAiChat,
@@ -256,6 +314,15 @@ mod tests {
             "stop_sequences":["a","b","c","d","e","f"],"presence_penalty":1,"thinking":{"type":"enabled","token_budget":5},
             "response_format":{"type":"json_object","json_schema":{}},"tool_choice":"REQUIRED",
             "tools":[{"type":"function","function":{"name":"a.b"}}]}"#,
+        ),
+        (
+            Dialect::BedrockConverse,
+            &Converse,
+            r#"{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":2000,"temperature":1,
+            "topP":1,"stopSequences":["a","b","c","d","e","f"]},"additionalModelRequestFields":{"top_k":2,"thinking":
+            {"type":"enabled","budget_tokens":1024}},"outputConfig":{"textFormat":{"type":"json_schema","structure":
+            {"jsonSchema":{"schema":"{}"}}}},"requestMetadata":{"a":"b"},"serviceTier":{"type":"odd"},"toolConfig":
+            {"tools":[{"toolSpec":{"name":"a.b","inputSchema":{"json":{}}}}],"toolChoice":{"any":{}}}}"#,
         ),
     ];
 

@@ -7,19 +7,20 @@ use bytes::Bytes;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_wire::anthropic::Messages;
+use gatehouse_wire::bedrock::Converse;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatResponse, events, fold};
 use gatehouse_wire::codec::{Codec, ProviderCodec as _, Quirks, ReplyContext, Target};
+use gatehouse_wire::framing::Frames;
 use gatehouse_wire::gemini::Gemini;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::openai_chat::OpenAiChat;
 use gatehouse_wire::openai_responses::OpenAiResponses;
-use gatehouse_wire::sse::Frames;
 
 const TEXT: &str = "Zürich is big. It is old.";
 const URL: &str = "https://a.example/z";
 
 /// Answers that say [`TEXT`], of which "It is old." (characters 15 to 25, bytes 16 to 26) has a source.
-fn samples() -> [(Dialect, &'static dyn Codec, String); 4] {
+fn samples() -> [(Dialect, &'static dyn Codec, String); 5] {
     let chat = format!(
         r#"{{"id":"1","model":"m","created":1,"service_tier":"flex","choices":[{{"index":0,"finish_reason":"stop",
         "message":{{"role":"assistant","content":"{TEXT}","annotations":[{{"type":"url_citation","url_citation":
@@ -43,11 +44,17 @@ fn samples() -> [(Dialect, &'static dyn Codec, String); 4] {
         [{{"segment":{{"startIndex":16,"endIndex":26,"text":"It is old."}},"groundingChunkIndices":[0]}}]}}}}],
         "usageMetadata":{{"promptTokenCount":1,"serviceTier":"flex"}}}}"#
     );
+    let converse = format!(
+        r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":"Zürich is big. "}},{{"citationsContent":
+        {{"content":[{{"text":"It is old."}}],"citations":[{{"title":"Z","location":{{"web":{{"url":"{URL}"}}}}}}]}}}}]}}}},
+        "stopReason":"end_turn","serviceTier":{{"type":"flex"}},"usage":{{"inputTokens":1,"outputTokens":1}}}}"#
+    );
     [
         (Dialect::OpenAiChat, &OpenAiChat, chat),
         (Dialect::OpenAiResponses, &OpenAiResponses, responses),
         (Dialect::AnthropicMessages, &Messages, messages),
         (Dialect::GeminiGenerate, &Gemini, gemini),
+        (Dialect::BedrockConverse, &Converse, converse),
     ]
 }
 
@@ -65,10 +72,10 @@ fn streamed(codec: &dyn Codec, events: &[ChatEvent]) -> Vec<u8> {
     out
 }
 
-fn read(codec: &dyn Codec, stream: &[u8]) -> Vec<ChatEvent> {
-    let (mut frames, mut decoder, mut all) = (Frames::default(), codec.decoder(), Vec::new());
+fn read(dialect: Dialect, codec: &dyn Codec, stream: &[u8]) -> Vec<ChatEvent> {
+    let (mut frames, mut decoder, mut all) = (Frames::of(dialect), codec.decoder(), Vec::new());
     frames.push(stream).unwrap();
-    while let Some(frame) = frames.next_frame() {
+    while let Some(frame) = frames.next_frame().unwrap() {
         decoder.frame(&frame, &mut all).unwrap();
     }
     decoder.finish(&mut all).unwrap();
@@ -108,8 +115,10 @@ fn citations_and_tiers_reach_every_dialect() {
         for (to, codec, _) in samples() {
             let lost: Vec<String> = answer.blocks.iter().filter_map(|block| block.lost_in(to)).collect();
             assert!(lost.is_empty(), "{from:?} to {to:?}: {lost:?}");
-            // Anthropic cites whole blocks: where the maker has one text, it is of all of it.
-            let whole = to == Dialect::AnthropicMessages && from != Dialect::AnthropicMessages;
+            // These cite whole blocks: where the maker has one text, it is of all of it.
+            let cites_blocks =
+                |dialect| matches!(dialect, Dialect::AnthropicMessages | Dialect::BedrockConverse);
+            let whole = cites_blocks(to) && !cites_blocks(from);
             let words = if whole { TEXT } else { "It is old." };
             let expected = (TEXT.to_owned(), vec![(URL.to_owned(), "Z".to_owned(), words.to_owned())]);
             let back = codec.decode_answer(&doc(codec.encode_answer(&answer, &context()))).unwrap();
@@ -117,7 +126,7 @@ fn citations_and_tiers_reach_every_dialect() {
             assert_eq!(back.service_tier.as_deref(), Some("flex"), "{from:?} to {to:?}");
 
             let stream = streamed(codec, &events(&answer));
-            let back = fold(&read(codec, &stream)).unwrap();
+            let back = fold(&read(to, codec, &stream)).unwrap();
             assert_eq!(said(&back), expected, "{from:?} to {to:?}, streamed");
             assert_eq!(back.service_tier.as_deref(), Some("flex"), "{from:?} to {to:?}, streamed");
         }
@@ -139,7 +148,7 @@ fn citations_behind_a_call_are_not_lost() {
         answer.blocks.extend([Block::ToolCall(call), cited]);
         for (to, codec, _) in samples() {
             let whole = codec.decode_answer(&doc(codec.encode_answer(&answer, &context()))).unwrap();
-            let stream = fold(&read(codec, &streamed(codec, &events(&answer)))).unwrap();
+            let stream = fold(&read(to, codec, &streamed(codec, &events(&answer)))).unwrap();
             for back in [whole, stream] {
                 let (text, cited) = said(&back);
                 assert_eq!((text.as_str(), cited.len()), (TEXT, 1), "{from:?} to {to:?}");
@@ -160,7 +169,7 @@ fn perplexitys_lists_are_citations() {
     let results = r#""citations":["https://b.example"],"search_results":[{"title":"T","url":"https://a.example","snippet":"s"}]"#;
     let whole = OpenAiChat.decode_answer(&doc(with(message, results))).unwrap();
     let stream = format!("data: {0}\n\ndata: {0}\n\ndata: [DONE]\n\n", with(delta, results));
-    let streamed = fold(&read(&OpenAiChat, stream.as_bytes())).unwrap();
+    let streamed = fold(&read(Dialect::OpenAiChat, &OpenAiChat, stream.as_bytes())).unwrap();
     let cited = |answer: &ChatResponse| {
         let found = answer.blocks.iter().filter_map(|block| match block {
             Block::Citations(cited) => Some(cited.all.clone()),

@@ -11,10 +11,11 @@
 use base64::Engine as _;
 use bytes::Bytes;
 use gatehouse_core::content::Dialect;
+use gatehouse_core::deployment::Capabilities;
 use gatehouse_core::error::Code;
 use gatehouse_wire::bedrock::Converse;
 use gatehouse_wire::chat::{Block, ChatEvent, ChatResponse, events, fold};
-use gatehouse_wire::codec::ProviderCodec as _;
+use gatehouse_wire::codec::{Codec as _, ProviderCodec as _, Quirks, ReplyContext, Target};
 use gatehouse_wire::framing::Frames;
 use gatehouse_wire::json::{Doc, Strictness};
 use serde_json::{Value, json};
@@ -118,6 +119,67 @@ fn answers_say_what_the_oracle_says() {
         assert_eq!(fold(&events(&answer)).unwrap(), answer, "{name}");
     }
     println!("answers: {ran}");
+}
+
+/// Real answers, written for callers of the dialect: whole and as a stream they say what they said.
+#[test]
+fn answers_written_for_callers_say_what_they_said() {
+    let context = ReplyContext { id: "0".repeat(32), ..ReplyContext::default() };
+    for (name, exchange) in exchanges("converse") {
+        let body = &exchange["response"]["body"];
+        if exchange["response"]["status"] != 200 {
+            continue;
+        }
+        let answer = Converse.decode_answer(&doc(body)).unwrap();
+        let whole: Value = serde_json::from_slice(&Converse.encode_answer(&answer, &context)).unwrap();
+        let said = oracle(body);
+        assert_eq!(oracle(&whole), said, "{name}");
+        assert_eq!(ours(&Converse.decode_answer(&doc(&whole)).unwrap()), said, "{name}");
+        let (mut encoder, mut stream) = (Converse.encoder(context.clone()), Vec::new());
+        events(&answer).iter().for_each(|event| encoder.event(event, &mut stream));
+        for cut in CUTS {
+            assert_eq!(ours(&fold(&decode(&stream, cut)).unwrap()), said, "{name} {cut}");
+        }
+    }
+}
+
+/// Real requests, read and written again for Bedrock: the same words, calls and settings.
+#[test]
+fn requests_of_callers_are_read() {
+    let mut ran = 0;
+    for (name, exchange) in exchanges("converse") {
+        let body = &exchange["request"]["body"];
+        if !body.is_object() || exchange["response"]["status"] != 200 {
+            continue;
+        }
+        ran += 1;
+        let asked = Doc::parse(Bytes::from(serde_json::to_vec(body).unwrap()), Strictness::Caller).unwrap();
+        let view = Converse.view(&asked).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let request = Converse.decode_request(&asked).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(view.max_output_tokens, request.max_output_tokens, "{name}");
+        let target = Target {
+            model: "anthropic.claude",
+            capabilities: Capabilities::default(),
+            quirks: &Quirks::NONE,
+        };
+        assert!(Converse.rewrite(&asked, &view, &target).unwrap().edits.is_empty(), "{name}");
+        let Ok(encoded) = Converse.encode_request(&request, &target) else { continue };
+        let sent: Value = serde_json::from_slice(&encoded.body).unwrap();
+        let names = |body: &Value| -> Vec<Value> {
+            let tools = body["toolConfig"]["tools"].as_array().cloned().unwrap_or_default();
+            tools.iter().filter_map(|tool| tool.pointer("/toolSpec/name").cloned()).collect()
+        };
+        assert_eq!(names(&sent), names(body), "{name}");
+        assert_eq!(texts(&sent), texts(body), "{name}");
+    }
+    println!("requests: {ran}");
+}
+
+/// The words of a request, without those that a document needs beside it.
+fn texts(body: &Value) -> String {
+    let messages = body["messages"].as_array().into_iter().flatten();
+    let blocks = messages.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    blocks.filter_map(|block| block["text"].as_str()).map(str::trim).collect()
 }
 
 #[test]

@@ -111,6 +111,8 @@ pub(crate) enum FrontName {
     Gemini,
     /// Cohere chat.
     Cohere,
+    /// Amazon Bedrock's Converse.
+    Converse,
     /// OpenAI embeddings.
     Embeddings,
     /// Cohere's and Jina's rankings.

@@ -7,6 +7,7 @@ no client.
 from __future__ import annotations
 
 import json
+import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,8 @@ class Front:
     """One API of the gateway."""
 
     name = ""
+    # How its streams are framed.
+    streams = "text/event-stream"
     # What the dialect does not have, and why.
     without: dict[str, str] = {}
 
@@ -473,6 +476,79 @@ def _grow(whole: dict[str, Any], piece: dict[str, Any]) -> None:
         whole[name] = whole.get(name, "") + value
 
 
+class Converse(Front):
+    """Amazon Bedrock's Converse."""
+
+    name = "converse"
+    streams = "application/vnd.amazon.eventstream"
+
+    def path(self, ask: Ask) -> str:
+        call = "converse-stream" if ask.stream else "converse"
+        return f"/model/{urllib.parse.quote(ask.model, safe='')}/{call}"
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        content: list[Any] = [{"text": ask.text}]
+        if ask.image:
+            content.append({"image": {"format": "png", "source": {"bytes": PNG}}})
+        messages: list[Any] = [{"role": "user", "content": content}]
+        if ask.answered:
+            results = [
+                {"toolResult": {"toolUseId": call, "content": [{"text": TOOLS[name]}]}}
+                for call, name, _ in ask.answered.calls
+            ]
+            turn = {"role": "assistant", "content": ask.answered.turn}
+            messages += [turn, {"role": "user", "content": results}]
+        body: dict[str, Any] = {"messages": messages}
+        if ask.tools:
+            specs = ({"name": name, "description": name, "inputSchema": {"json": SCHEMA}} for name in TOOLS)
+            body["toolConfig"] = {"tools": [{"toolSpec": spec} for spec in specs]}
+        if ask.schema:
+            structure = {"jsonSchema": {"name": "city", "schema": json.dumps(SCHEMA)}}
+            body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
+        return body
+
+    def whole(self, answer: Any) -> Said:
+        return self._of(answer["output"]["message"]["content"], answer["usage"]["outputTokens"])
+
+    def streamed(self, events: Iterable[str]) -> Said:
+        blocks: dict[int, Any] = {}
+        for data in events:
+            ((name, said),) = json.loads(data).items()
+            at = said.get("contentBlockIndex")
+            if name.endswith("Exception"):
+                return Said(ended=False, error=self.code(said))
+            if name == "contentBlockStart":
+                blocks[at] = {"toolUse": {**said["start"]["toolUse"], "input": ""}}
+            elif name == "contentBlockDelta":
+                block, delta = blocks.setdefault(at, {}), said["delta"]
+                if "text" in delta:
+                    block["text"] = block.get("text", "") + delta["text"]
+                elif "toolUse" in delta:
+                    block["toolUse"]["input"] += delta["toolUse"]["input"]
+                else:
+                    shown = block.setdefault("reasoningContent", {"reasoningText": {"text": ""}})
+                    for part, text in delta["reasoningContent"].items():
+                        shown["reasoningText"][part] = shown["reasoningText"].get(part, "") + text
+            elif name == "contentBlockStop" and "toolUse" in blocks.get(at, {}):
+                blocks[at]["toolUse"]["input"] = json.loads(blocks[at]["toolUse"]["input"])
+            elif name == "metadata":
+                return self._of([blocks[at] for at in sorted(blocks)], said["usage"]["outputTokens"])
+        return Said(ended=False)
+
+    def refused(self, answer: Any) -> str:
+        return answer.get("param") or self.code(answer)
+
+    def code(self, answer: Any) -> str | None:
+        return answer.get("code") if isinstance(answer.get("message"), str) else None
+
+    @staticmethod
+    def _of(blocks: list[Any], tokens: int) -> Said:
+        text = "".join(block.get("text", "") for block in blocks)
+        uses = [block["toolUse"] for block in blocks if "toolUse" in block]
+        calls = [(call["toolUseId"], call["name"], call["input"]) for call in uses]
+        return Said(text, calls, tokens, turn=blocks)
+
+
 class Embeddings(Front):
     """OpenAI's embeddings."""
 
@@ -494,4 +570,4 @@ class Embeddings(Front):
         return Said()
 
 
-FRONTS: list[Front] = [Chat(), Completions(), Responses(), Messages(), Gemini(), Cohere(), Embeddings()]
+FRONTS: list[Front] = [Chat(), Completions(), Responses(), Messages(), Gemini(), Cohere(), Converse(), Embeddings()]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import struct
 import time
 import traceback
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -129,9 +131,9 @@ class Row:
         connection, answer = self._send(ask)
         assert answer.status == 200, answer.read()
         record = answer.headers["x-gatehouse-record"]
-        for line in answer:
-            if b"said:" in line:
-                break
+        seen = b""
+        while b"said:" not in seen and (piece := answer.read1()):
+            seen += piece
         answer.close()
         connection.close()
         query = urllib.parse.urlencode({"cancelled": 1, "model": there, "timeout_ms": 5_000})
@@ -163,8 +165,9 @@ class Row:
                 body = json.load(answer)
                 self._refusal(answer.status, body)
                 return Said(ended=False, error=self._front.code(body))
-            assert answer.headers["content-type"].startswith("text/event-stream"), answer.headers
-            return self._front.streamed(events_of(answer))
+            assert answer.headers["content-type"].startswith(self._front.streams), answer.headers
+            cut = messages_of if "amazon" in self._front.streams else events_of
+            return self._front.streamed(cut(answer))
 
     def _fails(self, ask: Ask, status: int, code: str, key: str | None = None) -> None:
         got, headers, body = self._whole(ask, key)
@@ -206,6 +209,28 @@ def events_of(answer: Any) -> Iterator[str]:
             yield "\n".join(data)
             data = []
     assert not data, f"the last event has no end: {data}"
+
+
+def messages_of(answer: Any) -> Iterator[str]:
+    """Each message of Amazon's event streams as an object with its name for its member. Both sums are checked."""
+    while head := answer.read(12):
+        total, headers_length, head_sum = struct.unpack(">III", head)
+        assert zlib.crc32(head[:8]) == head_sum, "the head of a message is damaged"
+        rest = answer.read(total - 12)
+        (body_sum,) = struct.unpack(">I", rest[-4:])
+        assert zlib.crc32(head + rest[:-4]) == body_sum, "a message is damaged"
+        headers, payload = rest[:headers_length], json.loads(rest[headers_length:-4])
+        named: dict[str, str] = {}
+        while headers:
+            at = 1 + headers[0]
+            # Seven is a text.
+            assert headers[at] == 7, headers
+            end = at + 3 + int.from_bytes(headers[at + 1 : at + 3])
+            named[headers[1:at].decode()] = headers[at + 3 : end].decode()
+            headers = headers[end:]
+        kind = named[":message-type"]
+        assert kind in ("event", "exception") and named[":content-type"] == "application/json", named
+        yield json.dumps({named[f":{kind}-type"]: payload})
 
 
 def probe(stage: Stage) -> list[dict[str, Any]]:

@@ -54,6 +54,25 @@ def two_tools(provider: str) -> None:
     equal(last.choices[0].message.content, AFTER_TOOLS)
 
 
+BETWEEN = {"prompt": "def f(x):", "suffix": "return y", "max_tokens": 99}
+
+
+@suite.case("fim", "plain", on=("mistral", "openai"))
+def what_stands_between(provider: str) -> None:
+    answer = client.fim.complete(model=model(provider), **BETWEEN)
+    assert "def f(x):" in answer.choices[0].message.content, answer
+    assert answer.usage.total_tokens, answer
+
+
+@suite.case("fim", "stream", on=("mistral", "openai"))
+def what_stands_between_as_a_stream(provider: str) -> None:
+    with client.fim.stream(model=model(provider), **BETWEEN) as events:
+        chunks = [event.data for event in events]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert "def f(x):" in text, chunks
+    assert any(chunk.usage for chunk in chunks), chunks
+
+
 @suite.case("embeddings", "plain", on=("openai", "gemini", "mistral"))
 def embeddings(provider: str) -> None:
     answer = client.embeddings.create(model=f"{provider}/text-embed", inputs=["one", "two"])

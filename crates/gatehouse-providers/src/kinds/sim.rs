@@ -3,10 +3,10 @@
 
 use crate::compatible::native_path;
 use crate::auth::encoded;
-use crate::kinds::{anthropic, cohere, gemini};
+use crate::kinds::{anthropic, bedrock, cohere, gemini};
 use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
-use gatehouse_core::error::{Code, Error};
+use gatehouse_core::error::Error;
 use gatehouse_wire::codec::Quirks;
 
 /// The simulated provider.
@@ -57,13 +57,12 @@ impl Provider for Sim {
             Family::Anthropic => anthropic::PROVIDER.address(outgoing),
             Family::Gemini => gemini::PROVIDER.address(outgoing),
             Family::Cohere => cohere::PROVIDER.address(outgoing),
-            Family::Bedrock => {
-                Err(Error::new(Code::Internal, "the simulated provider does not speak the dialect"))
-            }
+            Family::Bedrock => bedrock::PROVIDER.address(outgoing),
             Family::OpenAi => {
                 let path = match outgoing.dialect {
                     Dialect::OpenAiResponses => "/responses".to_owned(),
                     Dialect::OpenAiCompletions => "/completions".to_owned(),
+                    Dialect::MistralFim => "/fim/completions".to_owned(),
                     Dialect::OpenAiEmbeddings => "/embeddings".to_owned(),
                     Dialect::OpenAiRealtime => format!("/realtime?model={}", encoded(outgoing.model)),
                     other => native_path(other).unwrap_or("/chat/completions").to_owned(),

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use gatehouse_core::content::{Edit, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::chat::ChatEvent;
+use gatehouse_wire::eventstream_out;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
 use gatehouse_wire::sse::Frame;
 use gatehouse_wire::watch::unspelled;
@@ -94,6 +95,10 @@ pub fn write(
     // A number cannot become a word.
     if Doc::parse(data.clone(), Strictness::Provider).is_err() {
         return Err(cannot());
+    }
+    if eventstream_out::is_message(frame) {
+        out.extend_from_slice(&eventstream_out::with_payload(frame, &data));
+        return Ok(());
     }
     out.extend_from_slice(frame.raw.get(..start).unwrap_or_default());
     out.extend_from_slice(&data);

@@ -26,7 +26,7 @@ impl Manner {
     pub fn content_type(self) -> &'static str {
         match self.framing {
             Framing::Array => "application/json",
-            Framing::Chunks => "application/vnd.amazon.eventstream",
+            Framing::Chunks | Framing::Messages => "application/vnd.amazon.eventstream",
             _ => "text/event-stream; charset=utf-8",
         }
     }
@@ -35,7 +35,7 @@ impl Manner {
     #[must_use]
     pub fn comment(self) -> Option<&'static [u8]> {
         match (self.framing, self.dialect) {
-            (Framing::Array | Framing::Chunks, _) => None,
+            (Framing::Array | Framing::Chunks | Framing::Messages, _) => None,
             (_, Dialect::AnthropicMessages) => Some(b"event: ping\ndata: {\"type\": \"ping\"}\n\n"),
             _ => Some(b": keepalive\n\n"),
         }

@@ -11,7 +11,7 @@ use gatehouse_core::error::{Code, Error};
 use gatehouse_ledger::estimate_tokens;
 use gatehouse_providers::Action;
 use gatehouse_wire::chat::ChatRequest;
-use gatehouse_wire::codec::ReplyContext;
+use gatehouse_wire::codec::{ReplyContext, Took};
 use gatehouse_wire::completions;
 use gatehouse_wire::prompt_cache::{self, Prompt};
 use gatehouse_wire::spelling;
@@ -67,8 +67,13 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64
     let marks_cache = target.provider.marks_cache;
     if dialect == front {
         let mut rewrite = dialects::codec(front)?.rewrite(&call.doc, &call.view, &target.wire())?;
-        if marks_cache && dialect == Dialect::AnthropicMessages {
-            rewrite.edits.extend(prompt_cache::edits(&call.doc, &prompt));
+        let points = match dialect {
+            Dialect::AnthropicMessages if marks_cache => prompt_cache::edits(&call.doc, &prompt),
+            Dialect::BedrockConverse if marks_cache => prompt_cache::points(&call.doc, &prompt),
+            _ => Vec::new(),
+        };
+        if !points.is_empty() {
+            rewrite.edits.extend(points);
             rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         }
         return Ok(Prepared {
@@ -101,6 +106,9 @@ pub fn conversation(call: &Call, target: &Target, decoded: &Decoded, tokens: u64
 /// In which dialect a target is asked. What is to stand between two texts has one of its own at some providers.
 fn spoken(call: &Call, target: &Target) -> Option<Dialect> {
     let (front, between) = (call.front.dialect, Dialect::MistralFim);
+    if front == between && target.dialect(between) != Some(between) {
+        return target.dialect(Dialect::OpenAiCompletions);
+    }
     let inserts = front == Dialect::OpenAiCompletions && completions::inserts(&call.doc);
     if inserts && target.dialect(between) == Some(between) { Some(between) } else { target.dialect(front) }
 }
@@ -112,6 +120,7 @@ pub fn context(call: &Call, request: &Arc<ChatRequest>) -> ReplyContext {
         model: call.model.clone(),
         id: fresh_id(),
         created: clock::unix_seconds(),
+        took: Some(Took { began: clock::steady_millis(), now: clock::steady_millis }),
         include_usage: call.view.wants_usage,
         request: Some(Arc::clone(request)),
         json_array: call.front.framing == crate::front::Framing::Array,

@@ -25,11 +25,20 @@ pub(super) fn is_bedrock(path: &str) -> bool {
 fn bedrock(path: &str) -> Option<Front> {
     let (model, call) = path.strip_prefix(BEDROCK)?.rsplit_once('/')?;
     let framing = match call {
+        "converse" => return conversation(model, Framing::Whole),
+        "converse-stream" => return conversation(model, Framing::Messages),
         "invoke" => Framing::Whole,
         "invoke-with-response-stream" => Framing::Chunks,
         _ => return None,
     };
     named(model, framing, Cloud::Bedrock)
+}
+
+/// A conversation in Bedrock's own dialect. Colons and the slashes of an ARN are escaped in the path.
+fn conversation(model: &str, framing: Framing) -> Option<Front> {
+    let model = Some(decoded(model)).filter(|model| !model.is_empty())?;
+    let chat = front(Operation::Chat, Dialect::BedrockConverse);
+    Some(Front { model: Some(model), framing, ..chat })
 }
 
 fn vertex(path: &str) -> Option<Front> {
@@ -64,6 +73,34 @@ mod tests {
     use gatehouse_core::call::Operation;
     use gatehouse_core::content::{Dialect, Family};
     use http::{HeaderMap, Method};
+
+    #[test]
+    fn conversations_of_bedrocks_own_name_any_model() {
+        for (path, model, framing) in [
+            ("/model/small/converse", Some("small"), Framing::Whole),
+            ("/model/small/converse/", Some("small"), Framing::Whole),
+            (
+                "/model/amazon.nova-lite-v1%3A0/converse-stream",
+                Some("amazon.nova-lite-v1:0"),
+                Framing::Messages,
+            ),
+            ("/model/sim/small/converse", Some("sim/small"), Framing::Whole),
+            (
+                "/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Feu.anthropic.claude/converse",
+                Some("arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude"),
+                Framing::Whole,
+            ),
+            ("/model//converse", None, Framing::Whole),
+            ("/model/small/converse-later", None, Framing::Whole),
+        ] {
+            let front = find(path, None, &HeaderMap::new(), &Method::POST);
+            assert_eq!(front.as_ref().and_then(|front| front.model.as_deref()), model, "{path}");
+            if let Some(front) = front {
+                let found = (front.operation, front.dialect, front.framing, front.cloud);
+                assert_eq!(found, (Operation::Chat, Dialect::BedrockConverse, framing, None), "{path}");
+            }
+        }
+    }
 
     #[test]
     fn clouds_name_the_model_and_the_framing_in_the_path() {

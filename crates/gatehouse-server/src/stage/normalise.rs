@@ -57,7 +57,7 @@ pub async fn normalise(
         // Who sits in a session gets all as it comes.
         Framing::FromBody => view.stream || front.operation == Operation::Realtime,
         Framing::Whole => false,
-        Framing::Events | Framing::Array | Framing::Chunks => true,
+        Framing::Events | Framing::Array | Framing::Chunks | Framing::Messages => true,
     };
     let mut passage = None;
     let (mut model, mut route) = (named.clone().unwrap_or_default(), None);
@@ -227,7 +227,7 @@ fn plain(doc: &Doc, front: &Front, headers: &mut HeaderMap) -> Result<Doc, Error
     let stream = match front.framing {
         Framing::FromBody => None,
         Framing::Whole => Some(false),
-        Framing::Events | Framing::Array | Framing::Chunks => Some(true),
+        Framing::Events | Framing::Array | Framing::Chunks | Framing::Messages => Some(true),
     };
     let plain = cloud::plain(doc, front.model.as_deref(), stream)?;
     // Some clients say them twice.

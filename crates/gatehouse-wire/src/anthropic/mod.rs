@@ -24,7 +24,7 @@ mod laws_of_requests;
 pub(crate) mod plan;
 mod request;
 mod request_out;
-mod rewrite;
+pub(crate) mod rewrite;
 pub(crate) mod schema;
 pub(crate) mod spans;
 mod stream_blocks;

@@ -11,7 +11,7 @@ use gatehouse_core::error::Error;
 use std::ops::Range;
 
 /// How every envelope of [`crate::seal`] begins: its mark in base64. Bodies without it need no search.
-const ENVELOPE: &[u8] = b"Z2F0ZWhvdXNlLXNlYWwt";
+pub(crate) const ENVELOPE: &[u8] = b"Z2F0ZWhvdXNlLXNlYWwt";
 
 /// Edits for `target`: the model's name, what its quirks demand, and out with seals that Anthropic did not
 /// make. (A conversation that another provider began comes here with those in envelopes.)
@@ -131,7 +131,7 @@ fn member_ranges(doc: &Doc, object: Node<'_>) -> Vec<(String, Range<usize>)> {
 }
 
 /// Edits that remove elements of a list together with the commas that would be left over.
-fn removals(elements: &[Range<usize>], gone: &[bool]) -> Vec<Edit> {
+pub(crate) fn removals(elements: &[Range<usize>], gone: &[bool]) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut last_kept_end: Option<usize> = None;
     let mut run_start: Option<usize> = None;

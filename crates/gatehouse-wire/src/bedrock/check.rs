@@ -55,7 +55,7 @@ pub(super) fn check(request: &ChatRequest, target: &Target<'_>, losses: &mut Los
     Ok(())
 }
 
-/// No caller speaks this dialect: every extension is of another one.
+/// Callers of this dialect who are served in it are not translated: every extension is of another one.
 fn extension(extension: &Extension, losses: &mut Losses) -> Result<(), Error> {
     match extension.weight {
         Weight::Hint => {

@@ -2,7 +2,7 @@
 //! cache. Ours includes it.
 
 use crate::anthropic::usage::number;
-use crate::json::Node;
+use crate::json::{Node, Out};
 use gatehouse_core::usage::Usage;
 
 /// Reads a `usage` object.
@@ -28,6 +28,27 @@ pub(super) fn read(usage: Node<'_>) -> Usage {
         ..Usage::default()
     }
     .clamped()
+}
+
+/// Writes the member `usage`.
+pub(super) fn write(out: &mut Out, used: &Usage) {
+    let (short, long) = (used.cache_write_tokens, used.cache_write_long_tokens);
+    let written = short.saturating_add(long);
+    let read = used.cached_read_tokens;
+    out.object_field("usage", |out| {
+        out.field("inputTokens", used.input_tokens.saturating_sub(read).saturating_sub(written));
+        out.field("outputTokens", used.output_tokens).field("totalTokens", used.total_tokens());
+        out.field("cacheReadInputTokens", read).field("cacheWriteInputTokens", written);
+        if long > 0 {
+            out.array_field("cacheDetails", |out| {
+                for (ttl, tokens) in [("1h", long), ("5m", short)] {
+                    out.object(|out| {
+                        out.field("ttl", ttl).field("inputTokens", tokens);
+                    });
+                }
+            });
+        }
+    });
 }
 
 #[cfg(test)]

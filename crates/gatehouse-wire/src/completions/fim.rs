@@ -1,10 +1,16 @@
 //! Mistral's `POST /v1/fim/completions`: what stands between a prompt and a suffix. It is asked as a completion is, with
 //! fewer members, and answers as a chat does. <https://docs.mistral.ai/api/endpoint/fim>
+//!
+//! Callers of it are read as those of completions are; who has no call of this kind is asked for a completion.
 
-use super::request_out;
-use crate::chat::{ChatRequest, ChatResponse};
-use crate::codec::{Encoded, ProviderCodec, Quirks, StreamDecoder, Summary, Target};
+use super::{request, request_out, view};
+use crate::chat::{ChatRequest, ChatResponse, RawJson};
+use crate::codec::{
+    Codec, Encoded, ProviderCodec, Quirks, ReplyContext, Rewrite, StreamDecoder, StreamEncoder, Summary,
+    Target, View,
+};
 use crate::json::Doc;
+use crate::members::fitted;
 use crate::openai_chat::OpenAiChat;
 use gatehouse_core::content::Span;
 use gatehouse_core::error::Error;
@@ -12,13 +18,16 @@ use gatehouse_core::error::Error;
 /// What it does not take, of what completions have: any member that it does not know fails the call.
 const QUIRKS: Quirks = Quirks {
     stream_options: false,
-    seed: "random_seed",
+    seed: SEED,
     drop: &["presence_penalty", "frequency_penalty", "top_k", "user"],
     refuse: &["logit_bias"],
     ..Quirks::COMPATIBLE
 };
 
-/// The dialect, towards providers only.
+/// Its name for the seed.
+const SEED: &str = "random_seed";
+
+/// The dialect.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MistralFim;
 
@@ -52,6 +61,37 @@ impl ProviderCodec for MistralFim {
     }
 }
 
+impl Codec for MistralFim {
+    fn view(&self, doc: &Doc) -> Result<View, Error> {
+        let root = doc.root().want_object()?;
+        root.refuse_case_variants(&[SEED])?;
+        root.opt(SEED).map(|seed| seed.want_number()).transpose()?;
+        Ok(View { wants_usage: true, ..view::view(root)? })
+    }
+
+    fn rewrite(&self, doc: &Doc, view: &View, target: &Target<'_>) -> Result<Rewrite, Error> {
+        fitted(doc, view, target)
+    }
+
+    fn decode_request(&self, doc: &Doc) -> Result<ChatRequest, Error> {
+        self.view(doc)?;
+        let root = doc.root();
+        let mut request = request::decode(root)?;
+        request.seed = root.opt(SEED).map(|seed| RawJson(seed.raw().to_owned())).or(request.seed);
+        request.extensions.retain(|extension| extension.path != SEED);
+        request.include_usage = true;
+        Ok(request)
+    }
+
+    fn encode_answer(&self, answer: &ChatResponse, context: &ReplyContext) -> Vec<u8> {
+        OpenAiChat.encode_answer(answer, context)
+    }
+
+    fn encoder(&self, context: ReplyContext) -> Box<dyn StreamEncoder> {
+        OpenAiChat.encoder(context)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{MistralFim, inserts};
@@ -81,6 +121,27 @@ mod tests {
             r#"{"model":"codestral","prompt":"def f(","max_tokens":9,"top_p":0.50,"random_seed":3,"stop":["x"],"stream":true,"suffix":"return \u0061"}"#
         );
         assert_eq!(encoded.dropped, ["user"]);
+    }
+
+    #[test]
+    fn a_caller_is_read_as_one_of_completions() {
+        let doc =
+            doc(r#"{"model":"m","prompt":"a","suffix":"b","random_seed":3,"max_tokens":9,"stop":["x"]}"#);
+        let view = MistralFim.view(&doc).unwrap();
+        assert_eq!((view.max_output_tokens, view.spans.len(), view.wants_usage), (Some(9), 2, true));
+        let request = MistralFim.decode_request(&doc).unwrap();
+        let target = Target { model: "x", capabilities: Capabilities::default(), quirks: &Quirks::NONE };
+        let written = |codec: &dyn ProviderCodec| {
+            String::from_utf8(codec.encode_request(&request, &target).unwrap().body).unwrap()
+        };
+        assert!(written(&MistralFim).contains(r#""random_seed":3"#), "{}", written(&MistralFim));
+        let completion = written(&Completions);
+        assert!(completion.contains(r#""seed":3"#) && completion.contains(r#""suffix":"b""#), "{completion}");
+        let rewrite = MistralFim.rewrite(&doc, &view, &target).unwrap();
+        assert_eq!((rewrite.edits.len(), rewrite.edits[0].with.as_ref()), (1, b"\"x\"".as_slice()));
+        for body in [r#"{"model":"m"}"#, r#"{"model":"m","prompt":"a","random_seed":"3"}"#] {
+            assert!(MistralFim.view(&self::doc(body)).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -43,6 +43,15 @@ pub fn bedrock_exception(anthropic: &str) -> &'static str {
     }
 }
 
+/// The type of an exception in a stream of Converse's, which has not all of them.
+#[must_use]
+pub(super) fn converse_exception(error: &Error) -> &'static str {
+    match bedrock_exception(anthropic_type(error.code)) {
+        "modelTimeoutException" => "modelStreamErrorException",
+        known => known,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{bedrock_exception, bedrock_type};

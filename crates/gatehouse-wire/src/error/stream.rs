@@ -1,11 +1,13 @@
 //! Our error as the last thing in a stream whose headers are gone.
 
+use super::bedrock::converse_exception;
 use super::render::{openai_type, render};
+use crate::eventstream_out;
 use crate::json::Out;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 
-/// The bytes that end a failed stream of server-sent events. Nothing may follow, `[DONE]` least of all.
+/// The bytes that end a failed stream: an event, or the exception that Amazon's streams have for it. Nothing may follow, `[DONE]` least of all.
 ///
 /// Responses numbers its events, which only its own encoder can: this is its form without a number, for a
 /// stream that fails before that encoder exists. An element of Gemini's JSON array is the bare body that
@@ -17,6 +19,10 @@ pub fn mid_stream(dialect: Dialect, error: &Error, request_id: &str) -> Vec<u8> 
             event(b"event: error\ndata: ", &render(dialect.family(), error, request_id))
         }
         Dialect::OpenAiResponses => event(b"event: error\ndata: ", &responses(error)),
+        Dialect::BedrockConverse => eventstream_out::exception(
+            converse_exception(error),
+            &render(dialect.family(), error, request_id),
+        ),
         Dialect::CohereChat => event(b"event: message-end\ndata: ", &cohere(error, request_id)),
         // OpenAI chat, completions, Gemini, and whatever comes to stream later in their manner.
         _ => event(b"data: ", &render(dialect.family(), error, request_id)),

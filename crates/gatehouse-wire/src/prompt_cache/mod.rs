@@ -7,9 +7,11 @@
 //! model's least length is not kept, so it gets no mark. A caller with a mark of its own knows better: then
 //! there are none of ours.
 
+mod points;
 mod spliced;
 mod translated;
 
+pub use points::points;
 pub use spliced::edits;
 pub use translated::marked;
 

@@ -216,7 +216,9 @@ impl Way {
             is_row: self.carries && ROWS.contains(&name),
             carries: self.carries && CARRIERS.contains(&name),
             is_piece: if self.at_root { name == "delta" } else { self.carries && PIECES.contains(&name) },
-            is_json: matches!(name, "arguments" | "partial_json") || (self.at_root && self.is_json),
+            // Converse's calls stream their `input` as text.
+            is_json: matches!(name, "arguments" | "partial_json" | "toolUse")
+                || (self.is_json && (self.at_root || name == "input")),
             in_arguments: self.in_arguments || is_arguments,
             ..self
         }
@@ -262,8 +264,6 @@ fn walk_members<'a>(way: Way, object: Node<'a>, met: &mut dyn FnMut(Met<'a>)) {
             if !value.is_null() && !value.is_empty() {
                 met(Met::Spelled(way.member(name), value));
             }
-        } else if name == "trace" && object.opt("stopReason").is_some() {
-            // What Bedrock's own guardrails found is for the account, and reaches no caller.
         } else if way.is_response && !matches!(name, "output" | "output_text") {
             // Beside its output, a response repeats the request.
         } else if !NOT_LANGUAGE.contains(&name) || is_document(object, name) {

@@ -12,7 +12,7 @@ use gatehouse_wire::sse::Frame;
 const NAME_BYTES_MAX: usize = 65_535;
 
 /// Frames up to the end or the damage, and which it was.
-type Cut = (Vec<Frame>, Result<(), Error>);
+pub(super) type Cut = (Vec<Frame>, Result<(), Error>);
 
 /// Any bytes: the same messages and the same end wherever the network cuts, each inside of its own bytes.
 pub fn eventstream(bytes: &[u8], cut: usize) {
@@ -79,7 +79,7 @@ fn before(all: &[Frame], at: usize) -> usize {
         .count()
 }
 
-fn frames(bytes: &[u8], cut: usize) -> Cut {
+pub(super) fn frames(bytes: &[u8], cut: usize) -> Cut {
     let (mut messages, mut all) = (Messages::default(), Vec::new());
     for piece in bytes.chunks(cut.max(1)) {
         if let Err(error) = messages.push(piece) {

@@ -29,7 +29,9 @@ use bytes::Bytes;
 use gatehouse_core::content::{Edit, Family, Span, splice};
 use gatehouse_wire::codec::Codec;
 use gatehouse_wire::json::{Doc, Strictness};
-use gatehouse_wire::{anthropic, cohere, completions, gemini, openai_chat, openai_responses};
+use gatehouse_wire::{
+    anthropic, bedrock as converse, cohere, completions, gemini, openai_chat, openai_responses,
+};
 
 /// A dialect under test.
 #[derive(Clone, Copy)]
@@ -50,6 +52,7 @@ pub const ALL: &[Subject] = &[
     Subject { name: "anthropic", codec: &anthropic::Messages, model_in_body: true },
     Subject { name: "gemini", codec: &gemini::Gemini, model_in_body: false },
     Subject { name: "cohere", codec: &cohere::CohereChat, model_in_body: true },
+    Subject { name: "bedrock", codec: &converse::Converse, model_in_body: false },
 ];
 
 /// Errors of providers: any body gives an error with a message, for every family and status.

@@ -87,6 +87,11 @@ fn rewritten(subject: Subject, doc: &Doc, view: &View, quirks: &Quirks) {
         rewrite.edits.extend(prompt_cache::edits(doc, &prompt));
         rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     }
+    if subject.name == "bedrock" {
+        let prompt = Prompt { model: "claude", tokens: u64::MAX, count: &|_| 10_000 };
+        rewrite.edits.extend(prompt_cache::points(doc, &prompt));
+        rewrite.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    }
     let sent = parse(&apply(doc, &rewrite.edits), Strictness::Caller);
     let again = subject.codec.view(&sent).unwrap_or_else(|error| {
         panic!("{}: rewritten to what we refuse ourselves: {error}\n{}", subject.name, sent.text())

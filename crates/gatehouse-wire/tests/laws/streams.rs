@@ -1,6 +1,7 @@
 //! Streams: the same events at any cut, in an order that can be relied on, written in every dialect.
 
 use super::answers::context;
+use super::eventstream::frames as messages;
 use super::{ALL, Subject, parse};
 use gatehouse_core::error::Error;
 use gatehouse_wire::chat::{ChatEvent, Finish, fold};
@@ -15,6 +16,9 @@ pub(super) type Read = (Vec<ChatEvent>, Result<(), Error>);
 
 /// Everything that is done with a provider's stream. `cut` is the size of the pieces it comes in.
 pub fn stream(subject: Subject, bytes: &[u8], cut: usize) {
+    if is_binary(subject) {
+        return super::bedrock(bytes, cut);
+    }
     told(subject.name, decode(subject, bytes, cut.max(1)), &decode(subject, bytes, bytes.len().max(1)));
 }
 
@@ -36,7 +40,13 @@ pub(super) fn told(name: &str, (mut read, whole): Read, uncut: &Read) {
         let mut encoder = other.codec.encoder(context());
         let mut written = Vec::new();
         read.iter().for_each(|event| encoder.event(event, &mut written));
-        every_event_is_json(&written);
+        if is_binary(*other) {
+            let (all, end) = messages(&written, 61);
+            assert!(end.is_ok(), "{} wrote for {name}: {end:?}", other.name);
+            all.iter().for_each(|frame| drop(parse(&frame.data(), Strictness::Provider)));
+        } else {
+            every_event_is_json(&written);
+        }
         let (back, whole) = decode(*other, &written, 64);
         in_order(other.name, &back);
         let read_failed = whole.is_err() || fold(&back).is_err();
@@ -64,8 +74,14 @@ fn frames(bytes: &[u8], cut: usize) -> Vec<Frame> {
     all
 }
 
+/// Whether the dialect's streams are Amazon's messages.
+fn is_binary(subject: Subject) -> bool {
+    subject.name == "bedrock"
+}
+
 fn decode(subject: Subject, bytes: &[u8], cut: usize) -> Read {
-    let frames = frames(bytes, cut);
+    let (frames, end) = if is_binary(subject) { messages(bytes, cut) } else { (frames(bytes, cut), Ok(())) };
+    assert!(end.is_ok(), "{}: {end:?}", subject.name);
     let plain = decode_with(subject.codec.decoder(), &frames);
     // Who watches tells more of the frames, and nothing else of the answer.
     let mut watched = decode_with(Box::new(Watched::new(subject.codec.decoder())), &frames);

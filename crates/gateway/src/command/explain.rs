@@ -44,6 +44,7 @@ pub(crate) fn run(wanted: &Explain) -> Result<ExitCode> {
             FrontName::Messages => Dialect::AnthropicMessages,
             FrontName::Gemini => Dialect::GeminiGenerate,
             FrontName::Cohere => Dialect::CohereChat,
+            FrontName::Converse => Dialect::BedrockConverse,
             FrontName::Embeddings => Dialect::OpenAiEmbeddings,
             FrontName::Rerank => Dialect::CohereRerank,
         },

@@ -156,12 +156,36 @@ impl Answer {
         self.header("x-gatehouse-record").to_owned()
     }
 
-    /// The data of a stream's events; `[DONE]` as a string.
+    /// The data of a stream's events; `[DONE]` as a string. Amazon's messages are each an object with their name for
+    /// its member.
     pub(crate) fn events(&self) -> Vec<Value> {
+        if self.header("content-type") == "application/vnd.amazon.eventstream" {
+            return self.messages().into_iter().map(|(name, payload)| json!({name: payload})).collect();
+        }
         let text = self.text().replace("\r\n", "\n");
         let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
         let read = |data: &str| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"));
         data.map(|data| if data == "[DONE]" { json!("[DONE]") } else { read(data) }).collect()
+    }
+}
+
+impl Answer {
+    /// The messages of one of Amazon's streams: the name of each and its payload. A stream that is cut is no stream.
+    pub(crate) fn messages(&self) -> Vec<(String, Value)> {
+        let mut rest = self.body.as_ref();
+        let mut all = Vec::new();
+        let number = |bytes: &[u8]| usize::try_from(u32::from_be_bytes(bytes.try_into().unwrap())).unwrap();
+        while !rest.is_empty() {
+            let (message, behind) = rest.split_at(number(&rest[..4]));
+            let (headers, payload) = message[12..message.len() - 4].split_at(number(&message[4..8]));
+            // The name is the value of the first header.
+            let at = 1 + usize::from(headers[0]) + 1;
+            let length = usize::from(u16::from_be_bytes([headers[at], headers[at + 1]]));
+            let name = String::from_utf8(headers[at + 2..at + 2 + length].to_vec()).unwrap();
+            all.push((name, serde_json::from_slice(payload).unwrap()));
+            rest = behind;
+        }
+        all
     }
 }
 

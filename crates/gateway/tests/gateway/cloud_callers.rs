@@ -20,31 +20,13 @@ fn vertex(model: &str, call: &str) -> Ask {
     Ask::post(format!("{VERTEX}/{model}:{call}"), &body("vertex-2023-10-16"))
 }
 
-/// The messages of one of Amazon's streams: the name of each and its payload. A stream that is cut is no stream.
-fn messages(answer: &Answer) -> Vec<(String, Value)> {
-    let mut rest = answer.body.as_ref();
-    let mut all = Vec::new();
-    let number = |bytes: &[u8]| usize::try_from(u32::from_be_bytes(bytes.try_into().unwrap())).unwrap();
-    while !rest.is_empty() {
-        let (message, behind) = rest.split_at(number(&rest[..4]));
-        let (headers, payload) = message[12..message.len() - 4].split_at(number(&message[4..8]));
-        // The name is the value of the first header.
-        let at = 1 + usize::from(headers[0]) + 1;
-        let length = usize::from(u16::from_be_bytes([headers[at], headers[at + 1]]));
-        let name = String::from_utf8(headers[at + 2..at + 2 + length].to_vec()).unwrap();
-        all.push((name, serde_json::from_slice(payload).unwrap()));
-        rest = behind;
-    }
-    all
-}
-
 /// The events inside of the chunks.
 fn events(answer: &Answer) -> Vec<Value> {
     let inside = |(name, payload): (String, Value)| {
         assert_eq!(name, "chunk", "{payload}");
         serde_json::from_slice(&decoded(payload["bytes"].as_str().unwrap())).unwrap()
     };
-    messages(answer).into_iter().map(inside).collect()
+    answer.messages().into_iter().map(inside).collect()
 }
 
 fn decoded(base64: &str) -> Vec<u8> {
@@ -135,7 +117,7 @@ async fn guardrails_see_every_text_of_the_chunks() {
     let house = House::start(&provider.config(&guards("block"))).await;
     for kind in ["anthropic", "openai"] {
         let answer = house.call(bedrock(&format!("{kind}%2Fm"), "invoke-with-response-stream")).await;
-        let all = messages(&answer);
+        let all = answer.messages();
         let (name, last) = all.last().unwrap();
         assert_eq!(
             (name.as_str(), &last["code"]),
@@ -159,7 +141,7 @@ async fn a_stream_that_breaks_off_ends_with_an_exception() {
         for kind in ["anthropic", "openai"] {
             let answer =
                 house.call(bedrock(&format!("{kind}%2F{behaviour}"), "invoke-with-response-stream")).await;
-            let all = messages(&answer);
+            let all = answer.messages();
             let (name, last) = all.last().unwrap();
             assert!(name.ends_with("Exception"), "{kind} {behaviour}: {name}");
             assert!(last["code"].as_str().unwrap().starts_with(code), "{kind} {behaviour}: {last}");

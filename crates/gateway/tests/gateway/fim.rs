@@ -50,6 +50,47 @@ async fn a_suffix_reaches_the_call_that_takes_one() {
     assert_eq!(provider.last().path, "/v1/chat/completions");
 }
 
+/// Callers of the call itself: passed on where there is one, a completion elsewhere, answered as a chat everywhere.
+#[tokio::test]
+async fn callers_of_the_call_itself_reach_every_completion() {
+    let provider = Provider::start().await;
+    let house = House::start(&config(&provider)).await;
+    for (model, path) in [("mistral/codestral", "/v1/fim/completions"), ("openai/m", "/v1/completions")] {
+        for stream in [false, true] {
+            let answer =
+                house.call(Ask { path: "/v1/fim/completions".to_owned(), ..ask(model, stream) }).await;
+            assert_eq!(answer.status, 200, "{model}: {}", answer.text());
+            let asked = provider.last();
+            assert_eq!((asked.path.as_str(), &asked.body["suffix"]), (path, &json!("return y")));
+            let said: String = if stream {
+                let events = answer.events();
+                assert!(
+                    events.iter().any(|event| event["usage"]["total_tokens"].is_u64()),
+                    "{}",
+                    answer.text()
+                );
+                let deltas = events.iter().map(|event| &event["choices"][0]["delta"]["content"]);
+                deltas.filter_map(Value::as_str).collect()
+            } else {
+                answer.json()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+            };
+            assert!(said.contains("def f(x):"), "{model}: {said}");
+        }
+    }
+    let refused = Ask { path: "/v1/fim/completions".to_owned(), ..ask("anthropic/m", false) };
+    let error = house.call(refused).await.json()["error"].clone();
+    assert_eq!((&error["code"], &error["param"]), (&json!("unsupported_parameter"), &json!("suffix")));
+    let plain = json!({"model": "anthropic/m", "prompt": "hello", "random_seed": 3});
+    let answer = house.call(Ask::post("/v1/fim/completions", &plain)).await;
+    assert_eq!(
+        (answer.status, answer.header("x-gatehouse-dropped")),
+        (200, "random_seed"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(answer.json()["choices"][0]["message"]["content"], "You said: hello");
+}
+
 #[tokio::test]
 async fn who_has_no_such_call_refuses_it_by_name() {
     let provider = Provider::start().await;

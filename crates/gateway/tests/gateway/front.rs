@@ -1,4 +1,4 @@
-//! The five fronts that hold conversations: how each is asked, and what its answers say.
+//! The six fronts that hold conversations: how each is asked, and what its answers say.
 
 use crate::client::{Answer, Ask};
 use serde_json::{Value, json};
@@ -11,15 +11,17 @@ pub(crate) enum Front {
     Messages,
     Gemini,
     Cohere,
+    Converse,
 }
 
 /// All of them, with the kind of provider that speaks the same dialect.
-pub(crate) const FRONTS: [(Front, &str); 5] = [
+pub(crate) const FRONTS: [(Front, &str); 6] = [
     (Front::Chat, "openai"),
     (Front::Responses, "openai"),
     (Front::Messages, "anthropic"),
     (Front::Gemini, "gemini"),
     (Front::Cohere, "cohere"),
+    (Front::Converse, "bedrock"),
 ];
 
 /// What an answer says, in no dialect's words.
@@ -55,6 +57,7 @@ impl Front {
             Self::Responses => json!({"model": model, "input": user, "stream": stream, "store": false}),
             Self::Messages => json!({"model": model, "messages": user, "stream": stream, "max_tokens": 500}),
             Self::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": text}]}]}),
+            Self::Converse => json!({"messages": [{"role": "user", "content": [{"text": text}]}]}),
         };
         self.ask_body(model, stream, &with(body, more))
     }
@@ -70,6 +73,11 @@ impl Front {
                 Ask::post(format!("/v1beta/models/{model}:streamGenerateContent?alt=sse"), body)
             }
             Self::Gemini => Ask::post(format!("/v1beta/models/{model}:generateContent"), body),
+            Self::Converse => {
+                let (model, call) =
+                    (model.replace('/', "%2F"), if stream { "converse-stream" } else { "converse" });
+                Ask::post(format!("/model/{model}/{call}"), body)
+            }
         }
     }
 
@@ -91,6 +99,7 @@ impl Front {
             Self::Messages => said.blocks(&answer["content"], &answer["usage"]),
             Self::Gemini => said.chunk(answer),
             Self::Cohere => said.message(&answer["message"], &answer["usage"]),
+            Self::Converse => said.converse(answer),
         }
         said
     }
@@ -110,6 +119,7 @@ impl Front {
             Self::Messages => said.message_events(&events),
             Self::Gemini => events.iter().for_each(|event| said.chunk(event)),
             Self::Cohere => said.cohere_events(&events),
+            Self::Converse => said.converse_events(&events),
         }
         said
     }
@@ -122,13 +132,14 @@ impl Front {
             Self::Messages => "/delta/text",
             Self::Gemini => "/candidates/0/content/parts/0/text",
             Self::Cohere => "/delta/message/content/text",
+            Self::Converse => "/contentBlockDelta/delta/text",
         };
         answer.events().iter().filter_map(|event| event.pointer(pointer)?.as_str()).collect()
     }
 
     /// The stable code of an error answer; panics when it is not in this dialect's shape.
     pub(crate) fn code(self, answer: &Value) -> String {
-        let error = if self == Self::Cohere { answer } else { &answer["error"] };
+        let error = if matches!(self, Self::Cohere | Self::Converse) { answer } else { &answer["error"] };
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer}");
         let code = match self {
             Self::Chat | Self::Responses => {
@@ -148,6 +159,7 @@ impl Front {
                 assert!(answer["id"].is_string(), "{answer}");
                 &answer["code"]
             }
+            Self::Converse => &answer["code"],
         };
         code.as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
@@ -159,6 +171,11 @@ impl Front {
         match self {
             Self::Chat | Self::Messages | Self::Gemini | Self::Cohere => {
                 self.code(&with(json!({"request_id": ""}), last))
+            }
+            Self::Converse => {
+                let (name, error) = last.as_object().unwrap().iter().next().unwrap();
+                assert!(name.ends_with("Exception"), "{last}");
+                self.code(error)
             }
             Self::Responses => {
                 let error = if last["type"] == "response.failed" { &last["response"]["error"] } else { last };
@@ -280,6 +297,40 @@ impl Said {
         }
         calls.iter().for_each(|(name, arguments)| self.call(name, arguments));
         assert_eq!(events.last().unwrap(), "[DONE]");
+    }
+
+    fn converse(&mut self, answer: &Value) {
+        for block in answer["output"]["message"]["content"].as_array().unwrap_or_else(|| panic!("{answer}")) {
+            self.text.push_str(block["text"].as_str().unwrap_or_default());
+            if let Some(call) = block.get("toolUse") {
+                self.calls.push((call["name"].as_str().unwrap().to_owned(), call["input"].clone()));
+            }
+        }
+        let usage = &answer["usage"];
+        self.used(&usage["inputTokens"], &usage["outputTokens"]);
+    }
+
+    fn converse_events(&mut self, events: &[Value]) {
+        let mut open: Option<(Value, String)> = None;
+        for event in events {
+            let delta = &event["contentBlockDelta"]["delta"];
+            self.text.push_str(delta["text"].as_str().unwrap_or_default());
+            if let Some(call) = event.pointer("/contentBlockStart/start/toolUse") {
+                open = Some((call["name"].clone(), String::new()));
+            }
+            if let (Some((_, arguments)), Some(part)) = (&mut open, delta["toolUse"]["input"].as_str()) {
+                arguments.push_str(part);
+            }
+            if event.get("contentBlockStop").is_some()
+                && let Some((name, arguments)) = open.take()
+            {
+                self.call(&name, &arguments);
+            }
+            let usage = &event["metadata"]["usage"];
+            self.used(&usage["inputTokens"], &usage["outputTokens"]);
+        }
+        let last = events.last().unwrap();
+        assert!(last.get("metadata").is_some(), "{last}");
     }
 
     fn chunk(&mut self, chunk: &Value) {

@@ -28,6 +28,8 @@ mod clouds;
 #[cfg(test)]
 mod cohere;
 #[cfg(test)]
+mod converse;
+#[cfg(test)]
 mod departures;
 #[cfg(test)]
 mod embeddings;

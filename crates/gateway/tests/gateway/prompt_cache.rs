@@ -68,6 +68,13 @@ fn marked(front: Front, model: &str) -> Ask {
             "input": user(json!({"type": "input_text", "text": "a", "prompt_cache_breakpoint": point}))}),
         Front::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": "a"}]}]}),
         Front::Cohere => json!({"model": model, "messages": user(json!({"type": "text", "text": "a"}))}),
+        Front::Converse => {
+            let point = |ttl: &Value| json!({"cachePoint": {"type": "default", "ttl": ttl}});
+            let hour = point(&json!("1h"));
+            json!({"system": [{"text": "s"}, hour],
+                "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}, hour]},
+                "messages": [{"role": "user", "content": [{"text": "a"}, point(&Value::Null)]}]})
+        }
     };
     front.ask_body(model, false, &body)
 }
@@ -78,7 +85,7 @@ async fn marks_of_callers_pass_in_the_providers_form() {
     let house = House::start(&config(&provider, "")).await;
     for (front, _) in FRONTS {
         let set = match front {
-            Front::Messages => 3,
+            Front::Messages | Front::Converse => 3,
             Front::Chat => 2,
             Front::Responses => 1,
             Front::Gemini | Front::Cohere => 0,
@@ -89,7 +96,7 @@ async fn marks_of_callers_pass_in_the_providers_form() {
             let sent = provider.last().body;
             assert_eq!(marks(&sent), set, "{front:?} {name}: {sent:#}");
             let long = ["1h", "5m"].map(|ttl| sent.to_string().matches(ttl).count());
-            let hours = if front == Front::Messages { 2 } else { set };
+            let hours = if matches!(front, Front::Messages | Front::Converse) { 2 } else { set };
             assert_eq!(long, [hours, 0], "{front:?} {name}: {sent:#}");
             // A key for a cache is nothing that Anthropic's models know, and no more than a hint.
             let named = matches!(front, Front::Chat | Front::Responses);
@@ -105,7 +112,7 @@ async fn marks_of_callers_pass_in_the_providers_form() {
         let key = if matches!(front, Front::Chat | Front::Responses) { json!("k") } else { Value::Null };
         assert_eq!(sent["prompt_cache_key"], key, "{front:?}: {sent:#}");
         // A tool has no place for a mark in OpenAI's dialects.
-        let kept = if front == Front::Messages { 2 } else { set };
+        let kept = if matches!(front, Front::Messages | Front::Converse) { 2 } else { set };
         assert_eq!(marks(&sent), kept, "{front:?}: {sent:#}");
     }
 }
@@ -135,11 +142,22 @@ fn conversation(front: Front, name: &str, turns: usize) -> Value {
                 .collect();
             json!({"systemInstruction": {"parts": [{"text": system}]}, "contents": contents})
         }
+        Front::Converse => {
+            let messages: Vec<Value> = both("assistant")
+                .iter()
+                .map(|turn| json!({"role": turn["role"], "content": [{"text": turn["content"]}]}))
+                .collect();
+            json!({"system": [{"text": system}], "messages": messages})
+        }
     }
 }
 
 fn ask(front: Front, model: &str, body: Value) -> Ask {
-    let body = if front == Front::Gemini { body } else { with(body, &json!({"model": model})) };
+    let body = if matches!(front, Front::Gemini | Front::Converse) {
+        body
+    } else {
+        with(body, &json!({"model": model}))
+    };
     front.ask_body(model, false, &body)
 }
 

@@ -17,12 +17,13 @@ pub(crate) fn tools(front: Front, names: &[&str]) -> Value {
         }
         Front::Messages => json!({"name": name, "input_schema": weather()}),
         Front::Gemini => json!({"name": name, "parametersJsonSchema": weather()}),
+        Front::Converse => json!({"toolSpec": {"name": name, "inputSchema": {"json": weather()}}}),
     });
     let all: Vec<Value> = each.collect();
-    if front == Front::Gemini {
-        json!({"tools": [{"functionDeclarations": all}]})
-    } else {
-        json!({"tools": all})
+    match front {
+        Front::Gemini => json!({"tools": [{"functionDeclarations": all}]}),
+        Front::Converse => json!({"toolConfig": {"tools": all}}),
+        _ => json!({"tools": all}),
     }
 }
 
@@ -40,6 +41,10 @@ fn structured(front: Front) -> Value {
             json!({"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": weather()}})
         }
         Front::Cohere => json!({"response_format": {"type": "json_object", "json_schema": weather()}}),
+        Front::Converse => {
+            let schema = json!({"name": "w", "schema": weather().to_string()});
+            json!({"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}})
+        }
     }
 }
 
@@ -93,6 +98,14 @@ fn results(front: Front, body: &Value, answer: &Value, said: &str) -> Value {
             let results: Vec<Value> = calls.map(result).collect();
             ("contents", vec![content, json!({"role": "user", "parts": results})])
         }
+        Front::Converse => {
+            let message = answer["output"]["message"].clone();
+            let calls =
+                message["content"].as_array().unwrap().iter().filter_map(|block| block.get("toolUse"));
+            let result = |call: &Value| json!({"toolResult": {"toolUseId": call["toolUseId"], "content": [{"text": said}]}});
+            let results: Vec<Value> = calls.map(result).collect();
+            ("messages", vec![message, json!({"role": "user", "content": results})])
+        }
     };
     next[member].as_array_mut().unwrap().extend(turns);
     next
@@ -113,7 +126,11 @@ async fn texts_whole_and_streamed() {
             let output = if kind == "cohere" { 6 } else { 4 };
             assert!(said.usage.0 > 0 && said.usage.1 == output, "{what}: {said:?}");
             let streamed = house.call(front.stream(&model, "hello there")).await;
-            assert!(streamed.header("content-type").starts_with("text/event-stream"), "{what}");
+            let kind_of_stream = match front {
+                Front::Converse => "application/vnd.amazon.eventstream",
+                _ => "text/event-stream",
+            };
+            assert!(streamed.header("content-type").starts_with(kind_of_stream), "{what}");
             assert_eq!(front.said_in(&streamed), said, "{what}: {}", streamed.text());
             for answer in [&whole, &streamed] {
                 assert_eq!(answer.header("x-gatehouse-target"), model, "{what}");
@@ -166,7 +183,7 @@ async fn tools_go_round() {
             assert_eq!(front.said_in(&streamed).calls, expected, "{what}: {}", streamed.text());
             for stream in [false, true] {
                 let mut next = results(front, &body, &answer.json(), "rain");
-                if front != Front::Gemini {
+                if !matches!(front, Front::Gemini | Front::Converse) {
                     next["stream"] = json!(stream);
                 }
                 let last = house.call(front.ask_body(&model, stream, &next)).await;
