@@ -69,7 +69,7 @@ codes! {
     NotAllowed = "not_allowed", 403, Caller;
     /// No such model, or not for this key.
     ModelNotFound = "model_not_found", 404, Caller;
-    /// No such path.
+    /// No such path, or nothing of this id that is the caller's.
     NotFound = "not_found", 404, Caller;
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, Caller;
