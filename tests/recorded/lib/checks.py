@@ -22,7 +22,7 @@ from recordings import Recording
 
 Json = Any
 # Codes by which the gateway itself refuses a request.
-OWN_REFUSALS = ("unsupported_parameter", "invalid_request", "no_capable_target")
+OWN_REFUSALS = ("unsupported_parameter", "invalid_request", "no_capable_target", "not_found")
 # What a provider's refusal may become, by the provider's status: its keys are not the caller's, and some
 # call an unknown model or a wrong key a bad request.
 CLASSES = {200: {400}, 400: {400, 404, 502}, 401: {502}, 403: {502}, 404: {404}, 422: {400}, 429: {429}}
@@ -115,13 +115,16 @@ class Checks:
         body = {name: value for name, value in request.items() if name not in ("stream", "model")}
         # Answers that were fetched later have no request of their own.
         body = body or question(front, [])
+        if front == "responses":
+            # What is kept gets ids of the gateway's own, and would differ in those.
+            body = {name: value for name, value in body.items() if name != "background"} | {"store": False}
         one = self._recording
         if one.is_stream and front == "chat":
             body["stream_options"] = {"include_usage": True}
         status, there = self._counted(self._model).bytes(
             front, self._target(front, self._model), body, one.is_stream
         )
-        if status == 400 and (refusal := _own_refusal(there)):
+        if status in (400, 404) and (refusal := _own_refusal(there)):
             raise Refused(refusal)
         _equal(there.decode(), one.body, f"status {status}, bytes")
         ask = "stream" if one.is_stream else "whole"

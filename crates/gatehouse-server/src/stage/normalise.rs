@@ -50,7 +50,7 @@ pub async fn normalise(
     let Read { raw, files, other } = body(incoming, &front, &headers, deadline, trail).await?;
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let doc = if front.cloud.is_some() { plain(&doc, &front, &mut headers)? } else { doc };
-    let (doc, recalled) = recalled(house, &key, &front, doc, &snapshot).await?;
+    let (doc, recalled) = recalled(house, &key, &front, doc, trail).await?;
     let view = dialects::view(&front, &doc)?;
     let named = front.model.as_ref().or(view.model.as_ref().map(|(model, _)| model)).cloned();
     let stream = match front.framing {
@@ -169,11 +169,16 @@ async fn recalled(
     key: &Entry,
     front: &Front,
     doc: Doc,
-    snapshot: &Snapshot,
+    trail: &mut Trail,
 ) -> Result<(Doc, Option<Recalled>), Error> {
     if front.dialect != Dialect::OpenAiResponses || !front.has_body() {
         return Ok((doc, None));
     }
+    if let Some(model) = doc.root().opt("model").and_then(|model| model.str()) {
+        // A call that refers to what is not there is refused before its dialect is asked.
+        trail.wants(&model, false, ServiceTier::default());
+    }
+    let snapshot = &trail.snapshot;
     let rules = Rules { keep: snapshot.keeps_responses, bytes_max: snapshot.limits.body.0 };
     house.memory.recall(&key.caller, doc, rules).await
 }
