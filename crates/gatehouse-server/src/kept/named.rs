@@ -56,7 +56,8 @@ pub fn opened(house: &House, caller: &Caller, dialect: Dialect, doc: &Doc) -> Re
     let (tenant, mut provider, mut edits, mut ids) = (Tenant::of(caller), None, Vec::new(), Vec::new());
     for node in found {
         let id = node.str().unwrap_or_default();
-        let envelope = super::ids::open(house, Kind::File, &tenant, &id)?;
+        let envelope =
+            super::ids::open(house, Kind::File, &tenant, &id).map_err(|error| error.at(node.name()))?;
         if provider.as_ref().is_some_and(|known| *known != envelope.provider) {
             return Err(node.wrong("is a file at another provider than those before"));
         }
