@@ -57,10 +57,13 @@ impl Memory {
         may_be(&asked, &doc, rules.keep.is_some(), keep.is_some())?;
         let tenant = Tenant::of(caller);
         let recalled = Recalled { tenant, keep, previous: None, context: 0, background: asked.background };
-        if asked.previous.is_none() && asked.references.is_empty() && !asked.background {
+        let thinks = !asked.thoughts.is_empty() && rules.keep.is_some();
+        if asked.previous.is_none() && asked.references.is_empty() && !thinks && !asked.background {
             return Ok((doc, keep.is_some().then_some(recalled)));
         }
-        self.referred(doc, asked, recalled, rules).await
+        let (doc, recalled) = self.referred(doc, asked, recalled, rules).await?;
+        let matters = recalled.keep.is_some() || recalled.previous.is_some();
+        Ok((doc, matters.then_some(recalled)))
     }
 
     async fn referred(
@@ -69,7 +72,7 @@ impl Memory {
         asked: Asked,
         mut recalled: Recalled,
         rules: Rules,
-    ) -> Result<(Doc, Option<Recalled>), Error> {
+    ) -> Result<(Doc, Recalled), Error> {
         let now = clock::unix_seconds();
         let mut exchanges = Vec::new();
         if let Some(previous) = asked.previous {
@@ -94,11 +97,12 @@ impl Memory {
         recalled.context = context.len();
         let items = self.items(&recalled.tenant, &asked.references, now).await?;
         let resolve = |id: &str| items.get(id).cloned().ok_or_else(|| no_item(id));
-        let whole = kept::whole(&doc, &context, &resolve)?;
+        let known = self.thoughts(&recalled.tenant, &asked.thoughts, now).await?;
+        let whole = kept::whole(&doc, &context, &resolve, &|id| known.get(id).cloned())?;
         if u64::try_from(whole.bytes().len()).unwrap_or(u64::MAX) > rules.bytes_max {
             return Err(too_large(rules.bytes_max));
         }
-        Ok((whole, Some(recalled)))
+        Ok((whole, recalled))
     }
 
     /// The items that a request names, by their ids; `None` for those that are nothing without a provider's memory.
@@ -123,6 +127,29 @@ impl Memory {
             items.insert(id.clone(), item.map(Cow::into_owned));
         }
         Ok(items)
+    }
+}
+
+// === impl Memory: items ===
+
+impl Memory {
+    /// The reasoning of these ids that is kept, with what only its provider can read. Most of it comes whole from its
+    /// caller, and nobody has to look.
+    async fn thoughts(
+        &self,
+        tenant: &Tenant,
+        ids: &[String],
+        now: u64,
+    ) -> Result<HashMap<String, String>, Error> {
+        let mut known = HashMap::new();
+        for id in ids.iter().take(REFERENCES_MAX) {
+            let found = self.responses.having(tenant.clone(), id.clone(), now).await?;
+            let exchange = found.and_then(|found| self.read(tenant, found));
+            if let Some(item) = exchange.as_ref().and_then(|exchange| exchange.item(id)).flatten() {
+                known.insert(id.clone(), item.into_owned());
+            }
+        }
+        Ok(known)
     }
 }
 

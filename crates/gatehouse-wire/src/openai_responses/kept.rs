@@ -19,6 +19,8 @@ pub struct Asked {
     pub background: bool,
     /// The items of earlier answers that it only names.
     pub references: Vec<String>,
+    /// Reasoning that it repeats without what only its provider can read, by id.
+    pub thoughts: Vec<String>,
 }
 
 /// One exchange as it is kept: the items that the caller gave, and the answer.
@@ -61,15 +63,17 @@ pub fn asked(doc: &Doc) -> Result<Asked, Error> {
     }
     let flag = |name: &str| root.opt(name).map(|node| node.want_bool()).transpose();
     let previous = root.opt("previous_response_id").map(|id| id.want_str()).transpose()?;
-    let mut references = Vec::new();
+    let (mut references, mut thoughts) = (Vec::new(), Vec::new());
     for item in root.opt("input").filter(Node::is_array).into_iter().flat_map(|input| input.items()) {
         references.extend(reference(item)?);
+        thoughts.extend(thought(item));
     }
     Ok(Asked {
         store: flag("store")?,
         previous: previous.map(Cow::into_owned),
         background: flag("background")?.unwrap_or_default(),
         references,
+        thoughts,
     })
 }
 
@@ -81,8 +85,14 @@ fn reference(item: Node<'_>) -> Result<Option<String>, Error> {
     Ok(Some(item.need("id")?.want_str()?.into_owned()))
 }
 
+/// The id of reasoning that was said before, and lacks what only its provider can read.
+fn thought(item: Node<'_>) -> Option<String> {
+    let id = item.opt("id").filter(|_| is_lost(item))?;
+    id.str().map(Cow::into_owned)
+}
+
 /// The request with all that it referred to in it: whoever gets it needs no memory. `resolve` finds an item by its
-/// id; `None` leaves it out.
+/// id; `None` leaves it out. `thoughts` finds reasoning, which stays as it is where it is not found.
 ///
 /// # Errors
 /// What `resolve` says, `invalid_request`.
@@ -90,6 +100,7 @@ pub fn whole(
     doc: &Doc,
     context: &[Cow<'_, str>],
     resolve: &dyn Fn(&str) -> Result<Option<String>, Error>,
+    thoughts: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Doc, Error> {
     /// They have been read, and are true no more.
     const LEFT_OUT: [&str; 4] = ["input", "previous_response_id", "background", "store"];
@@ -98,7 +109,10 @@ pub fn whole(
         None => own_items(doc, 0),
         Some(input) => {
             let resolved = input.items().filter_map(|item| match reference(item) {
-                Ok(None) => Some(Ok(item.raw().to_owned())),
+                Ok(None) => {
+                    let found = thought(item).and_then(|id| thoughts(&id));
+                    Some(Ok(found.unwrap_or_else(|| item.raw().to_owned())))
+                }
                 Ok(Some(id)) => resolve(&id).transpose(),
                 Err(error) => Some(Err(error)),
             });
@@ -363,12 +377,14 @@ mod tests {
     #[test]
     fn a_request_says_what_it_refers_to() {
         let all = json!({"model": "m", "store": true, "previous_response_id": "resp_1", "background": true,
-            "input": [{"type": "item_reference", "id": "msg_1"}, {"id": "rs_2"}, {"role": "user", "content": "x"}]});
+            "input": [{"type": "item_reference", "id": "msg_1"}, {"id": "rs_2"}, {"role": "user", "content": "x"},
+            {"type": "reasoning", "id": "rs_3", "summary": []}, {"type": "reasoning", "id": "rs_4", "encrypted_content": "s"}]});
         let expected = Asked {
             store: Some(true),
             previous: Some("resp_1".to_owned()),
             background: true,
             references: vec!["msg_1".to_owned(), "rs_2".to_owned()],
+            thoughts: vec!["rs_3".to_owned()],
         };
         assert_eq!(asked(&doc(&all)).unwrap(), expected);
         assert_eq!(asked(&doc(&json!({"input": "hi", "store": null}))).unwrap(), Asked::default());
@@ -390,17 +406,26 @@ mod tests {
         let found = |id: &str| {
             (id == "msg_1").then(|| Some(r#"{"a":1}"#.to_owned())).ok_or(Error::invalid("x", "no"))
         };
-        let whole = whole(&asks, &[r#"{"role":"user","content":"one"}"#.into()], &found).unwrap();
+        let whole = whole(&asks, &[r#"{"role":"user","content":"one"}"#.into()], &found, &|_| None).unwrap();
         let expected = json!({"model": "m", "input": [{"role": "user", "content": "one"}, {"a": 1},
             {"role": "user", "content": "and?"}]});
         assert_eq!(parsed(whole.text()), expected);
         assert_eq!(own_items(&whole, 1).len(), 2);
-        let text = super::whole(&doc(&json!({"input": "hi"})), &[], &found).unwrap();
+        let text = super::whole(&doc(&json!({"input": "hi"})), &[], &found, &|_| None).unwrap();
         let message =
             json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]});
         assert_eq!(parsed(text.text())["input"], json!([message]));
         let unknown = doc(&json!({"input": [{"id": "msg_2", "type": "item_reference"}]}));
-        assert!(super::whole(&unknown, &[], &found).is_err());
+        assert!(super::whole(&unknown, &[], &found, &|_| None).is_err());
+        let thinks = doc(
+            &json!({"input": [{"type": "reasoning", "id": "rs_1"}, {"type": "reasoning", "id": "rs_2"}]}),
+        );
+        let sealed = |id: &str| (id == "rs_1").then(|| r#"{"sealed":1}"#.to_owned());
+        let whole = super::whole(&thinks, &[], &found, &sealed).unwrap();
+        assert_eq!(
+            parsed(whole.text())["input"],
+            json!([{"sealed": 1}, {"type": "reasoning", "id": "rs_2"}])
+        );
     }
 
     #[test]

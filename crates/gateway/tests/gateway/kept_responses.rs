@@ -416,3 +416,25 @@ async fn a_file_is_kept_by_the_name_that_its_caller_has() {
         house.call(ask("anthropic/m", &json!("and?"), &json!({"previous_response_id": first}))).await;
     assert_eq!((elsewhere.status, &elsewhere.json()["error"]["code"]), (400, &json!("no_capable_target")));
 }
+
+/// Some clients drop what they cannot read, as the provider would know it by its id.
+#[tokio::test]
+async fn reasoning_that_is_repeated_in_part_is_made_whole() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let more = json!({"reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"]});
+    let first = answer(&house, "openai/m", "think", more).await;
+    let mut thought = first["output"][0].clone();
+    assert_eq!(thought["type"], "reasoning", "{first}");
+    let sealed = thought["encrypted_content"].take();
+    thought.as_object_mut().unwrap().remove("encrypted_content");
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let input = json!([user("think"), thought, first["output"][1], user("and?")]);
+    let again = house.call(ask("openai/m", &input, &json!({}))).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(provider.last().body["input"][1]["encrypted_content"], sealed);
+    // Of what is not known, nothing is made up.
+    thought["id"] = json!("rs_unknown");
+    house.call(ask("openai/m", &json!([user("think"), thought, user("and?")]), &json!({}))).await;
+    assert_eq!(provider.last().body["input"][1], thought);
+}
