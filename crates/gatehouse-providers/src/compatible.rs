@@ -25,6 +25,8 @@ pub struct Compatible {
     pub chat: bool,
     /// What it has beside chat.
     pub also: &'static [Dialect],
+    /// Whether it counts the tokens of a request to `/responses`.
+    pub counts: bool,
     /// Where it is, when that follows from an account.
     pub account: Option<Account>,
     /// Whether a credential is required.
@@ -85,6 +87,7 @@ impl Compatible {
         environment: Environment { key: None, base_url: None, also: &[] },
         chat: true,
         also: &[Dialect::OpenAiEmbeddings],
+        counts: false,
         account: None,
         key: Key::Required,
         quirks: Quirks::COMPATIBLE,
@@ -159,8 +162,8 @@ impl Provider for Compatible {
         settings.base_url.clone().map_or_else(own, Ok)
     }
 
-    fn counts_tokens(&self, _: Dialect) -> bool {
-        false
+    fn counts_tokens(&self, dialect: Dialect) -> bool {
+        self.counts && dialect == Dialect::OpenAiResponses
     }
 
     fn quirks(&'static self, _: &str) -> &'static Quirks {
@@ -180,11 +183,12 @@ impl Provider for Compatible {
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
-        if outgoing.action == Action::CountTokens {
-            return Err(Error::new(Code::Internal, "this provider does not count tokens"));
-        }
-        let path = Self::path(outgoing.dialect)
-            .ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
+        let path = match outgoing.action {
+            Action::CountTokens => self.counts_tokens(outgoing.dialect).then_some("/responses/input_tokens"),
+            _ => Self::path(outgoing.dialect),
+        };
+        let path =
+            path.ok_or_else(|| Error::new(Code::Internal, "this provider does not speak the dialect"))?;
         let base_url = outgoing.base_url;
         let uri = match outgoing.dialect {
             Dialect::OpenAiRealtime => uri(base_url, &format!("{path}?model={}", encoded(outgoing.model)))?,

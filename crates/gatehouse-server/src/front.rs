@@ -218,6 +218,7 @@ fn openai_call(path: &str) -> Option<Front> {
     Some(match path {
         "/chat/completions" => front(Operation::Chat, Dialect::OpenAiChat),
         "/responses" => front(Operation::Chat, Dialect::OpenAiResponses),
+        "/responses/input_tokens" => front(Operation::CountTokens, Dialect::OpenAiResponses),
         "/completions" => front(Operation::TextCompletion, Dialect::OpenAiCompletions),
         "/fim/completions" => front(Operation::TextCompletion, Dialect::MistralFim),
         "/embeddings" => front(Operation::Embeddings, Dialect::OpenAiEmbeddings),

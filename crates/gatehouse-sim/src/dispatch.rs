@@ -199,6 +199,7 @@ fn ask(
             shared.cabinet().answer(task, &request)
         }
         Route::Responses => openai_responses::responses(&ask),
+        Route::InputTokens => openai_responses::input_tokens(&ask),
         Route::StoredResponse(id) => Err(openai_responses::not_stored(id)),
         Route::Messages => anthropic::messages(&ask),
         Route::CountTokens => anthropic::count_tokens(&ask),

@@ -29,6 +29,8 @@ pub(crate) enum Route {
     Kept(Kept),
     /// OpenAI's Responses.
     Responses,
+    /// OpenAI's token count.
+    InputTokens,
     /// A stored response.
     StoredResponse(String),
     /// OpenAI's realtime sessions.
@@ -146,6 +148,7 @@ impl Route {
             ("/v2/chat", Self::CohereChat),
             ("/v2/embed", Self::CohereEmbed),
             ("/responses", Self::Responses),
+            ("/responses/input_tokens", Self::InputTokens),
             ("/messages", Self::Messages),
             ("/messages/count_tokens", Self::CountTokens),
         ];

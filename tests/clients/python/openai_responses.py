@@ -151,6 +151,18 @@ def responses_disconnect(on: str) -> None:
     assert cancelled(there), "the provider was not told"
 
 
+@suite.case("responses", "count")
+def responses_count(on: str) -> None:
+    """What an answer goes on from counts, too."""
+    begun = client.responses.create(model=model(on), input="one two three four five", max_output_tokens=20)
+    counted = client.responses.input_tokens.count(model=model(on), input="one two three")
+    equal(counted.object, "response.input_tokens")
+    longer = client.responses.input_tokens.count(
+        model=model(on), input="one two three", previous_response_id=begun.id
+    )
+    assert longer.input_tokens > counted.input_tokens > 0, (longer, counted)
+
+
 @suite.case("responses", "kept")
 def responses_kept(on: str) -> None:
     first = client.responses.create(model=model(on), input=CALL_BOTH, tools=TOOLS)

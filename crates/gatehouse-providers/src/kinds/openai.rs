@@ -26,6 +26,7 @@ pub static PROVIDER: Compatible = Compatible {
         Dialect::OpenAiFiles,
         Dialect::OpenAiBatches,
     ],
+    counts: true,
     // It refuses members of requests and messages that only others know.
     quirks: Quirks { drop: &["top_k", "reasoning_content"], ..Quirks::NONE },
     model_prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-", "codex-", "dall-e-", "tts-", "whisper-", "omni-moderation-", "text-moderation-"],

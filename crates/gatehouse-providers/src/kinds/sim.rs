@@ -4,7 +4,7 @@
 use crate::compatible::native_path;
 use crate::auth::encoded;
 use crate::kinds::{anthropic, bedrock, cohere, gemini};
-use crate::{Addressed, Environment, Outgoing, Provider, headers, uri};
+use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::Error;
 use gatehouse_wire::codec::Quirks;
@@ -37,7 +37,7 @@ impl Provider for Sim {
     }
 
     fn counts_tokens(&self, dialect: Dialect) -> bool {
-        matches!(dialect, Dialect::AnthropicMessages | Dialect::GeminiGenerate)
+        matches!(dialect, Dialect::AnthropicMessages | Dialect::GeminiGenerate | Dialect::OpenAiResponses)
     }
 
     fn quirks(&'static self, _: &str) -> &'static Quirks {
@@ -60,6 +60,9 @@ impl Provider for Sim {
             Family::Bedrock => bedrock::PROVIDER.address(outgoing),
             Family::OpenAi => {
                 let path = match outgoing.dialect {
+                    Dialect::OpenAiResponses if outgoing.action == Action::CountTokens => {
+                        "/responses/input_tokens".to_owned()
+                    }
                     Dialect::OpenAiResponses => "/responses".to_owned(),
                     Dialect::OpenAiCompletions => "/completions".to_owned(),
                     Dialect::MistralFim => "/fim/completions".to_owned(),

@@ -14,6 +14,8 @@ use gatehouse_core::content::{Dialect, splice};
 use gatehouse_core::error::Error;
 use gatehouse_providers::Action;
 use gatehouse_wire::codec::{Codec as _, Rewrite};
+use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::openai_responses::{self, OpenAiResponses};
 use gatehouse_wire::{anthropic, gemini};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
@@ -31,12 +33,17 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     }
     let rewrite: Rewrite = match dialect {
         Dialect::AnthropicMessages => anthropic::Messages.rewrite(&call.doc, &call.view, &target.wire())?,
+        Dialect::OpenAiResponses => OpenAiResponses.rewrite(&call.doc, &call.view, &target.wire())?,
         _ => gemini::count::rewrite(&call.doc, &target.wire())?,
     };
+    let mut body = splice(call.body(), &rewrite.edits);
+    if dialect == Dialect::OpenAiResponses {
+        body = openai_responses::count::encode_request(&Doc::parse(body, Strictness::Caller)?)?.into();
+    }
     let prepared = Prepared {
         dialect,
         action: Action::CountTokens,
-        body: splice(call.body(), &rewrite.edits),
+        body,
         dropped: rewrite.dropped,
         translation: None,
         hide_usage: false,
@@ -57,6 +64,7 @@ fn estimate(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Whole {
     let tokens = trail.meter.input_estimate().max(1);
     let body = match call.front.dialect {
         Dialect::AnthropicMessages => anthropic::count::encode_answer(tokens),
+        Dialect::OpenAiResponses => openai_responses::count::encode_answer(tokens),
         _ => gemini::count::encode_answer(tokens),
     };
     trail.served(target, &[]);

@@ -15,6 +15,8 @@ pub(super) fn find(path: &str, method: &Method) -> Option<Front> {
         match rest.map(|rest| rest.split_once('/').map_or((rest, None), |(id, sub)| (id, Some(sub)))) {
             None => (None, None),
             Some(("", _)) => return None,
+            // A count, and nobody's id.
+            Some(("input_tokens", None)) => return None,
             Some((id, sub)) => (Some(decoded(id)), sub),
         };
     let takes = taken(kind, id.is_some(), sub)?;
@@ -77,9 +79,15 @@ mod tests {
         assert_eq!(look(Method::POST, "/v1/batches/b/cancel"), one(Operation::CancelBatch, "b"));
         // Another method is told which one would do.
         assert_eq!(find("/v1/batches/b", &Method::PUT).unwrap().method, Method::GET);
-        for nothing in
-            ["/v1/responses", "/v1/responses/", "/v1/responses/a/b", "/v1/files/", "/v1/filesx", "/v1"]
-        {
+        for nothing in [
+            "/v1/responses",
+            "/v1/responses/",
+            "/v1/responses/input_tokens",
+            "/v1/responses/a/b",
+            "/v1/files/",
+            "/v1/filesx",
+            "/v1",
+        ] {
             assert_eq!(find(nothing, &Method::GET).map(|front| front.operation), None, "{nothing}");
         }
     }

@@ -11,7 +11,7 @@ use gatehouse_identity::envelope::{Kind, Tenant};
 use gatehouse_wire::json::{Doc, Node, Strictness, escaped};
 
 /// Members in which files are named.
-const ROOMS: [&str; 3] = ["messages", "input", "tools"];
+const ROOMS: [&str; 4] = ["messages", "input", "tools", "prompt"];
 /// Members that describe what somebody else says, or said: what is called so in there is no file of the caller's.
 const OTHERS: [&str; 6] = ["parameters", "schema", "json_schema", "annotations", "results", "outputs"];
 
@@ -45,8 +45,8 @@ pub struct Opened {
 /// # Errors
 /// As of [`open`].
 pub fn opened(house: &House, caller: &Caller, dialect: Dialect, doc: &Doc) -> Result<Option<Opened>, Error> {
-    let names_files = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
-    if !names_files || memchr::memmem::find(doc.bytes(), b"\"file_id").is_none() {
+    let has_files = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+    if !has_files || !may_name(doc.bytes()) {
         return Ok(None);
     }
     let mut found = Vec::new();
@@ -72,6 +72,12 @@ pub fn opened(house: &House, caller: &Caller, dialect: Dialect, doc: &Doc) -> Re
     Ok(Some(Opened { doc, provider, ids }))
 }
 
+/// Whether a body can name a file. JSON may write any letter of the name as its number, too.
+fn may_name(body: &[u8]) -> bool {
+    let signs = [b"\"file_id".as_slice(), br"\u00"];
+    signs.iter().any(|sign| memchr::memmem::find(body, sign).is_some())
+}
+
 /// The ids below a node.
 fn gather<'a>(node: Node<'a>, found: &mut Vec<Node<'a>>) {
     node.items().for_each(|item| gather(item, found));
@@ -87,8 +93,20 @@ fn gather<'a>(node: Node<'a>, found: &mut Vec<Node<'a>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::gather;
+    use super::{gather, may_name};
     use gatehouse_wire::json::{Doc, Strictness};
+
+    #[test]
+    fn a_name_is_seen_however_it_is_written() {
+        for name in ["file_id", r"\u0066ile_id", r"file\u005Fid", r"file_i\u0064"] {
+            let body = format!(r#"{{"input":[{{"{name}":"a"}}]}}"#);
+            assert!(may_name(body.as_bytes()), "{body}");
+            let (doc, mut found) = (Doc::parse(body.into(), Strictness::Caller).unwrap(), Vec::new());
+            gather(doc.root(), &mut found);
+            assert_eq!(found.len(), 1, "{name}");
+        }
+        assert!(!may_name(r#"{"content":"a file_id \u2026"}"#.as_bytes()));
+    }
 
     #[test]
     fn ids_are_found_where_files_are_named_and_not_in_schemas() {

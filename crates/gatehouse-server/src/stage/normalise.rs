@@ -180,7 +180,9 @@ async fn recalled(
     }
     let snapshot = &trail.snapshot;
     let rules = Rules { keep: snapshot.keeps_responses, bytes_max: snapshot.limits.body.0 };
-    house.memory.recall(&key.caller, doc, rules).await
+    let (doc, recalled) = house.memory.recall(&key.caller, doc, rules).await?;
+    // A count has no answer to be kept.
+    Ok((doc, recalled.filter(|_| front.operation != Operation::CountTokens)))
 }
 
 /// A form: its texts as an object, and its files.

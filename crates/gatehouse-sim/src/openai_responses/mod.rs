@@ -11,9 +11,26 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::fault::{Checked, Fault};
+use crate::json::unknown;
 use crate::openai_chat::{NOT_JSON, no_such_model};
 use crate::sse;
 use crate::think::Reply;
+
+/// What can be counted.
+const COUNTED: [&str; 12] = [
+    "conversation",
+    "input",
+    "instructions",
+    "model",
+    "parallel_tool_calls",
+    "personality",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+];
 
 /// `POST …/responses`.
 pub(crate) fn responses(ask: &Ask<'_>) -> Checked<Answer> {
@@ -24,6 +41,16 @@ pub(crate) fn responses(ask: &Ask<'_>) -> Checked<Answer> {
     }
     let reply = ask.think(&request.conversation);
     Ok(render(ask, &request, &reply))
+}
+
+/// `POST …/responses/input_tokens`, which takes only what takes tokens.
+pub(crate) fn input_tokens(ask: &Ask<'_>) -> Checked<Answer> {
+    let body = ask.object(NOT_JSON)?;
+    if let Some(name) = unknown(&body, &COUNTED).first() {
+        return Err(Fault::bad(format!("Unknown parameter: '{name}'.")).param(*name));
+    }
+    let tokens = request::read(&body)?.conversation.input_tokens();
+    Ok(Answer::ok(&json!({"object": "response.input_tokens", "input_tokens": tokens})))
 }
 
 /// `GET` and `DELETE …/responses/{id}`.

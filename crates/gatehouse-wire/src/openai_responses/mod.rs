@@ -12,11 +12,12 @@
 //! In reading order: `view` and `rewrite` for what passes as bytes, with `texts` for what guardrails read;
 //! `request`, `input`, `parts`, `tools`, `names` and `seals` to read a request; `request_out` and
 //! `input_out` to write one; `answer` and `stream_in` (with `growing`) to read answers; `item_out`,
-//! `answer_out` and `stream_out` to write them.
+//! `answer_out` and `stream_out` to write them; [`count`] for `/v1/responses/input_tokens`.
 
 mod answer;
 mod answer_out;
 mod citations;
+pub mod count;
 mod growing;
 mod input;
 mod input_out;

@@ -257,7 +257,11 @@ async fn tokens_are_counted_for_every_provider() {
         let contents = json!({"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]});
         let gemini = house.call(Ask::post(format!("/v1beta/models/{kind}/m:countTokens"), &contents)).await;
         assert!(gemini.json()["totalTokens"].as_u64() > Some(0), "{kind}: {}", gemini.text());
-        for (answer, own) in [(counted, "anthropic"), (gemini, "gemini")] {
+        let input = json!({"model": format!("{kind}/m"), "input": "hello there", "max_output_tokens": 9});
+        let openai = house.call(Ask::post("/v1/responses/input_tokens", &input)).await;
+        assert!(openai.json()["input_tokens"].as_u64() > Some(0), "{kind}: {}", openai.text());
+        assert_eq!(openai.json()["object"], "response.input_tokens");
+        for (answer, own) in [(counted, "anthropic"), (gemini, "gemini"), (openai, "openai")] {
             assert_eq!(answer.header("x-gatehouse-count") == "estimated", kind != own, "{kind}");
             assert_eq!(house.record(&answer.record()).await["cost_usd"], "0", "{kind}");
         }
