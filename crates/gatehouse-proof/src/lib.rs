@@ -1,0 +1,14 @@
+//! What an auditor needs to check a Gatehouse log, and nothing else: no files, no network, no clock.
+//!
+//! A log is a Merkle tree over leaves of canonical JSON ([`tree`], [`hash`]), whose size and root are signed from
+//! time to time ([`checkpoint`], [`note`]). Who has a checkpoint can be shown that a leaf is under it
+//! ([`proof_file`]), and that a later one only adds to it. The formats are those of C2SP and RFC 6962, so that other
+//! programs can check the same.
+
+pub mod checkpoint;
+pub mod hash;
+pub mod note;
+pub mod policy;
+pub mod proof_file;
+pub mod tile;
+pub mod tree;
