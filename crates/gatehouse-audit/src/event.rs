@@ -49,6 +49,8 @@ pub enum EventKind {
     KeyRotated,
     /// Another configuration came into force.
     ConfigChanged,
+    /// An epoch of the key that signs the log ended: the last leaf under the old key.
+    EpochClosed,
     /// Another configuration was read and could not be used: the one in force stays.
     ConfigRefused,
 }
@@ -128,6 +130,7 @@ impl EventKind {
             Self::KeyRevoked => "key.revoked",
             Self::KeyRotated => "key.rotated",
             Self::ConfigChanged => "config.changed",
+            Self::EpochClosed => "epoch.closed",
             Self::ConfigRefused => "config.refused",
         }
     }

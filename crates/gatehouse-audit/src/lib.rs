@@ -20,6 +20,8 @@
 //! # }
 //! ```
 //!
+//! Beside the log, [`tree::Sealing`] keeps the Merkle tree over it and signs it.
+//!
 //! What this crate does not know: HTTP, policies, databases. Segments are the truth; every database is a
 //! projection of them that may be deleted.
 
@@ -41,6 +43,7 @@ mod segment;
 mod shared;
 mod sync;
 mod time;
+pub mod tree;
 mod unfinished;
 mod view;
 mod writer;

@@ -15,7 +15,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gatehouse-guard", &["core", "wire"]),
     ("gatehouse-route", &["core"]),
     ("gatehouse-ledger", &["core"]),
-    ("gatehouse-audit", &["core"]),
+    // What an auditor reads alone.
+    ("gatehouse-proof", &[]),
+    ("gatehouse-audit", &["core", "proof"]),
     ("gatehouse-config", &["core"]),
     // The projection reads the log: this is the one arrow inside its layer.
     ("gatehouse-store", &["core", "audit"]),
