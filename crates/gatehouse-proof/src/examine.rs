@@ -113,7 +113,7 @@ impl Examiner {
     /// are told, so that they can be compared with those tiles.
     pub fn leaf(
         &mut self,
-        facts: Facts,
+        facts: &Facts,
         stored: Option<Hash>,
         file: &str,
         completed: impl FnMut(u32, u64, Hash),
@@ -125,7 +125,7 @@ impl Examiner {
             let finding = Finding::new(Verdict::Tampered, says).at(index).in_file(file);
             self.report.add(finding.hashes(stored, facts.hash));
         }
-        self.read(index, file, &facts);
+        self.read(index, file, facts);
         self.frontier.push(facts.hash, completed);
         self.meet();
     }

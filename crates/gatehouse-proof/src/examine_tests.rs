@@ -47,7 +47,7 @@ fn examined(leaves: &[Vec<u8>], stored: &[Vec<u8>], known: Vec<Known>, keys: &[V
     let mut examiner = Examiner::new(ORIGIN, known);
     for (index, leaf) in leaves.iter().enumerate() {
         let stored = stored.get(index).map(|leaf| Hash::of_leaf(leaf));
-        examiner.leaf(Facts::of(leaf), stored, "tile/entries/000", |_, _, _| {});
+        examiner.leaf(&Facts::of(leaf), stored, "tile/entries/000", |_, _, _| {});
     }
     examiner.finish(keys, &Policy::default())
 }
@@ -89,7 +89,7 @@ fn leaves_that_are_missing_have_to_be_declared() {
             if missing.contains(&index) {
                 examiner.absent(Hash::of_leaf(leaf), |_, _, _| {});
             } else {
-                examiner.leaf(Facts::of(leaf), None, "f", |_, _, _| {});
+                examiner.leaf(&Facts::of(leaf), None, "f", |_, _, _| {});
             }
         }
         examiner.finish(&[key(1).verifier()], &Policy::default())

@@ -39,8 +39,8 @@ impl Nodes for Leaves {
 }
 
 fn hex(text: &str) -> Hash {
-    let byte = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
-    Hash(std::array::from_fn(byte))
+    let digit = |at: usize| char::from(text.as_bytes()[at]).to_digit(16).unwrap();
+    Hash(std::array::from_fn(|at| u8::try_from(digit(2 * at) << 4 | digit(2 * at + 1)).unwrap()))
 }
 
 /// The eight leaves and the roots that the test vectors of Certificate Transparency's implementations share.
@@ -138,7 +138,7 @@ proptest! {
             prop_assert!(!is_consistent((old, &old_root), (new, &fork), &path));
         }
         if !path.is_empty() {
-            let mut wrong = path.clone();
+            let mut wrong = path;
             let at = usize::from(bit) % wrong.len();
             wrong[at].0[31] ^= 1;
             prop_assert!(!is_consistent((old, &old_root), (new, &new_root), &wrong));

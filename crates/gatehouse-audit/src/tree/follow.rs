@@ -6,15 +6,15 @@ use crate::segment::Contents;
 use std::path::Path;
 
 /// A leaf with its number.
-pub(crate) struct Numbered {
+pub struct Numbered {
     /// Its number: how many were before it.
-    pub(crate) seq: u64,
+    pub seq: u64,
     /// The bytes; nothing when the disk lost it.
-    pub(crate) leaf: Option<Vec<u8>>,
+    pub leaf: Option<Vec<u8>>,
 }
 
 /// Follows a log from a number on.
-pub(crate) struct Follower {
+pub struct Follower {
     reader: Reader,
     /// The segment that is read, and the number of its next leaf.
     segment: u64,
@@ -32,7 +32,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub(crate) fn open(dir: &Path, next: u64) -> Result<Self, ReadError> {
+    pub fn open(dir: &Path, next: u64) -> Result<Self, ReadError> {
         let segments = crate::segment::list_segments(dir)
             .map_err(|source| ReadError::Io { dir: dir.to_owned(), source })?;
         let segment = segments.into_iter().take_while(|first| *first <= next).last().unwrap_or_default();
@@ -45,7 +45,7 @@ impl Follower {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub(crate) fn next(&mut self, end: u64) -> Result<Option<Numbered>, ReadError> {
+    pub fn next(&mut self, end: u64) -> Result<Option<Numbered>, ReadError> {
         if self.next >= end {
             return Ok(None);
         }

@@ -15,13 +15,16 @@
 //! A checkpoint that does not add to the one before is never signed: then the leaves were changed, and the thread
 //! says so and stops.
 
+mod export;
 mod files;
 mod follow;
 mod keys;
 mod sealer;
 mod thread;
 
+pub use export::export;
 pub use files::TreeFiles;
+pub use follow::{Follower, Numbered};
 pub use sealer::{Proved, SealError, Sealer};
 pub use thread::{EndError, SEAL_EVERY, Sealing, SealingStatus};
 

@@ -59,7 +59,7 @@ impl House {
         let mut examiner = Examiner::new("gatehouse.example/r0", known);
         let mut reader = crate::Reader::open(&self.dir(), crate::Cursor::default(), crate::Contents::Skip);
         while let Some(entry) = reader.next().unwrap() {
-            examiner.leaf(Facts::of(&entry.leaf), None, "segments", |_, _, _| {});
+            examiner.leaf(&Facts::of(&entry.leaf), None, "segments", |_, _, _| {});
         }
         let keys = String::from_utf8(read(&self.tree().join("keys"))).unwrap();
         let first = VerifierKey::parse(keys.lines().next().unwrap()).unwrap();

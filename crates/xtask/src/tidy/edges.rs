@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gatehouse-ledger", &["core"]),
     // What an auditor reads alone.
     ("gatehouse-proof", &[]),
+    ("gatehouse-verify", &["proof"]),
     ("gatehouse-audit", &["core", "proof"]),
     ("gatehouse-config", &["core"]),
     // The projection reads the log: this is the one arrow inside its layer.
@@ -43,6 +44,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "audit",
             "config",
             "store",
+            "proof",
+            "verify",
             "sim",
             "server",
         ],

@@ -1,0 +1,65 @@
+//! A copy of a log that anybody can check: C2SP tlog-tiles, with the keys and the checkpoints of epochs beside them.
+
+use super::files::TreeFiles;
+use super::follow::Follower;
+use super::sealer::SealError;
+use super::{CHECKPOINT, EPOCHS, KEYS, TREE_DIR};
+use gatehouse_proof::checkpoint::Checkpoint;
+use gatehouse_proof::leaf::lost;
+use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile, push_entry};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Copies the log of a shard, as far as its newest checkpoint goes, to a folder that is not there yet or empty.
+/// Gives the number of leaves.
+///
+/// # Errors
+/// When something cannot be read or written, or nothing is signed yet.
+pub fn export(log: &Path, shard: &str, to: &Path) -> Result<u64, SealError> {
+    let tree = log.join(TREE_DIR);
+    let io = |source| SealError::Io { dir: tree.clone(), source };
+    let out = |source| SealError::Io { dir: to.to_owned(), source };
+    let text = fs::read(tree.join(CHECKPOINT)).map_err(io)?;
+    let (_, checkpoint) = Checkpoint::read(&text).map_err(|error| io(io::Error::other(error.to_string())))?;
+    fs::create_dir_all(to.join(EPOCHS)).map_err(out)?;
+    fs::copy(tree.join(KEYS), to.join(KEYS)).map_err(out)?;
+    for entry in fs::read_dir(tree.join(EPOCHS)).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.path().extension().is_none() {
+            fs::copy(entry.path(), to.join(EPOCHS).join(entry.file_name())).map_err(out)?;
+        }
+    }
+    let files = TreeFiles::read(&tree).map_err(io)?;
+    let mut follower = Follower::open(log, 0)?;
+    for tile in Tile::all(checkpoint.size) {
+        let mut bytes = Vec::new();
+        match tile.kind {
+            Kind::Entries => {
+                let end = tile.number * TILE_WIDTH + tile.width;
+                while let Some(next) = follower.next(end)? {
+                    let leaf = next.leaf.unwrap_or_else(|| lost(shard, next.seq));
+                    if !push_entry(&mut bytes, &leaf) {
+                        return Err(io(io::Error::other(format!(
+                            "leaf {} is too long for a tile",
+                            next.seq
+                        ))));
+                    }
+                }
+            }
+            Kind::Hashes(level) => {
+                let hashes =
+                    files.range(u32::from(level), tile.number * TILE_WIDTH, tile.width).map_err(io)?;
+                hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
+            }
+        }
+        let path = to.join(tile.to_string());
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(out)?;
+        }
+        fs::write(path, bytes).map_err(out)?;
+    }
+    // Last: a folder with a checkpoint is a whole copy.
+    fs::write(to.join(CHECKPOINT), text).map_err(out)?;
+    Ok(checkpoint.size)
+}
