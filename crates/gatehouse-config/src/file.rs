@@ -305,6 +305,9 @@ pub struct Record {
     pub content: Content,
     /// When the end of an answer is released.
     pub durability: Durability,
+    /// The name of this gateway's log in all that it signs, such as `gatehouse.acme.example/eu-1`: chosen once, for the
+    /// life of the data folder. Without one, the first start makes one up.
+    pub origin: Option<String>,
 }
 
 /// What is kept of what was said.

@@ -239,6 +239,63 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Check that nothing was changed, added or taken out since it was signed.
+    ///
+    /// Of this gateway's own records, or of a copy (audit export), or of the proof of one record. Exits with 0 when
+    /// verified, with 1 when not.
+    Verify(Box<AuditVerify>),
+    /// Write the proof that a record is in the log.
+    ///
+    /// The file holds the record and the signed checkpoint, and can be checked by anybody who has the log's key.
+    Prove {
+        #[command(flatten)]
+        place: Place,
+        /// The record's id, as in x-gatehouse-record.
+        record: String,
+        /// The file; standard output without one.
+        #[arg(short, long)]
+        out: Option<PathBuf>,
+    },
+    /// Copy the log, so that it can be checked and read elsewhere.
+    Export {
+        #[command(flatten)]
+        place: Place,
+        /// The form of the copy.
+        #[arg(long, value_enum, default_value = "tlog")]
+        format: ExportFormat,
+        /// The folder, which must be empty or not there yet.
+        #[arg(short, long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Tiles of the tree with the records in them, keys and checkpoints: what audit verify checks.
+    Tlog,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerify {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// A copy of a log, or the proof of a record. Without it: this gateway's own records.
+    pub(crate) path: Option<PathBuf>,
+    /// A key of the log that you trust, or a file of them. Without one, the key that is beside the log is used.
+    #[arg(long)]
+    pub(crate) key: Vec<String>,
+    /// Witnesses, and how many of them you want: a file in the form of C2SP tlog-policy.
+    #[arg(long)]
+    pub(crate) policy: Option<PathBuf>,
+    /// A checkpoint that you saw before, or elsewhere.
+    #[arg(long)]
+    pub(crate) checkpoint: Vec<PathBuf>,
+    /// Do not accept gaps that the log declares, nor calls without an end.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

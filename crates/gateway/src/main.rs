@@ -61,6 +61,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Show { place, record, json }) => {
             command::audit::show(&place, &record, json)
         }
+        Command::Audit(AuditCommand::Verify(verify)) => command::audit::verify::run(&verify),
+        Command::Audit(AuditCommand::Prove { place, record, out }) => {
+            command::audit::prove::run(&place, &record, out.as_deref())
+        }
+        Command::Audit(AuditCommand::Export { place, format, out }) => {
+            done(command::audit::export::run(&place, format, &out))
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::{Leaf, now};
 use crate::log::Log;
+use crate::reader::Cursor;
+use crate::writer::Ticket;
 use gatehouse_proof::note::VerifierKey;
 use gatehouse_proof::proof_file::Proof;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -95,6 +97,18 @@ impl Sealing {
         let ticket = log.append(Leaf::Event(&leaf))?;
         log.durable(ticket).await?;
         Ok(self.seal(log)?)
+    }
+
+    /// Waits until all leaves are on the disk, and signs them: the end of a process.
+    pub async fn finish(self, log: &Log) {
+        let last = log.stats().next_seq.saturating_sub(1);
+        let durable = log.durable(Ticket { seq: last, at: Cursor::default() }).await;
+        if let Err(error) = durable
+            .map_err(|error| error.to_string())
+            .and_then(|()| self.seal(log).map_err(|error| error.to_string()))
+        {
+            tracing::error!(%error, "the end of the audit log is not signed");
+        }
     }
 
     /// The name of the log, the key that signs now, and the newest checkpoint; empty before the first.

@@ -1,5 +1,9 @@
 //! `gatehouse audit`: the record, as a list and call by call.
 
+pub(crate) mod export;
+pub(crate) mod prove;
+pub(crate) mod verify;
+
 use crate::cli::{AuditQuery, Place};
 use crate::data::Data;
 use crate::index;

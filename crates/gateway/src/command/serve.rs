@@ -11,7 +11,8 @@ use crate::ring;
 use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
 use anyhow::{Context as _, Result, anyhow, bail};
-use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
+use gatehouse_audit::tree::{SEAL_EVERY, Sealing};
+use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Options};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::Cost;
 use gatehouse_core::usage::UsageSource;
@@ -53,6 +54,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let mut options = Options::new(data.dir());
     options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
     let log = Log::open(&options).context("the audit log cannot be opened")?;
+    let sealing = Sealing::start(&log, DEFAULT_SHARD, settings.config.record.origin.as_deref(), SEAL_EVERY)?;
     let mut indexer = Indexer::open(&data)?;
     let things = Things::open(data.dir())?;
     settle_unfinished(&log, &data, &mut indexer, &settings.version, &things)?;
@@ -107,7 +109,10 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         export.flush().await;
     }
     let _ = std::fs::remove_file(data.control());
-    indexing.finish().await
+    let indexed = indexing.finish().await;
+    // The last leaves are on the disk, and signed.
+    sealing.finish(&house.log).await;
+    indexed
 }
 
 /// What the process is told from outside.

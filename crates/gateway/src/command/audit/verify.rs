@@ -1,0 +1,124 @@
+//! `gatehouse audit verify`: of our own records, of a copy, or of the proof of one.
+
+use crate::cli::AuditVerify;
+use crate::data::Data;
+use crate::output;
+use anyhow::{Context as _, Result, anyhow};
+use gatehouse_audit::tree::{Follower, Numbered, TREE_DIR, TreeFiles};
+use gatehouse_audit::{shard_dir, shards};
+use gatehouse_proof::examine::Examiner;
+use gatehouse_proof::note::VerifierKey;
+use gatehouse_proof::report::{Finding, Report, Verdict};
+use gatehouse_verify::trust::Trust;
+use gatehouse_verify::work::facts;
+use gatehouse_verify::{copy, output as said, receipt};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Leaves that are read before they are gone through.
+const LEAVES_AT_ONCE: usize = 8_192;
+/// What to call the files of our own log.
+const SEGMENTS: &str = "the log";
+
+/// Verifies.
+pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
+    let trust =
+        Trust::read(&asked.key, asked.policy.as_ref(), &asked.checkpoint).map_err(|why| anyhow!(why))?;
+    let reports = match &asked.path {
+        Some(path) if path.is_file() => return proof(asked, path, trust),
+        Some(path) => {
+            let logs = copy::logs(path).map_err(|why| anyhow!(why))?;
+            logs.iter()
+                .map(|dir| copy::verify(dir, &trust))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|why| anyhow!(why))?
+        }
+        None => own(&Data::existing(&asked.place.data)?, &trust)?,
+    };
+    if asked.json {
+        output::json(&said::json(&reports, asked.strict));
+    } else {
+        output::line(said::text(&reports, asked.strict).trim_end());
+    }
+    Ok(exit(said::verdict(&reports, asked.strict)))
+}
+
+fn exit(verdict: Verdict) -> ExitCode {
+    if verdict == Verdict::Verified { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn proof(asked: &AuditVerify, path: &Path, mut trust: Trust) -> Result<ExitCode> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    if trust.keys.is_empty() {
+        // Whoever holds the log may go by its keys.
+        trust.keys = own_keys(&asked.place.data);
+    }
+    let worth = receipt::verify(&text, &trust);
+    if asked.json {
+        output::json(&said::proof_json(&worth));
+    } else {
+        output::line(said::proof_text(&worth).trim_end());
+    }
+    Ok(exit(worth.verdict))
+}
+
+fn own_keys(data: &Path) -> Vec<VerifierKey> {
+    let texts = shards(data).unwrap_or_default().into_iter().map(|shard| {
+        std::fs::read_to_string(shard_dir(data, &shard).join(TREE_DIR).join(gatehouse_audit::tree::KEYS))
+    });
+    let lines: Vec<String> = texts.filter_map(Result::ok).collect();
+    lines.iter().flat_map(|text| text.lines()).filter_map(|line| VerifierKey::parse(line).ok()).collect()
+}
+
+/// Our own records, of every shard.
+fn own(data: &Data, trust: &Trust) -> Result<Vec<Report>> {
+    let found = shards(data.dir())?;
+    if found.is_empty() {
+        return Err(anyhow!("there are no records in {}", data.dir().display()));
+    }
+    found.iter().map(|shard| shard_of(&shard_dir(data.dir(), shard), trust)).collect()
+}
+
+fn shard_of(log: &Path, trust: &Trust) -> Result<Report> {
+    let tree = log.join(TREE_DIR);
+    let (known, findings) = copy::checkpoints(&tree).map_err(|why| anyhow!(why))?;
+    let name = known.first().map_or_else(|| log.display().to_string(), |one| one.says.origin.clone());
+    let (keys, said) = copy::keys(trust, &name, copy::first_key(&tree));
+    let remembered = trust.remembered_of(&name);
+    let mut examiner = Examiner::new(&name, known.into_iter().chain(remembered).collect());
+    findings.into_iter().for_each(|finding| examiner.found(finding));
+    let stored = TreeFiles::read(&tree).ok();
+    if stored.is_none() {
+        let says = "the hashes of the log are gone; the next start of the gateway makes them anew";
+        examiner.found(Finding::new(Verdict::Incomplete, says));
+    }
+    go_through(log, stored.as_ref(), &mut examiner)?;
+    let mut report = examiner.finish(&keys, &trust.policy);
+    report.unchecked.extend(said);
+    Ok(report)
+}
+
+fn go_through(log: &Path, stored: Option<&TreeFiles>, examiner: &mut Examiner) -> Result<()> {
+    let mut follower = Follower::open(log, 0)?;
+    loop {
+        let begin = examiner.size();
+        let mut leaves: Vec<Numbered> = Vec::new();
+        while leaves.len() < LEAVES_AT_ONCE
+            && let Some(next) = follower.next(u64::MAX)?
+        {
+            leaves.push(next);
+        }
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+        let hashes = stored.map_or_else(|| Ok(Vec::new()), |files| files.range(0, begin, count))?;
+        let bytes: Vec<&[u8]> = leaves.iter().map(|next| next.leaf.as_deref().unwrap_or_default()).collect();
+        for (at, (next, facts)) in leaves.iter().zip(facts(&bytes)).enumerate() {
+            match (&next.leaf, hashes.get(at)) {
+                (None, Some(hash)) => examiner.absent(*hash, |_, _, _| {}),
+                (_, hash) => examiner.leaf(&facts, hash.copied(), SEGMENTS, |_, _, _| {}),
+            }
+        }
+    }
+}
