@@ -57,6 +57,8 @@ pub enum Operation {
     ListBatches,
     /// How far a batch is.
     RetrieveBatch,
+    /// The proof that a call is in the record (`GET /v1/receipts/{record}`).
+    RetrieveReceipt,
     /// A batch, to be worked on no longer.
     CancelBatch,
     /// Whatever a provider offers at a path of its own (`/passthrough/{provider}/…`).
@@ -168,6 +170,7 @@ impl Operation {
         Self::CreateBatch,
         Self::ListBatches,
         Self::RetrieveBatch,
+        Self::RetrieveReceipt,
         Self::CancelBatch,
         Self::Passthrough,
     ];
@@ -199,6 +202,7 @@ impl Operation {
             Self::CreateBatch => "create_batch",
             Self::ListBatches => "list_batches",
             Self::RetrieveBatch => "retrieve_batch",
+            Self::RetrieveReceipt => "retrieve_receipt",
             Self::CancelBatch => "cancel_batch",
             Self::Passthrough => "passthrough",
         }

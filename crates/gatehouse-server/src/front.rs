@@ -105,6 +105,7 @@ impl Front {
                 | O::DeleteFile
                 | O::ListBatches
                 | O::RetrieveBatch
+                | O::RetrieveReceipt
                 | O::CancelBatch
         )
     }

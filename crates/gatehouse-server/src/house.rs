@@ -2,6 +2,7 @@
 
 use crate::background::Background;
 use crate::clock;
+use crate::kept::receipt::Receipts;
 use crate::memory::{Memory, Responses};
 use crate::shelf::Desk;
 use crate::snapshot::Snapshot;
@@ -37,6 +38,8 @@ pub struct House {
     pub background: Background,
     /// The files and batches of tenants.
     pub desk: Desk,
+    /// Who proves what is in the book, once the composition root has said so.
+    pub receipts: OnceLock<Arc<dyn Receipts>>,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -94,6 +97,7 @@ impl House {
             background: Background::default(),
             seals,
             desk: Desk::default(),
+            receipts: OnceLock::new(),
             counters,
             metrics: Metrics::new(),
             export: OnceLock::new(),

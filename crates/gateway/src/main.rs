@@ -10,6 +10,7 @@ mod control;
 mod data;
 mod index;
 mod output;
+mod receipts;
 mod ring;
 mod settings;
 mod shelf;

@@ -34,5 +34,7 @@ pub const TREE_DIR: &str = "tree";
 pub const CHECKPOINT: &str = "checkpoint";
 /// The file of the public keys.
 pub const KEYS: &str = "keys";
+/// The file of the name.
+pub const ORIGIN: &str = "origin";
 /// The folder of the last checkpoints of epochs.
 pub const EPOCHS: &str = "epochs";

@@ -2,7 +2,7 @@
 
 use super::files::TreeFiles;
 use super::follow::Follower;
-use super::{CHECKPOINT, EPOCHS, TREE_DIR, keys};
+use super::{CHECKPOINT, EPOCHS, ORIGIN, TREE_DIR, keys};
 use crate::disk::{create_dir, private};
 use crate::error::ReadError;
 use gatehouse_proof::checkpoint::Checkpoint;
@@ -16,7 +16,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-const ORIGIN: &str = "origin";
 /// What a leaf by which an epoch ends has in it. Texts of callers stand in leaves with their quotes escaped.
 const EPOCH_CLOSED: &[u8] = br#""kind":"epoch.closed""#;
 

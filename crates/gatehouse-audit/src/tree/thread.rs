@@ -62,7 +62,10 @@ impl Sealing {
     /// # Errors
     /// As of [`Sealer::open`].
     pub fn start(log: &Log, shard: &str, origin: Option<&str>, every: Duration) -> Result<Self, SealError> {
-        let sealer = Arc::new(Mutex::new(Sealer::open(log.dir(), shard, origin)?));
+        let mut sealer = Sealer::open(log.dir(), shard, origin)?;
+        // What an earlier process left unsigned.
+        sealer.advance(log.stats().durable_seq)?;
+        let sealer = Arc::new(Mutex::new(sealer));
         let status = Arc::new(Mutex::new(SealingStatus::Healthy));
         let (wake, woken) = channel();
         let thread = {

@@ -27,6 +27,7 @@ pub(super) fn find(path: &str, method: &Method) -> Option<Front> {
     let dialect = match kind {
         "responses" => Dialect::OpenAiResponses,
         "files" => Dialect::OpenAiFiles,
+        "receipts" => Dialect::OpenAiChat,
         _ => Dialect::OpenAiBatches,
     };
     let of_form = if *operation == Operation::CreateFile { form } else { front };
@@ -45,6 +46,7 @@ fn taken(kind: &str, one: bool, sub: Option<&str>) -> Option<&'static [(Method, 
         ("files", false, _) => &[(Method::GET, O::ListFiles), (Method::POST, O::CreateFile)],
         ("files", true, None) => &[(Method::GET, O::RetrieveFile), (Method::DELETE, O::DeleteFile)],
         ("files", true, Some("content")) => &[(Method::GET, O::FileContent)],
+        ("receipts", true, None) => &[(Method::GET, O::RetrieveReceipt)],
         ("batches", false, _) => &[(Method::GET, O::ListBatches), (Method::POST, O::CreateBatch)],
         ("batches", true, None) => &[(Method::GET, O::RetrieveBatch)],
         ("batches", true, Some("cancel")) => &[(Method::POST, O::CancelBatch)],
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(look(Method::GET, "/v1/files/f/content"), one(Operation::FileContent, "f"));
         assert_eq!(look(Method::POST, "/openai/batches"), one(Operation::CreateBatch, ""));
         assert_eq!(look(Method::POST, "/v1/batches/b/cancel"), one(Operation::CancelBatch, "b"));
+        assert_eq!(look(Method::GET, "/v1/receipts/r"), one(Operation::RetrieveReceipt, "r"));
         // Another method is told which one would do.
         assert_eq!(find("/v1/batches/b", &Method::PUT).unwrap().method, Method::GET);
         for nothing in [

@@ -11,6 +11,7 @@ pub mod lines;
 pub mod lists;
 pub mod named;
 pub mod poller;
+pub mod receipt;
 pub mod remote;
 pub mod results;
 
@@ -33,6 +34,7 @@ pub async fn answer(house: &House, call: &Call, trail: &mut Trail) -> Result<Who
         Operation::ListInputItems => responses::input_items(house, call, trail).await,
         Operation::CancelResponse => responses::cancel(house, call, trail).await,
         Operation::DeleteResponse => responses::delete(house, call).await,
+        Operation::RetrieveReceipt => receipt::retrieve(house, call).await,
         _ => Err(Error::new(Code::NotFound, "there is nothing of this kind")),
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::Place;
 use crate::control::{self, Word};
 use crate::data::Data;
 use crate::index::{Indexer, Indexing};
+use crate::receipts::Prover;
 use crate::ring;
 use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
@@ -92,6 +93,14 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
+    let prover = Prover {
+        data: data.dir().to_owned(),
+        index: indexing.handle(),
+        log: house.log.clone(),
+        sealing: sealing.clone(),
+    };
+    // Nobody else sets it.
+    let _ = house.receipts.set(Arc::new(prover));
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing);
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));

@@ -220,6 +220,11 @@ impl House {
         self.dir.path().join("gatehouse.yaml")
     }
 
+    /// A path in its folder.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
     /// Every file of the data folder.
     pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let (mut folders, mut files) = (vec![self.dir.path().join("data")], Vec::new());

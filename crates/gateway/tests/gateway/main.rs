@@ -58,6 +58,8 @@ mod passthrough;
 #[cfg(test)]
 mod prompt_cache;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod realtime;

@@ -4,7 +4,7 @@ use crate::cli::AuditVerify;
 use crate::data::Data;
 use crate::output;
 use anyhow::{Context as _, Result, anyhow};
-use gatehouse_audit::tree::{Follower, Numbered, TREE_DIR, TreeFiles};
+use gatehouse_audit::tree::{Follower, KEYS, Numbered, ORIGIN, TREE_DIR, TreeFiles};
 use gatehouse_audit::{shard_dir, shards};
 use gatehouse_proof::examine::Examiner;
 use gatehouse_proof::note::VerifierKey;
@@ -63,9 +63,10 @@ fn proof(asked: &AuditVerify, path: &Path, mut trust: Trust) -> Result<ExitCode>
 }
 
 fn own_keys(data: &Path) -> Vec<VerifierKey> {
-    let texts = shards(data).unwrap_or_default().into_iter().map(|shard| {
-        std::fs::read_to_string(shard_dir(data, &shard).join(TREE_DIR).join(gatehouse_audit::tree::KEYS))
-    });
+    let texts = shards(data)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|shard| std::fs::read_to_string(shard_dir(data, &shard).join(TREE_DIR).join(KEYS)));
     let lines: Vec<String> = texts.filter_map(Result::ok).collect();
     lines.iter().flat_map(|text| text.lines()).filter_map(|line| VerifierKey::parse(line).ok()).collect()
 }
@@ -82,7 +83,8 @@ fn own(data: &Data, trust: &Trust) -> Result<Vec<Report>> {
 fn shard_of(log: &Path, trust: &Trust) -> Result<Report> {
     let tree = log.join(TREE_DIR);
     let (known, findings) = copy::checkpoints(&tree).map_err(|why| anyhow!(why))?;
-    let name = known.first().map_or_else(|| log.display().to_string(), |one| one.says.origin.clone());
+    let given = std::fs::read_to_string(tree.join(ORIGIN)).unwrap_or_else(|_| log.display().to_string());
+    let name = known.first().map_or_else(|| given.trim().to_owned(), |one| one.says.origin.clone());
     let (keys, said) = copy::keys(trust, &name, copy::first_key(&tree));
     let remembered = trust.remembered_of(&name);
     let mut examiner = Examiner::new(&name, known.into_iter().chain(remembered).collect());

@@ -1,0 +1,46 @@
+//! The proofs that callers ask for: from the index to the leaf, from the leaf to the tree.
+
+use crate::index::Handle;
+use gatehouse_audit::Log;
+use gatehouse_audit::tree::Sealing;
+use gatehouse_core::call::CallId;
+use gatehouse_proof::leaf::Facts;
+use gatehouse_server::kept::receipt::{Receipt, Receipts};
+use gatehouse_store::Index;
+use std::path::PathBuf;
+
+/// Proves what is in the log that this process writes.
+pub(crate) struct Prover {
+    pub(crate) data: PathBuf,
+    pub(crate) index: Handle,
+    pub(crate) log: Log,
+    pub(crate) sealing: Sealing,
+}
+
+impl Receipts for Prover {
+    fn find(&self, call: CallId) -> Result<Option<Receipt>, String> {
+        let open = || Index::open(&self.data).map_err(|error| error.to_string());
+        let show = |index: Index| index.show(call).map_err(|error| error.to_string());
+        let mut shown = show(open()?)?;
+        if shown.as_ref().is_none_or(|shown| shown.leaf.is_none()) {
+            // Perhaps it came a moment ago.
+            self.index.catch_up().map_err(|error| error.to_string())?;
+            shown = show(open()?)?;
+        }
+        let Some(leaf) = shown.and_then(|shown| shown.leaf) else { return Ok(None) };
+        let says = Facts::of(leaf.as_bytes()).says.ok_or("the leaf does not read")?;
+        let prove = || self.sealing.prove(says.seq).map_err(|error| error.to_string());
+        let mut proof = prove()?;
+        if proof.is_none() {
+            // It is younger than the newest checkpoint.
+            self.sealing.seal(&self.log).map_err(|error| error.to_string())?;
+            proof = prove()?;
+        }
+        let (_, key, _) = self.sealing.signed();
+        let proof = proof.map(|mut proof| {
+            proof.extra = Some(leaf.clone().into_bytes());
+            proof.to_string()
+        });
+        Ok(Some(Receipt { leaf: leaf.into_bytes(), proof, key: key.to_string() }))
+    }
+}
