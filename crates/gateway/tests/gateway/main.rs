@@ -46,6 +46,8 @@ mod http2;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod independent;
+#[cfg(test)]
 mod kept_responses;
 #[cfg(test)]
 mod keys;
