@@ -153,6 +153,9 @@ fn an_epoch_hands_its_trust_on_only_by_its_own_end() {
     let keys = [key(1).verifier()];
     let later = || signed(&leaves, &key(2));
     assert_eq!(examined(&leaves, &[], vec![end.clone(), later()], &keys).verdict(), Verdict::Verified);
+    let first_of_next = signed(&leaves[..11], &key(2));
+    let at_once = vec![first_of_next, end.clone(), later()];
+    assert_eq!(examined(&leaves, &[], at_once, &keys).verdict(), Verdict::Verified);
     // Without the end of the epoch, signed with its own key, nobody vouches for the next one.
     assert_eq!(examined(&leaves, &[], vec![later()], &keys).verdict(), Verdict::Unverifiable);
     let by_itself = signed(&leaves[..11], &key(2));

@@ -8,6 +8,7 @@
 //! hashes-0, -1, …     hashes of every subtree of 256^n leaves, one after the other; made anew when they are gone
 //! checkpoint          the newest, on the disk before anybody is shown it
 //! key, key.next       the secret that signs; the one of the next epoch, while one ends
+//! begun               the month in which the epoch under way began
 //! keys                the public keys of all epochs
 //! epochs/000001       the last checkpoint of each epoch, signed with its key before that was destroyed
 //! ```

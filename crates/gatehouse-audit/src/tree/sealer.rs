@@ -5,6 +5,9 @@ use super::follow::Follower;
 use super::{CHECKPOINT, EPOCHS, ORIGIN, TREE_DIR, keys};
 use crate::disk::{create_dir, private};
 use crate::error::ReadError;
+use crate::leaf::now;
+use crate::time::rfc3339;
+use gatehouse_core::record::UnixMicros;
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::hash::Hash;
 use gatehouse_proof::leaf::lost;
@@ -16,6 +19,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+/// The file of the month in which the epoch under way began.
+const BEGUN: &str = "begun";
 /// What a leaf by which an epoch ends has in it. Texts of callers stand in leaves with their quotes escaped.
 const EPOCH_CLOSED: &[u8] = br#""kind":"epoch.closed""#;
 
@@ -82,6 +87,8 @@ pub struct Sealer {
     checkpoint: String,
     /// Epochs that ended, and with how many leaves the last of them did.
     epochs: Ended,
+    /// The month in which the one under way began.
+    month: String,
 }
 
 /// Epochs that ended.
@@ -105,6 +112,7 @@ impl Sealer {
         let origin = named(log, &dir, shard, origin)?;
         let epochs = finish_rotation(&dir, &origin).map_err(io)?;
         let key = keys::current(&dir, &origin).map_err(io)?;
+        let month = begun(&dir).map_err(io)?;
         keys::publish(&dir, &key.verifier()).map_err(io)?;
         let checkpoint = read_or_empty(&dir.join(CHECKPOINT)).map_err(io)?;
         let signed = match checkpoint.as_str() {
@@ -125,6 +133,7 @@ impl Sealer {
             frontier,
             checkpoint,
             epochs,
+            month,
         })
     }
 
@@ -156,6 +165,12 @@ impl Sealer {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epochs.count + 1
+    }
+
+    /// The month in which the epoch began, such as `2026-11`.
+    #[must_use]
+    pub fn month(&self) -> &str {
+        &self.month
     }
 
     /// The key of the next epoch: what the leaf that ends this one has to name.
@@ -242,6 +257,8 @@ impl Sealer {
             .and_then(|next| keys::publish(&self.dir, &next.verifier()).map(|()| next))
             .and_then(|next| keys::rotate(&self.dir).map(|()| next));
         self.key = done.map_err(|source| self.io(source))?;
+        self.month = month_of(now());
+        replace(&self.dir, BEGUN, self.month.as_bytes()).map_err(|source| self.io(source))?;
         tracing::info!(epoch = self.epochs.count, size = self.size(), "an epoch of the audit log ended");
         Ok(())
     }
@@ -352,6 +369,22 @@ fn rebuilt(
     }
     files.sync().map_err(io)?;
     Ok((files, frontier))
+}
+
+/// The month in which the epoch under way began, written down when it is first asked for.
+fn begun(dir: &Path) -> io::Result<String> {
+    let month = read_or_empty(&dir.join(BEGUN))?;
+    if !month.is_empty() {
+        return Ok(month);
+    }
+    let month = month_of(now());
+    replace(dir, BEGUN, month.as_bytes())?;
+    Ok(month)
+}
+
+/// The month of a time, such as `2026-11`.
+pub(super) fn month_of(at: UnixMicros) -> String {
+    rfc3339(at).chars().take("2026-11".len()).collect()
 }
 
 fn read_or_empty(path: &Path) -> io::Result<String> {

@@ -221,3 +221,26 @@ fn an_epoch_that_a_crash_cut_off_ends_at_the_next_start() {
         assert!(!house.tree().join("key.next").exists(), "{crash}");
     }
 }
+
+/// A month later the running gateway ends the epoch by itself, once.
+#[test]
+fn a_new_month_is_a_new_epoch() {
+    let house = House::new();
+    house.write(3);
+    drop(house.sealer());
+    std::fs::write(house.tree().join("begun"), "2001-01").unwrap();
+    let log = Log::open(&Options::new(house.data.path())).unwrap();
+    let tick = std::time::Duration::from_millis(1);
+    let sealing = crate::tree::Sealing::start(&log, "r0", None, tick).unwrap();
+    let old = sealing.signed().1;
+    while sealing.signed().1 == old {
+        std::thread::yield_now();
+    }
+    drop((sealing, log));
+    assert_eq!(house.sealer().epoch(), 2);
+    let leaves = crate::read(&house.dir(), crate::Cursor::default(), 100).unwrap().entries;
+    let closed =
+        leaves.iter().filter(|entry| entry.leaf.windows(12).any(|part| part == b"epoch.closed")).count();
+    assert_eq!(closed, 1);
+    assert_eq!(house.verify().verdict(), Verdict::Verified, "{:?}", house.verify());
+}

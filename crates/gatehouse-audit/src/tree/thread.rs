@@ -1,6 +1,6 @@
 //! The thread that keeps the tree beside a log that is written.
 
-use super::sealer::{SealError, Sealer};
+use super::sealer::{SealError, Sealer, month_of};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::{Leaf, now};
@@ -90,14 +90,7 @@ impl Sealing {
     /// # Errors
     /// When the leaf cannot be written, or the key not be kept.
     pub async fn end_epoch(&self, log: &Log) -> Result<(), EndError> {
-        let (next, epoch) = {
-            let sealer = self.sealer();
-            (sealer.next_key()?, sealer.epoch())
-        };
-        let leaf = Event::new(EventKind::EpochClosed, now())
-            .field("epoch", epoch)
-            .field("next_key", next.to_string());
-        let ticket = log.append(Leaf::Event(&leaf))?;
+        let ticket = close_epoch(log, &self.sealer())?;
         log.durable(ticket).await?;
         Ok(self.seal(log)?)
     }
@@ -140,6 +133,14 @@ impl Sealing {
     }
 }
 
+/// Writes the leaf by which an epoch ends: the tree follows when it comes to it.
+fn close_epoch(log: &Log, sealer: &Sealer) -> Result<Ticket, EndError> {
+    let closed = Event::new(EventKind::EpochClosed, now())
+        .field("epoch", sealer.epoch())
+        .field("next_key", sealer.next_key()?.to_string());
+    Ok(log.append(Leaf::Event(&closed))?)
+}
+
 // === impl Handle ===
 
 impl Drop for Handle {
@@ -159,9 +160,20 @@ fn run(
     woken: &Receiver<()>,
     every: Duration,
 ) {
+    let mut closed = 0;
     loop {
         let last = woken.recv_timeout(every) == Err(RecvTimeoutError::Disconnected);
-        let sealed = sealer.lock().unwrap_or_else(PoisonError::into_inner).advance(log.stats().durable_seq);
+        let mut sealer = sealer.lock().unwrap_or_else(PoisonError::into_inner);
+        let sealed = sealer.advance(log.stats().durable_seq);
+        let epoch = sealer.epoch();
+        if sealed.is_ok() && !last && closed != epoch && sealer.month() != month_of(now()) {
+            // Once: the epoch is another when the tree has come to the leaf.
+            match close_epoch(log, &sealer) {
+                Ok(_) => closed = epoch,
+                Err(error) => tracing::warn!(%error, "the epoch of the audit log could not be ended yet"),
+            }
+        }
+        drop(sealer);
         let now = match sealed {
             Ok(_) => SealingStatus::Healthy,
             Err(error @ SealError::Inconsistent { .. }) => SealingStatus::Stopped(error.to_string().into()),
