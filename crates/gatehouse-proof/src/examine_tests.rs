@@ -1,3 +1,5 @@
+//! Whatever is done to a log, going through it sees it.
+
 use super::{Examiner, Known};
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;

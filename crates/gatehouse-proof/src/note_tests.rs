@@ -1,3 +1,5 @@
+//! Notes of our own and of others, and what is none.
+
 use super::{Note, NoteError, Scheme, Signed, SignerKey, VerifierKey};
 use proptest::prelude::*;
 

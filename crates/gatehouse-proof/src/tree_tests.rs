@@ -1,3 +1,5 @@
+//! The laws of the tree, against its definition.
+
 use super::{Frontier, Nodes, consistency, inclusion, is_consistent, is_included, root};
 use crate::hash::Hash;
 use proptest::prelude::*;

@@ -2,8 +2,8 @@
 
 use crate::background::Background;
 use crate::clock;
-use crate::kept::receipt::Receipts;
 use crate::memory::{Memory, Responses};
+use crate::receipts::Receipts;
 use crate::shelf::Desk;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;

@@ -27,6 +27,7 @@ pub mod passage;
 mod patience;
 pub mod payload;
 pub mod pipeline;
+pub mod receipts;
 mod refusal;
 pub mod render;
 pub mod shelf;

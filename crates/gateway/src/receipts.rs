@@ -5,7 +5,7 @@ use gatehouse_audit::Log;
 use gatehouse_audit::tree::Sealing;
 use gatehouse_core::call::CallId;
 use gatehouse_proof::leaf::Facts;
-use gatehouse_server::kept::receipt::{Receipt, Receipts};
+use gatehouse_server::receipts::{Receipt, Receipts};
 use gatehouse_store::Index;
 use std::path::PathBuf;
 

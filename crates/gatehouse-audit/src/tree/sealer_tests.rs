@@ -1,3 +1,5 @@
+//! Signing over restarts and crashes, and refusing to.
+
 use super::{SealError, Sealer};
 use crate::event::{Event, EventKind};
 use crate::leaf::Leaf;

@@ -13,26 +13,6 @@ use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Proves what is in the book. Blocks on the disk.
-pub trait Receipts: Send + Sync {
-    /// The last leaf of a call, and its proof.
-    ///
-    /// # Errors
-    /// When it cannot be had, in words for the operator.
-    fn find(&self, call: CallId) -> Result<Option<Receipt>, String>;
-}
-
-/// A leaf and its proof.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// The bytes that are in the log.
-    pub leaf: Vec<u8>,
-    /// The proof, as a C2SP tlog-proof with the leaf in it; `None` while no checkpoint covers the leaf.
-    pub proof: Option<String>,
-    /// The public key that signed the checkpoint.
-    pub key: String,
-}
-
 /// Answers.
 ///
 /// # Errors

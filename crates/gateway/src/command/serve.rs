@@ -52,14 +52,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let store = Arc::new(Store::open(data.dir())?);
     refuse_open_doors(&store, &[calls, admin])?;
 
-    let mut options = Options::new(data.dir());
-    options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
-    let log = Log::open(&options).context("the audit log cannot be opened")?;
-    let sealing = Sealing::start(&log, DEFAULT_SHARD, settings.config.record.origin.as_deref(), SEAL_EVERY)?;
-    let mut indexer = Indexer::open(&data)?;
-    let things = Things::open(data.dir())?;
-    settle_unfinished(&log, &data, &mut indexer, &settings.version, &things)?;
-    shelf::close_settled(&things, &Index::open(data.dir())?)?;
+    let Book { log, sealing, indexer, things } = Book::open(&settings, &data)?;
 
     let pepper = data.pepper()?;
     let first_key = first_start::key(&store, &pepper, &log)?;
@@ -93,14 +86,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
-    let prover = Prover {
-        data: data.dir().to_owned(),
-        index: indexing.handle(),
-        log: house.log.clone(),
-        sealing: sealing.clone(),
-    };
-    // Nobody else sets it.
-    let _ = house.receipts.set(Arc::new(prover));
+    give_receipts(&house, &data, &indexing, &sealing);
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing);
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
@@ -124,6 +110,31 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     indexed
 }
 
+/// The record, opened and put in order.
+struct Book {
+    log: Log,
+    sealing: Sealing,
+    indexer: Indexer,
+    things: Things,
+}
+
+// === impl Book ===
+
+impl Book {
+    fn open(settings: &Settings, data: &Data) -> Result<Self> {
+        let mut options = Options::new(data.dir());
+        options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
+        let log = Log::open(&options).context("the audit log cannot be opened")?;
+        let sealing =
+            Sealing::start(&log, DEFAULT_SHARD, settings.config.record.origin.as_deref(), SEAL_EVERY)?;
+        let mut indexer = Indexer::open(data)?;
+        let things = Things::open(data.dir())?;
+        settle_unfinished(&log, data, &mut indexer, &settings.version, &things)?;
+        shelf::close_settled(&things, &Index::open(data.dir())?)?;
+        Ok(Self { log, sealing, indexer, things })
+    }
+}
+
 /// What the process is told from outside.
 struct Signals {
     terminate: Signal,
@@ -142,6 +153,18 @@ impl Signals {
             hangup: hear(SignalKind::hangup())?,
         })
     }
+}
+
+/// Callers may ask for the proofs of their calls.
+fn give_receipts(house: &House, data: &Data, indexing: &Indexing, sealing: &Sealing) {
+    let prover = Prover {
+        data: data.dir().to_owned(),
+        index: indexing.handle(),
+        log: house.log.clone(),
+        sealing: sealing.clone(),
+    };
+    // Nobody else sets it.
+    let _ = house.receipts.set(Arc::new(prover));
 }
 
 /// Hears what commands say, until it is told to end.

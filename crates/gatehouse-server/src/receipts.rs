@@ -1,0 +1,23 @@
+//! Who proves what is in the book: the composition root says it.
+
+use gatehouse_core::call::CallId;
+
+/// Proves what is in the book. Blocks on the disk.
+pub trait Receipts: Send + Sync {
+    /// The last leaf of a call, and its proof.
+    ///
+    /// # Errors
+    /// When it cannot be had, in words for the operator.
+    fn find(&self, call: CallId) -> Result<Option<Receipt>, String>;
+}
+
+/// A leaf and its proof.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The bytes that are in the log.
+    pub leaf: Vec<u8>,
+    /// The proof, as a C2SP tlog-proof with the leaf in it; `None` while no checkpoint covers the leaf.
+    pub proof: Option<String>,
+    /// The public key that signed the checkpoint.
+    pub key: String,
+}

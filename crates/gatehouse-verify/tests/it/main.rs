@@ -1,0 +1,4 @@
+//! Tests from outside, in one binary.
+
+#[cfg(test)]
+mod attacks;
