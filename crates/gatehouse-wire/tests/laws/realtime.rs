@@ -35,7 +35,7 @@ pub fn realtime(bytes: &[u8]) {
     let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Provider) else { return };
     let said = said(&doc);
     spans_can_be_masked(&doc, &said.spans);
-    if let Some(piece) = &said.piece {
+    for piece in &said.pieces {
         assert_eq!(
             unescape(doc.slice(piece.at.clone())),
             piece.text,
@@ -47,5 +47,5 @@ pub fn realtime(bytes: &[u8]) {
         assert_eq!(usage, usage.clamped());
     }
     // What passes unread brings no words.
-    assert!(!audio || (said.piece.is_none() && said.kind == Kind::Other), "words in audio: {text}");
+    assert!(!audio || (said.pieces.is_empty() && said.kind == Kind::Other), "words in audio: {text}");
 }
