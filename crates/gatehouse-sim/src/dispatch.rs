@@ -102,7 +102,7 @@ pub(crate) async fn handle(
             keep(shared, &parts, &body);
         }
         let form = match route {
-            Route::Live { vertex } => realtime::Form::Live { vertex },
+            Route::Live { by_path } => realtime::Form::Live { by_path },
             _ => realtime::Form::OpenAi,
         };
         let answered = realtime::answer(&simulator.shared, model, form, &mut parts, script, flight).await;

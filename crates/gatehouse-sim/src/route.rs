@@ -52,7 +52,7 @@ pub(crate) enum Route {
     /// A session of Gemini Live; whether by the name of its service at Vertex AI.
     Live {
         /// Whether the model is named by its whole path.
-        vertex: bool,
+        by_path: bool,
     },
     /// A call on a Gemini model.
     Gemini {
@@ -125,10 +125,10 @@ impl Route {
                 Some(Self::Realtime { model: session_model(query) })
             }
             Method::GET if path.ends_with(".GenerativeService.BidiGenerateContent") => {
-                Some(Self::Live { vertex: false })
+                Some(Self::Live { by_path: false })
             }
             Method::GET if path.ends_with(".LlmBidiService/BidiGenerateContent") => {
-                Some(Self::Live { vertex: true })
+                Some(Self::Live { by_path: true })
             }
             Method::GET => Self::get(path, dialect),
             Method::DELETE => stored(path),

@@ -50,7 +50,7 @@ async fn run(house: Arc<House>, mut request: Authenticated, mut trail: Trail, sw
     let way = CatchUnwind(Box::pin(asked(&house, request, &mut trail))).await;
     let error = match way {
         Ok(Ok(Way::Answered(Answered::Session(opened)))) => {
-            return opened.serve_on(caller, trail, house).await;
+            return Box::pin(opened.serve_on(caller, trail, house)).await;
         }
         Ok(Err(error)) => error,
         // One call's bug ends one call.

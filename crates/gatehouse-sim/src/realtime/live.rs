@@ -57,7 +57,7 @@ enum Over {
 /// Serves a session to its end.
 pub(super) async fn run(
     shared: &Shared,
-    vertex: bool,
+    by_path: bool,
     socket: WebSocketStream<TokioIo<Upgraded>>,
     mut flight: Flight,
 ) {
@@ -71,7 +71,7 @@ pub(super) async fn run(
         seen: 0,
         sent: 0,
     };
-    match live.serve(vertex, &flight).await {
+    match live.serve(by_path, &flight).await {
         Err(Over::Cut) => flight.cut(),
         Err(Over::Refused(code, reason)) => {
             let _ = live.socket.close(Some(CloseFrame { code, reason: reason.into() })).await;
@@ -89,7 +89,7 @@ fn invalid() -> Over {
 // === impl Live ===
 
 impl Live<'_> {
-    async fn serve(&mut self, vertex: bool, flight: &Flight) -> Result<(), Over> {
+    async fn serve(&mut self, by_path: bool, flight: &Flight) -> Result<(), Over> {
         let mut is_set_up = false;
         while let Some(Ok(message)) = self.socket.next().await {
             let written = match &message {
@@ -101,7 +101,7 @@ impl Live<'_> {
             let message = camel(&serde_json::from_slice(written).map_err(|_| invalid())?);
             match (is_set_up, get(&message, "setup")) {
                 (false, Some(setup)) => {
-                    self.set_up(setup, vertex)?;
+                    self.set_up(setup, by_path)?;
                     is_set_up = true;
                     let id = self.shared.ids.next("live_");
                     self.say(json!({"setupComplete": {"sessionId": id}})).await?;
@@ -113,9 +113,9 @@ impl Live<'_> {
         Ok(())
     }
 
-    fn set_up(&mut self, setup: &Value, vertex: bool) -> Result<(), Over> {
+    fn set_up(&mut self, setup: &Value, by_path: bool) -> Result<(), Over> {
         let named = text(setup, "model").unwrap_or_default();
-        let model = match vertex {
+        let model = match by_path {
             true => named.strip_prefix("projects/").and_then(|long| Some(long.split_once("/models/")?.1)),
             false => named.strip_prefix("models/"),
         };

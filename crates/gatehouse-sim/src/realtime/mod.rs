@@ -36,7 +36,7 @@ pub(crate) enum Form {
     /// Google's, whose first message names the model.
     Live {
         /// Whether by its whole path, as Vertex AI has it.
-        vertex: bool,
+        by_path: bool,
     },
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn answer(
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
         match form {
             Form::OpenAi => session::run(&shared, &model, directives, socket, flight).await,
-            Form::Live { vertex } => live::run(&shared, vertex, socket, flight).await,
+            Form::Live { by_path } => live::run(&shared, by_path, socket, flight).await,
         }
     });
     Some(response)

@@ -8,6 +8,7 @@ mod judge;
 pub mod opening;
 mod session;
 mod socket;
+mod times;
 mod turns;
 
 pub use opening::Caller;
@@ -140,7 +141,7 @@ impl Opened {
             return;
         };
         let caller = Caller::new(line, &trail, self.codec).await;
-        self.serve_on(caller, trail, house).await;
+        Box::pin(self.serve_on(caller, trail, house)).await;
     }
 
     /// The same, once the caller's connection is one.

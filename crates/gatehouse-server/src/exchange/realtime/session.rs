@@ -2,6 +2,7 @@
 
 use super::judge::Judge;
 use super::socket::{Heard, Socket, Wrong};
+use super::times::Times;
 use super::turns::Turns;
 use super::{Opened, renamed};
 use crate::clock::left;
@@ -19,7 +20,7 @@ use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::realtime::{Kind, SessionCodec};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -48,17 +49,6 @@ pub(super) struct Session {
     out: Vec<Utf8Bytes>,
     /// The caller's event that an error is about.
     about: Option<String>,
-}
-
-/// The limits of time of a session.
-struct Times {
-    deadline: Instant,
-    /// How long the provider may be silent while it answers.
-    answering: Duration,
-    /// How long both may be silent otherwise.
-    idle: Duration,
-    /// When something was said last.
-    last: Instant,
 }
 
 /// Why a session ends.
@@ -452,28 +442,4 @@ fn keep(kept: &mut Kept, event: &str) {
 
 fn text_of(bytes: Bytes) -> Result<Utf8Bytes, Error> {
     Utf8Bytes::try_from(bytes).map_err(|_| Error::new(Code::Internal, "an edit made an event unreadable"))
-}
-
-// === impl Times ===
-
-impl Times {
-    /// When to look at the clock again: a response may begin at any time.
-    fn wake(&self) -> Instant {
-        let silence = self.answering.min(self.idle);
-        let next = self.last + silence;
-        // Silence that is allowed now is looked at once more when it may not be any more.
-        let next = if left(next).is_zero() { Instant::now() + silence } else { next };
-        self.deadline.min(next).min(self.last + self.idle).max(Instant::now())
-    }
-
-    /// When the silence, or the session, has lasted too long.
-    fn next(&self, answering: bool) -> Instant {
-        let silence = if answering { self.answering.min(self.idle) } else { self.idle };
-        self.deadline.min(self.last + silence)
-    }
-
-    /// How long one side may take to take a message.
-    fn patience(&self) -> Duration {
-        self.answering.min(left(self.deadline))
-    }
 }
