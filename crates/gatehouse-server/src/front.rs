@@ -184,8 +184,11 @@ fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
 
 /// A session of Gemini Live, by the names that its service has at Google and at Vertex AI.
 fn live(path: &str) -> Option<Front> {
+    // Clients put it behind their base address, whose end may be a slash.
+    let path = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(path);
     let service = path.strip_prefix("/ws/google.")?;
     let named = [
+        "ai.generativelanguage.v1.GenerativeService.BidiGenerateContent",
         "ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
         "ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent",
         "cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent",
@@ -411,7 +414,9 @@ mod tests {
         // Or in the first message.
         let live = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
         assert_eq!(model(live, None), Some(String::new()));
-        assert_eq!(model(&live.replace("v1beta", "v1"), None), None);
+        assert_eq!(model(&format!("/{live}"), None), Some(String::new()));
+        assert_eq!(model(&format!("//{live}"), None), None);
+        assert_eq!(model(&live.replace("v1beta", "v2"), None), None);
     }
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {

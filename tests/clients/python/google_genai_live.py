@@ -1,37 +1,40 @@
 """Google's own client for Python: sessions of Gemini Live.
 
-With an API key it opens sessions over TLS only, whatever its address says. Told the whole address it takes it as it
-is, so that its messages are tried in full; the paths that it would make are tried by `websockets` beside it.
+It opens them over TLS only, whatever its address says, so that a proxy ends TLS before the gateway, as it does where
+the gateway is used. Others come without: `websockets` stands for them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from google import genai
 from google.genai import errors, types
 from websockets.asyncio.client import connect
 
 from suite import ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, RESULTS_OF, Suite, equal, model
+from tls import proxied
 
 suite = Suite("google-genai-python", genai.__version__)
 
 # Who has sessions.
 SPOKEN = ("gemini",)
 SOCKET = GATEWAY.replace("http", "ws", 1)
-SERVICE = "google.ai.generativelanguage.{}.GenerativeService.BidiGenerateContent"
 
 
-def address(version: str = "v1beta") -> str:
-    """Where sessions are."""
-    return f"{SOCKET}/ws/{SERVICE.format(version)}"
-
-
-def client(key: str = KEY) -> genai.Client:
-    """Google's client, told the whole address."""
-    options = types.HttpOptions(base_url=address(), headers={"x-goog-api-key": key})
-    return genai.Client(vertexai=True, http_options=options)
+@asynccontextmanager
+async def opened(name: str, options: types.LiveConnectConfig) -> AsyncIterator[Any]:
+    """A session with a model."""
+    gateway = urlsplit(GATEWAY)
+    async with proxied(gateway.hostname or "", gateway.port or 80) as (address, trusts):
+        http = types.HttpOptions(base_url=address, async_client_args={"ssl": trusts})
+        client = genai.Client(api_key=KEY, http_options=http)
+        async with client.aio.live.connect(model=name, config=options) as session:
+            yield session
 
 
 def config(modality: types.Modality, **more: Any) -> types.LiveConnectConfig:
@@ -54,13 +57,13 @@ async def asks(session: Any, text: str) -> list[types.LiveServerMessage]:
 @suite.case("live", "plain", on=SPOKEN)
 async def live_text_and_audio(on: str) -> None:
     text = config(types.Modality.TEXT, system_instruction="be kind")
-    async with client().aio.live.connect(model=model(on), config=text) as session:
+    async with opened(model(on), text) as session:
         messages = await asks(session, "hello there")
         equal("".join(message.text or "" for message in messages), "You said: hello there")
         usage = messages[-1].usage_metadata
         equal((usage.response_token_count, usage.prompt_token_count > 0), (4, True))
     aloud = config(types.Modality.AUDIO, output_audio_transcription=types.AudioTranscriptionConfig())
-    async with client().aio.live.connect(model=model(on), config=aloud) as session:
+    async with opened(model(on), aloud) as session:
         await session.send_realtime_input(audio=types.Blob(data=bytes(3_200), mime_type="audio/pcm;rate=16000"))
         await session.send_realtime_input(text="and now aloud")
         messages = await turn(session)
@@ -73,8 +76,9 @@ async def live_text_and_audio(on: str) -> None:
 
 @suite.case("live", "plain", on=SPOKEN)
 async def live_of_whoever_has_a_key_in_the_address(on: str) -> None:
-    for version in ("v1beta", "v1alpha"):
-        async with connect(f"{address(version)}?key={KEY}") as socket:
+    for version in ("v1", "v1beta", "v1alpha"):
+        path = f"/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
+        async with connect(f"{SOCKET}{path}?key={KEY}") as socket:
             setup = {"model": f"models/{model(on)}", "generationConfig": {"responseModalities": ["TEXT"]}}
             await socket.send(json.dumps({"setup": setup}))
             assert "setupComplete" in json.loads(await socket.recv())
@@ -92,7 +96,7 @@ async def live_of_whoever_has_a_key_in_the_address(on: str) -> None:
 async def live_tools(on: str) -> None:
     declared = [types.FunctionDeclaration(name=name, parameters_json_schema=CITY) for name in RESULTS_OF]
     tools = config(types.Modality.TEXT, tools=[types.Tool(function_declarations=declared)])
-    async with client().aio.live.connect(model=model(on), config=tools) as session:
+    async with opened(model(on), tools) as session:
         content = types.Content(role="user", parts=[types.Part(text=CALL_BOTH)])
         await session.send_client_content(turns=content, turn_complete=True)
         calls = []
@@ -115,12 +119,12 @@ async def live_tools(on: str) -> None:
 async def live_errors(on: str) -> None:
     text = config(types.Modality.TEXT)
     try:
-        async with client().aio.live.connect(model="nobody/knows", config=text):
+        async with opened("nobody/knows", text):
             raise AssertionError("a session")
     except errors.APIError as error:
         equal(error.code, 1008)
         assert "model_not_found" in str(error), error
-    async with client().aio.live.connect(model=model(on), config=text) as session:
+    async with opened(model(on), text) as session:
         await session._ws.send(json.dumps({"setup": {"model": "models/another"}}))
         try:
             await turn(session)

@@ -188,6 +188,8 @@ async fn every_address_and_every_carrier_of_a_key_leads_to_a_session() {
     let vertex = "projects/p/locations/l/publishers/google/models/gemini-live";
     for (path, model) in [
         (PATH.replace("v1beta", "v1alpha").as_str(), "models/gemini/gemini-live"),
+        (PATH.replace("v1beta", "v1").as_str(), "models/gemini/gemini-live"),
+        (&format!("/{PATH}"), "gemini/gemini-live"),
         (&with_key, "gemini/gemini-live"),
         ("/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent", vertex),
     ] {
