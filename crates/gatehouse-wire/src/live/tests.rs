@@ -24,8 +24,9 @@ fn a_callers_texts_have_their_places() {
         (
             r#"{"setup":{"model":"models/m","generationConfig":{"responseModalities":["TEXT"],"speechConfig":
                 {"voiceConfig":{"prebuiltVoiceConfig":{"voiceName":"Puck"}}}},"systemInstruction":{"parts":
-                [{"text":"be brief"}]},"tools":[{"functionDeclarations":[{"name":"f","description":"looks"}]}]}}"#,
-            vec![("be brief", System), ("looks", ToolDefinition)],
+                [{"text":"be brief"}]},"tools":[{"functionDeclarations":[{"name":"f","description":"looks","parameters":
+                {"type":"OBJECT","properties":{"name":{"type":"STRING","description":"whose"}}}}]}]}}"#,
+            vec![("be brief", System), ("looks", ToolDefinition), ("whose", ToolDefinition)],
         ),
         (
             r#"{"clientContent":{"turns":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":

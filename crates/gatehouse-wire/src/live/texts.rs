@@ -83,7 +83,8 @@ impl Found {
         let kind = crate::gemini::member::text(node, "mimeType");
         for (name, value) in node.members() {
             let is = |camel: &str| spells(&name, camel);
-            if INERT.iter().any(|inert| is(inert)) {
+            // What should be a word and is more than that is looked into.
+            if INERT.iter().any(|inert| is(inert)) && (!value.is_object() || is("labels")) {
                 continue;
             }
             if is("data") && value.is_str() {
@@ -126,7 +127,8 @@ impl Found {
         value.items().for_each(|item| self.all(item, place));
         for (name, value) in value.members() {
             // Names of tools are words of the application, but what calls are matched by.
-            let inert = place == Place::ToolDefinition && matches!(&*name, "type" | "name");
+            // A parameter may be called so as well.
+            let inert = place == Place::ToolDefinition && matches!(&*name, "type" | "name") && value.is_str();
             if !inert {
                 self.all(value, place);
             }

@@ -41,8 +41,14 @@ fn a_callers_texts_have_their_places() {
         (
             r#"{"type":"session.update","session":{"type":"realtime","instructions":"be brief","audio":
                 {"input":{"format":{"type":"audio/pcm"},"transcription":{"model":"m","prompt":"names"}},
-                 "output":{"voice":"alloy"}},"tools":[{"type":"function","name":"f","description":"looks"}]}}"#,
-            vec![("be brief", System), ("names", System), ("looks", ToolDefinition)],
+                 "output":{"voice":"alloy"}},"tools":[{"type":"function","name":"f","description":"looks","parameters":
+                    {"type":"object","properties":{"name":{"type":"string","description":"whose"}}}}]}}"#,
+            vec![
+                ("be brief", System),
+                ("names", System),
+                ("looks", ToolDefinition),
+                ("whose", ToolDefinition),
+            ],
         ),
         (
             r#"{"type":"response.create","response":{"instructions":"now","metadata":{"a":"b"}}}"#,

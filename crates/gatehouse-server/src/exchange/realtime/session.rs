@@ -16,6 +16,7 @@ use gatehouse_config::file::Limits;
 use gatehouse_core::content::Place;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::usage::{Usage, UsageSource};
+use gatehouse_wire::error::redact;
 use gatehouse_wire::json::{Doc, Strictness};
 use gatehouse_wire::realtime::{Kind, SessionCodec};
 use std::pin::{Pin, pin};
@@ -382,7 +383,8 @@ impl Session {
             End::Gone { caller: false, in_order, reason } if cut || !in_order => {
                 let mut message = "the provider ended the session".to_owned();
                 if !reason.is_empty() {
-                    message = format!("{message}: {reason}");
+                    // As from any answer of a provider, what looks like its key is taken out.
+                    message = format!("{message}: {}", redact(&reason));
                 }
                 self.fail(&Error::new(Code::UpstreamError, message), CloseCode::Error).await;
             }
