@@ -2,6 +2,8 @@
 
 mod ends;
 
+use crate::cloud::Cloud;
+use crate::clouds::config;
 use crate::house::House;
 use crate::provider::{PATIENCE, Provider};
 use crate::realtime::record;
@@ -312,6 +314,30 @@ async fn what_the_provider_refuses_reaches_the_caller() {
     client.say(&setup("gemini/gemini-live", "TEXT")).await;
     let rest = client.rest().await;
     assert_eq!((rest.code, rest.error()), (Some(CloseCode::Error), "upstream_overloaded"), "{rest:?}");
+}
+
+#[tokio::test]
+async fn vertex_is_told_the_whole_name_and_asked_with_a_token() {
+    let (provider, cloud) = (Provider::start().await, Cloud::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("person.json");
+    let person = json!({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r",
+        "token_uri": format!("{}/token", cloud.url())});
+    std::fs::write(&file, person.to_string()).unwrap();
+    let settings = format!(
+        "base_url: \"http://{}\", project: our-project, location: europe-west4, credentials: {{ service_account: \"${{file:{}}}\" }}",
+        provider.address(),
+        file.display()
+    );
+    let house = House::start(&config("vertex", &settings, "")).await;
+    // The simulated provider takes nothing but the whole name there.
+    let mut client = Client::start(&house, "vertex/gemini-live", "TEXT").await;
+    client.asks("hello").await;
+    assert_eq!(joined(&client.turn().await), "You said: hello");
+    client.leave().await;
+    let asked = provider.last();
+    assert_eq!(asked.path, "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent");
+    assert_eq!(asked.carriers, ["authorization"]);
 }
 
 #[tokio::test]
