@@ -31,7 +31,7 @@ pub enum Operation {
     Speech,
     /// A recording written down, in its own language or in English.
     Transcription,
-    /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`).
+    /// A session in which both sides speak at any time (OpenAI's `/v1/realtime`, Gemini Live).
     Realtime,
     /// An answer that was kept, once more (`GET /v1/responses/{id}`).
     RetrieveResponse,

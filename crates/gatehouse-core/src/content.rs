@@ -23,6 +23,8 @@ pub enum Dialect {
     AnthropicMessages,
     /// Gemini `POST /v1beta/models/{m}:generateContent` and `:streamGenerateContent`
     GeminiGenerate,
+    /// Gemini Live `BidiGenerateContent`, messages over a WebSocket
+    GeminiLive,
     /// Gemini `POST /v1beta/models/{m}:embedContent` and `:batchEmbedContents`
     GeminiEmbed,
     /// Amazon Bedrock `POST /model/{m}/converse` and `/converse-stream`
@@ -158,6 +160,7 @@ impl Dialect {
         Self::OpenAiRealtime,
         Self::AnthropicMessages,
         Self::GeminiGenerate,
+        Self::GeminiLive,
         Self::GeminiEmbed,
         Self::BedrockConverse,
         Self::CohereChat,
@@ -209,7 +212,9 @@ impl Dialect {
             | Self::TeiRerank
             | Self::VoyageEmbeddings => Family::OpenAi,
             Self::AnthropicMessages => Family::Anthropic,
-            Self::GeminiGenerate | Self::GeminiEmbed | Self::VertexPredict => Family::Gemini,
+            Self::GeminiGenerate | Self::GeminiLive | Self::GeminiEmbed | Self::VertexPredict => {
+                Family::Gemini
+            }
             Self::BedrockConverse
             | Self::BedrockRerank
             | Self::BedrockTitanEmbed
@@ -230,6 +235,7 @@ impl Dialect {
         matches!(
             self,
             Self::OpenAiRealtime
+                | Self::GeminiLive
                 | Self::OpenAiModerations
                 | Self::OpenAiImages
                 | Self::OpenAiImageEdits
@@ -255,6 +261,7 @@ impl Dialect {
             Self::OpenAiRealtime => "openai.realtime",
             Self::AnthropicMessages => "anthropic.messages",
             Self::GeminiGenerate => "gemini.generate_content",
+            Self::GeminiLive => "gemini.live",
             Self::GeminiEmbed => "gemini.embed_content",
             Self::BedrockConverse => "bedrock.converse",
             Self::CohereChat => "cohere.chat",

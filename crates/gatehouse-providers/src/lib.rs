@@ -141,6 +141,11 @@ pub trait Provider: Send + Sync {
     /// `None` when it has nothing of the kind (embeddings at Anthropic).
     fn dialect(&self, front: Dialect, model: &str) -> Option<Dialect>;
 
+    /// What the model is called in the messages of a session.
+    fn session_model(&self, _: Dialect, _: &Settings, model: &str) -> String {
+        model.to_owned()
+    }
+
     /// Whether it counts tokens itself for callers of this dialect.
     fn counts_tokens(&self, dialect: Dialect) -> bool;
 

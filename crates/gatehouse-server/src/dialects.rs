@@ -11,7 +11,9 @@ use gatehouse_wire::embeddings::{
     OpenAiEmbeddings, VertexPredict, VoyageEmbeddings,
 };
 use gatehouse_wire::json::Doc;
+use gatehouse_wire::live::{self, GeminiLive};
 use gatehouse_wire::native::NativeCodec;
+use gatehouse_wire::realtime::{OpenAiRealtime, SessionCodec};
 use gatehouse_wire::rerank::{
     self, BedrockRerank, CohereRerank, JinaRerank, RerankCodec, TeiRerank, VoyageRerank,
 };
@@ -94,6 +96,18 @@ pub fn ranking(dialect: Dialect) -> Result<&'static dyn RerankCodec, Error> {
     })
 }
 
+/// The codec of a dialect of sessions.
+///
+/// # Errors
+/// `internal_error` for dialects that are none.
+pub fn session(dialect: Dialect) -> Result<&'static dyn SessionCodec, Error> {
+    Ok(match dialect {
+        Dialect::OpenAiRealtime => &OpenAiRealtime,
+        Dialect::GeminiLive => &GeminiLive,
+        other => return Err(Error::new(Code::Internal, format!("{} has no sessions", other.as_str()))),
+    })
+}
+
 /// What the pipeline needs of a body.
 ///
 /// # Errors
@@ -103,6 +117,7 @@ pub fn view(front: &Front, doc: &Doc) -> Result<View, Error> {
         _ if !front.has_body() => Ok(View::default()),
         (Operation::Passthrough, _) => Ok(anything::view(doc)),
         (Operation::CreateFile | Operation::CreateBatch, _) => Ok(View::default()),
+        (_, Dialect::GeminiLive) => live::view(doc),
         (_, dialect) if dialect.is_untranslated() => native(dialect)?.view(doc),
         (Operation::CountTokens, Dialect::GeminiGenerate) => gemini::count::view(doc),
         (Operation::Embeddings, dialect) => embeddings(dialect).view(doc),

@@ -76,9 +76,15 @@ impl Front {
     #[must_use]
     pub fn has_body(&self) -> bool {
         let reads = self.operation == Operation::Passthrough && self.method == Method::GET;
-        !matches!(self.operation, Operation::ListModels | Operation::Realtime)
-            && !self.is_about_kept()
-            && !reads
+        let says_all = self.operation == Operation::ListModels
+            || self.operation == Operation::Realtime && !self.is_told();
+        !says_all && !self.is_about_kept() && !reads
+    }
+
+    /// Whether what it asks for is told in the first message of a session, and not in the request.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.dialect == Dialect::GeminiLive
     }
 
     /// Whether a request of this kind is for a model.
@@ -119,6 +125,7 @@ pub fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Metho
     }
     let path = path.strip_suffix('/').unwrap_or(path);
     realtime(path, query)
+        .or_else(|| live(path))
         .or_else(|| azure(path))
         .or_else(|| resource::find(path, method))
         .or_else(|| ranking(path))
@@ -138,6 +145,7 @@ pub fn family(path: &str, headers: &HeaderMap) -> Family {
     if cloud::is_bedrock(path) {
         Family::Bedrock
     } else if path.starts_with("/v1beta")
+        || live(path).is_some()
         || headers.contains_key(GOOGLE_KEY)
         || path.contains("/models/") && path.contains(':')
     {
@@ -173,6 +181,22 @@ fn realtime(path: &str, query: Option<&str>) -> Option<Front> {
     }
     let model = query_value(query, "model").or_else(|| query_value(query, "deployment"));
     Some(Front { model, method: Method::GET, ..front(Operation::Realtime, Dialect::OpenAiRealtime) })
+}
+
+/// A session of Gemini Live, by the names that its service has at Google and at Vertex AI.
+fn live(path: &str) -> Option<Front> {
+    // Clients put it behind their base address, whose end may be a slash.
+    let path = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let service = path.strip_prefix("/ws/google.")?;
+    let named = [
+        "ai.generativelanguage.v1.GenerativeService.BidiGenerateContent",
+        "ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+        "ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent",
+        "cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent",
+        "cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent",
+    ];
+    let live = Front { method: Method::GET, ..front(Operation::Realtime, Dialect::GeminiLive) };
+    named.contains(&service).then_some(live)
 }
 
 /// Azure OpenAI's paths by deployment: the deployment is a model's name here, slashes and all. The `api-version` says
@@ -388,6 +412,12 @@ mod tests {
         assert_eq!(model("/openai/realtime", azure), named);
         assert_eq!(model("/v1/realtime", None), Some(String::new()));
         assert_eq!(model("/v1/realtime/calls", None), None);
+        // Or in the first message.
+        let live = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+        assert_eq!(model(live, None), Some(String::new()));
+        assert_eq!(model(&format!("/{live}"), None), Some(String::new()));
+        assert_eq!(model(&format!("//{live}"), None), None);
+        assert_eq!(model(&live.replace("v1beta", "v2"), None), None);
     }
 
     fn look(path: &str, query: Option<&str>) -> Option<(Operation, Dialect, Option<String>, Framing)> {

@@ -3,13 +3,17 @@
 //!
 //! `docs/LIFE_OF_A_CALL.md` draws the same stages.
 
+mod opening;
+
 use crate::body::Reply;
 use crate::exchange::{Answered, listing};
 use crate::front;
 use crate::house::House;
 use crate::kept::{self, later};
 use crate::render;
-use crate::stage::{Funded, accept, answer, attribute, authenticate, fund, guard, normalise, route};
+use crate::stage::{
+    Authenticated, Funded, accept, answer, attribute, authenticate, fund, guard, normalise, route,
+};
 use crate::switch::Asked;
 use crate::trail::Trail;
 use gatehouse_core::call::Operation;
@@ -33,6 +37,7 @@ pub async fn serve(house: Arc<House>, mut request: Request<Incoming>) -> Respons
     let switch = Asked::of(&mut request);
     let way = CatchUnwind(Box::pin(way(&house, request, &mut trail))).await;
     match way {
+        Ok(Ok(Way::Told(request))) => opening::begin(house, *request, trail, switch, family).await,
         Ok(Ok(Way::Later(funded))) => later::begin(house, *funded, trail, family).await,
         Ok(Ok(Way::Answered(Answered::Whole(whole)))) => render::whole(whole, trail, family).await,
         Ok(Ok(Way::Answered(Answered::Stream(opened)))) => render::stream(*opened, trail, house, family),
@@ -52,6 +57,8 @@ enum Way {
     Answered(Answered),
     /// To one that is made in the background.
     Later(Box<Funded>),
+    /// To a connection on which is told what is asked for.
+    Told(Box<Authenticated>),
 }
 
 /// The stages.
@@ -59,6 +66,14 @@ async fn way(house: &House, request: Request<Incoming>, trail: &mut Trail) -> Re
     house.takes_calls()?;
     let request = accept::accept(request)?;
     let request = authenticate::authenticate(house, request, trail)?;
+    if request.accepted.front.is_told() {
+        return Ok(Way::Told(Box::new(request)));
+    }
+    asked(house, request, trail).await
+}
+
+/// The stages of a caller who is known.
+async fn asked(house: &House, request: Authenticated, trail: &mut Trail) -> Result<Way, Error> {
     let call = normalise::normalise(house, request, trail).await?;
     let call = attribute::attribute(call, trail)?;
     if call.front.operation == Operation::ListModels {

@@ -85,14 +85,19 @@ pub async fn session(
     let Some(switch) = switch else {
         return failed(&Error::new(Code::Internal, "the request asks for no WebSocket"), trail, family).await;
     };
-    let mut headers = std::mem::take(&mut opened.headers);
-    switch.agree(&mut headers);
-    seal::describe(&mut headers, &trail);
-    seal::request_id(&mut headers, Family::OpenAi, &trail.id().to_string());
-    let mut response = respond(StatusCode::SWITCHING_PROTOCOLS, headers, Reply::Whole(None));
+    let headers = std::mem::take(&mut opened.headers);
+    let mut response = switching(headers, &switch, &trail, Family::OpenAi);
     let session = Box::pin(opened.serve(switch, trail, house));
     response.extensions_mut().insert(Onward::new(session));
     response
+}
+
+/// The answer that switches, for who puts into it what goes on with the connection.
+pub fn switching(mut headers: HeaderMap, switch: &Asked, trail: &Trail, family: Family) -> Response<Reply> {
+    switch.agree(&mut headers);
+    seal::describe(&mut headers, trail);
+    seal::request_id(&mut headers, family, &trail.id().to_string());
+    respond(StatusCode::SWITCHING_PROTOCOLS, headers, Reply::Whole(None))
 }
 
 /// Whose answers these are to look like: as the dialect's, but where a cloud frames it, as the cloud's.

@@ -37,7 +37,7 @@ pub(crate) type Session = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// # Errors
 /// `invalid_request` saying what is missing.
 pub fn is_sound(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
-    let wrong = |why: &str| Err(Error::new(Code::InvalidRequest, format!("a realtime session {why}")));
+    let wrong = |why: &str| Err(Error::new(Code::InvalidRequest, format!("a session {why}")));
     let says = |name, token: &str| {
         headers.get_all(name).iter().any(|value| {
             value.to_str().is_ok_and(|list| list.split(',').any(|one| one.trim().eq_ignore_ascii_case(token)))

@@ -76,7 +76,7 @@ pub struct Target {
 }
 
 /// Every front that a call may come in by.
-const FRONTS: [Dialect; 20] = [
+const FRONTS: [Dialect; 21] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::OpenAiCompletions,
@@ -85,6 +85,7 @@ const FRONTS: [Dialect; 20] = [
     Dialect::OpenAiRealtime,
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
+    Dialect::GeminiLive,
     Dialect::GeminiEmbed,
     Dialect::OpenAiModerations,
     Dialect::OpenAiImages,
@@ -295,6 +296,12 @@ impl Target {
     #[must_use]
     pub fn model(&self) -> &str {
         self.provider.settings.deployment(&self.deployment.model)
+    }
+
+    /// What the model is called in the messages of a session.
+    #[must_use]
+    pub fn session_model(&self, dialect: Dialect) -> String {
+        self.provider.kind.session_model(dialect, &self.provider.settings, self.model())
     }
 
     /// The wire format in which it serves callers of `front`; none when it has nothing of the kind.

@@ -97,11 +97,16 @@ pub(crate) async fn handle(
     };
     let flight = shared.stats.begin(path, model, body.len(), shared.options.deadline);
     let script = shared.scripts().take(path, model);
-    if matches!(route, Route::Realtime { .. }) {
+    if matches!(route, Route::Realtime { .. } | Route::Live { .. }) {
         if shared.options.control {
             keep(shared, &parts, &body);
         }
-        return realtime::answer(&simulator.shared, model, &mut parts, script, flight).await.ok_or(HangUp);
+        let form = match route {
+            Route::Live { by_path } => realtime::Form::Live { by_path },
+            _ => realtime::Form::OpenAi,
+        };
+        let answered = realtime::answer(&simulator.shared, model, form, &mut parts, script, flight).await;
+        return answered.ok_or(HangUp);
     }
     if script.is_none() && model == bench::MODEL && credential_is_fine(shared, &parts) {
         let include_usage = peek.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
@@ -214,7 +219,7 @@ fn ask(
         },
         Route::Models(dialect, one) => models::models(*dialect, one.as_deref(), &shared.options.models),
         Route::Nothing(_, 405) => Err(Fault::new(405, "Method not allowed.")),
-        Route::Nothing(..) | Route::Control | Route::Root | Route::Realtime { .. } => {
+        Route::Nothing(..) | Route::Control | Route::Root | Route::Realtime { .. } | Route::Live { .. } => {
             Err(Fault::new(404, "Not found."))
         }
     }

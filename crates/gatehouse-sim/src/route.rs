@@ -49,6 +49,11 @@ pub(crate) enum Route {
         /// Whether it is to be streamed.
         stream: bool,
     },
+    /// A session of Gemini Live; whether by the name of its service at Vertex AI.
+    Live {
+        /// Whether the model is named by its whole path.
+        by_path: bool,
+    },
     /// A call on a Gemini model.
     Gemini {
         /// `v1` or `v1beta`.
@@ -119,6 +124,12 @@ impl Route {
             Method::GET if path.ends_with("/realtime") => {
                 Some(Self::Realtime { model: session_model(query) })
             }
+            Method::GET if path.ends_with(".GenerativeService.BidiGenerateContent") => {
+                Some(Self::Live { by_path: false })
+            }
+            Method::GET if path.ends_with(".LlmBidiService/BidiGenerateContent") => {
+                Some(Self::Live { by_path: true })
+            }
             Method::GET => Self::get(path, dialect),
             Method::DELETE => stored(path),
             _ => None,
@@ -170,7 +181,7 @@ impl Route {
     pub(crate) fn dialect(&self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens | Self::RawPredict { .. } => Dialect::Anthropic,
-            Self::Gemini { .. } => Dialect::Gemini,
+            Self::Gemini { .. } | Self::Live { .. } => Dialect::Gemini,
             Self::Converse { .. } | Self::Invoke { .. } => Dialect::Bedrock,
             Self::Rerank(Form::Cohere) | Self::CohereChat | Self::CohereEmbed => Dialect::Cohere,
             Self::Models(dialect, _) | Self::Nothing(dialect, _) => *dialect,

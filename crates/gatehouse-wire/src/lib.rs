@@ -25,6 +25,7 @@ pub mod free_form;
 pub mod gemini;
 pub mod json;
 mod kept;
+pub mod live;
 mod members;
 pub mod models;
 pub mod native;

@@ -1,7 +1,7 @@
 // Google's own client for Node.
 
 import { readFileSync } from "node:fs";
-import { ApiError, FinishReason, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai";
+import { ApiError, FinishReason, FunctionCallingConfigMode, GoogleGenAI, Modality } from "@google/genai";
 import * as suite_ from "../lib/suite.mjs";
 
 const { AFTER_TOOLS, ARGUMENTS, CALL_BOTH, CITY, GATEWAY, KEY, PNG, RESULTS_OF } = suite_;
@@ -135,6 +135,59 @@ suite.case(
     assert.notDeepEqual(one, two);
   },
   ["openai", "gemini", "compatible"],
+);
+
+// A session's messages, and how it ended.
+async function session(name, config, say) {
+  const messages = [];
+  const ended = Promise.withResolvers();
+  const connected = await client.live.connect({
+    model: name,
+    config,
+    callbacks: {
+      onmessage: (message) => {
+        messages.push(message);
+        if (message.serverContent?.turnComplete) ended.resolve();
+      },
+      onclose: ({ code, reason }) => ended.resolve({ code, reason }),
+    },
+  });
+  say(connected);
+  const closed = await ended.promise;
+  connected.close();
+  return { messages, closed };
+}
+
+suite.case(
+  "live",
+  "plain",
+  "live",
+  async (on) => {
+    const say = (connected) => connected.sendRealtimeInput({ text: "hello there" });
+    const text = await session(model(on), { responseModalities: [Modality.TEXT] }, say);
+    equal(text.messages.map((message) => message.text ?? "").join(""), "You said: hello there");
+    equal(text.messages.at(-1).usageMetadata.responseTokenCount, 4);
+    const asks = (connected) => connected.sendClientContent({ turns: "aloud" });
+    const aloud = await session(model(on), { responseModalities: [Modality.AUDIO] }, asks);
+    const heard = aloud.messages.map((message) => message.serverContent?.outputTranscription?.text ?? "");
+    equal(heard.join(""), "You said: aloud");
+    assert(aloud.messages.some((message) => message.data?.startsWith("AAAA")));
+  },
+  ["gemini"],
+);
+
+suite.case(
+  "live",
+  "error",
+  "live error",
+  async (on) => {
+    // It waits for ever for a session whose first message is refused, so that one is refused later.
+    const say = (connected) => connected.conn.send('{"setup":{"model":"models/another"}}');
+    const { closed } = await session(model(on), { responseModalities: [Modality.TEXT] }, say);
+    equal(closed.code, 1008);
+    assert(closed.reason.startsWith("invalid_request: "), closed.reason);
+  },
+  ["gemini"],
 );
 
 await suite.main();

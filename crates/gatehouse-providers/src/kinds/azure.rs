@@ -60,7 +60,10 @@ impl Provider for Azure {
             | Dialect::OpenAiRealtime => front,
             front if front.asks_for_vectors() => Dialect::OpenAiEmbeddings,
             // No variations and no moderation of their own.
-            Dialect::OpenAiModerations | Dialect::OpenAiImageVariations | Dialect::CohereRerank => return None,
+            Dialect::OpenAiModerations
+            | Dialect::OpenAiImageVariations
+            | Dialect::CohereRerank
+            | Dialect::GeminiLive => return None,
             front if front.is_untranslated() => front,
             _ => Dialect::OpenAiChat,
         })

@@ -2,10 +2,14 @@
 
 use crate::auth::encoded;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, Signing, headers, secret_header, uri};
+use crate::settings::Settings;
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::Error;
 use gatehouse_wire::codec::Quirks;
 use http::{HeaderMap, HeaderName};
+
+/// Sessions. The first message names the model.
+const LIVE: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
 
 /// Gemini.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +40,17 @@ impl Provider for Gemini {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(match front {
-            // Live has another form, and sessions are not translated.
+            // Sessions are not translated.
             Dialect::OpenAiRealtime => return None,
+            Dialect::GeminiLive => Dialect::GeminiLive,
             front if front.asks_for_vectors() => Dialect::GeminiEmbed,
             Dialect::CohereRerank => return None,
             _ => Dialect::GeminiGenerate,
         })
+    }
+
+    fn session_model(&self, _: Dialect, _: &Settings, model: &str) -> String {
+        format!("models/{}", model.trim_start_matches("models/"))
     }
 
     fn counts_tokens(&self, dialect: Dialect) -> bool {
@@ -72,7 +81,11 @@ impl Provider for Gemini {
         };
         let model = encoded(outgoing.model.trim_start_matches("models/"));
         let mut headers = headers(outgoing.caller, &[]);
-        let uri = uri(base, &format!("/v1beta/models/{model}:{call}"))?;
+        let uri = if outgoing.dialect == Dialect::GeminiLive {
+            uri(base, LIVE)?
+        } else {
+            uri(base, &format!("/v1beta/models/{model}:{call}"))?
+        };
         self.sign(&outgoing.signing(&uri), &mut headers)?;
         Ok(Addressed { uri, headers })
     }

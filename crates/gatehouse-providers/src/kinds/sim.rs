@@ -4,6 +4,7 @@
 use crate::compatible::native_path;
 use crate::auth::encoded;
 use crate::kinds::{anthropic, bedrock, cohere, gemini};
+use crate::settings::Settings;
 use crate::{Action, Addressed, Environment, Outgoing, Provider, headers, uri};
 use gatehouse_core::content::{Dialect, Family};
 use gatehouse_core::error::Error;
@@ -34,6 +35,13 @@ impl Provider for Sim {
 
     fn dialect(&self, front: Dialect, _: &str) -> Option<Dialect> {
         Some(front)
+    }
+
+    fn session_model(&self, dialect: Dialect, settings: &Settings, model: &str) -> String {
+        if dialect == Dialect::GeminiLive {
+            return gemini::PROVIDER.session_model(dialect, settings, model);
+        }
+        model.to_owned()
     }
 
     fn counts_tokens(&self, dialect: Dialect) -> bool {

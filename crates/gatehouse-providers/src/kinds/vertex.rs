@@ -18,6 +18,9 @@ pub struct Vertex;
 /// Vertex AI.
 pub static PROVIDER: Vertex = Vertex;
 
+/// Sessions. The first message names the model, the project and the location.
+const LIVE: &str = "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent";
+
 static GEMINI: Quirks = Quirks::NONE;
 
 /// Anthropic's models have their name in the path, and the version in its place.
@@ -84,9 +87,16 @@ impl Provider for Vertex {
         match front {
             front if front.asks_for_vectors() => (!is_claude(model)).then_some(Dialect::VertexPredict),
             Dialect::CohereRerank | Dialect::OpenAiRealtime => None,
+            Dialect::GeminiLive => (!is_claude(model)).then_some(Dialect::GeminiLive),
             _ if is_claude(model) => Some(Dialect::AnthropicMessages),
             _ => Some(Dialect::GeminiGenerate),
         }
+    }
+
+    fn session_model(&self, _: Dialect, settings: &Settings, model: &str) -> String {
+        let project = settings.project.as_deref().unwrap_or_default();
+        let location = settings.location.as_deref().unwrap_or("global");
+        format!("projects/{project}/locations/{location}/publishers/google/models/{model}")
     }
 
     fn counts_tokens(&self, dialect: Dialect) -> bool {
@@ -102,6 +112,12 @@ impl Provider for Vertex {
     }
 
     fn address(&self, outgoing: &Outgoing<'_>) -> Result<Addressed, Error> {
+        if outgoing.dialect == Dialect::GeminiLive {
+            let mut headers = headers(outgoing.caller, &[]);
+            let uri = uri(outgoing.base_url, LIVE)?;
+            self.sign(&outgoing.signing(&uri), &mut headers)?;
+            return Ok(Addressed { uri, headers });
+        }
         let Settings { project, location, .. } = outgoing.settings;
         let project = project.as_deref().unwrap_or_default();
         let location = location.as_deref().unwrap_or("global");

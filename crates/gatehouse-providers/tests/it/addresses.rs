@@ -88,7 +88,36 @@ fn sessions_have_their_addresses() {
     for kind in kinds::ALL {
         let has = ["openai", "azure", "sim"].contains(&kind.name());
         assert_eq!(kind.dialect(Dialect::OpenAiRealtime, "m").is_some(), has, "{}", kind.name());
+        let has = ["gemini", "vertex", "sim"].contains(&kind.name());
+        let live = Dialect::GeminiLive;
+        assert_eq!(kind.dialect(live, "m") == Some(live), has, "{}", kind.name());
     }
+}
+
+#[test]
+fn sessions_whose_first_message_names_the_model_have_one_address() {
+    let asked = (Dialect::GeminiLive, Action::Stream, "gemini-live");
+    let settings = Settings {
+        project: Some("p".to_owned()),
+        location: Some("europe-west4".to_owned()),
+        base_url: Some("https://europe-west4-aiplatform.googleapis.com".to_owned()),
+        ..Settings::default()
+    };
+    let google = "https://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta.GenerativeService.\
+                  BidiGenerateContent";
+    let cloud = "https://europe-west4-aiplatform.googleapis.com/ws/google.cloud.aiplatform.v1.LlmBidiService/\
+                 BidiGenerateContent";
+    let long = "projects/p/locations/europe-west4/publishers/google/models/gemini-live";
+    for (kind, settings, uri, name) in
+        [("gemini", &Settings::default(), google, "models/gemini-live"), ("vertex", &settings, cloud, long)]
+    {
+        let addressed = address(kind, settings, asked, Some(&key("k")));
+        assert_eq!(addressed.uri, uri);
+        assert_eq!(addressed.headers["x-goog-api-key"], "k");
+        let kind = kinds::find(kind).unwrap();
+        assert_eq!(kind.session_model(Dialect::GeminiLive, settings, "gemini-live"), name);
+    }
+    assert_eq!(kinds::find("vertex").unwrap().dialect(Dialect::GeminiLive, "claude-sonnet-4-5"), None);
 }
 
 /// The expected signatures are botocore's, for the same request at the same time.

@@ -40,7 +40,14 @@ pub fn accept(request: Request<Incoming>) -> Result<Accepted, Error> {
         content_is_json(&parts.headers)?;
     }
     let family = front::family(path, &parts.headers);
-    Ok(Accepted { front, family, query: query.map(ToOwned::to_owned), headers: parts.headers, body })
+    Ok(Accepted {
+        front,
+        family,
+        query: query.map(ToOwned::to_owned),
+        headers: parts.headers,
+        body,
+        first: None,
+    })
 }
 
 fn framing_is_sound(headers: &HeaderMap) -> Result<(), Error> {

@@ -28,6 +28,8 @@ pub struct Accepted {
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
     pub(crate) body: hyper::body::Incoming,
+    /// What stands in the place of a body: the first message of a session.
+    pub(crate) first: Option<bytes::Bytes>,
 }
 
 /// A request whose caller is known. Its body has not been read yet.

@@ -43,11 +43,14 @@ pub async fn normalise(
     trail: &mut Trail,
 ) -> Result<Call, Error> {
     let Authenticated { accepted, key } = authenticated;
-    let Accepted { front, family, mut headers, query, body: incoming } = accepted;
+    let Accepted { front, family, mut headers, query, body: incoming, first } = accepted;
     let snapshot = trail.snapshot.clone();
     let front = known_there(front, &snapshot, trail)?;
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
-    let Read { raw, files, other } = body(incoming, &front, &headers, deadline, trail).await?;
+    let Read { raw, files, other } = match first {
+        Some(raw) => told(raw, trail),
+        None => body(incoming, &front, &headers, deadline, trail).await?,
+    };
     let doc = named(Doc::parse(raw, Strictness::Caller)?, &front)?;
     let doc = if front.cloud.is_some() { plain(&doc, &front, &mut headers)? } else { doc };
     let (doc, recalled) = recalled(house, &key, &front, doc, trail).await?;
@@ -107,6 +110,13 @@ struct Read {
     files: Option<Files>,
     /// One that is no JSON, and passes as it is.
     other: Option<Bytes>,
+}
+
+/// The first message of a session, kept a line like all of them.
+fn told(raw: Bytes, trail: &mut Trail) -> Read {
+    trail.request.take_in(&raw);
+    trail.request.take_in(b"\n");
+    Read { raw, files: None, other: None }
 }
 
 async fn body(

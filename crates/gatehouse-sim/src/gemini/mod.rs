@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Value, json};
 
+pub(crate) use request::camel;
+
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::dialect::Dialect;

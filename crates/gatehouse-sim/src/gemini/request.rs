@@ -115,7 +115,7 @@ pub(super) fn invalid_value(at: &str, kind: &str, got: &Value) -> Fault {
 }
 
 /// The same value with the names of its members in camel case, except where they are the client's.
-pub(super) fn camel(value: &Value) -> Value {
+pub(crate) fn camel(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(camel).collect(),
         Value::Object(members) => {

@@ -1,5 +1,6 @@
-//! OpenAI's `/v1/realtime`: sessions over a WebSocket, in the form of the general release.
+//! Sessions over a WebSocket: OpenAI's `/v1/realtime`, in the form of the general release, and Gemini Live.
 
+mod live;
 mod said;
 mod session;
 
@@ -27,10 +28,23 @@ use crate::stats::Flight;
 /// The subprotocol that clients offer and get.
 const SUBPROTOCOL: &str = "realtime";
 
+/// Whose sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// OpenAI's.
+    OpenAi,
+    /// Google's, whose first message names the model.
+    Live {
+        /// Whether by its whole path, as Vertex AI has it.
+        by_path: bool,
+    },
+}
+
 /// Answers a request for a session, and goes on with it; `None` where the connection is to be closed instead.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     model: &str,
+    form: Form,
     parts: &mut Parts,
     script: Option<Script>,
     mut flight: Flight,
@@ -47,12 +61,12 @@ pub(crate) async fn answer(
     let scripted = script.as_ref().and_then(|script| script.status).filter(|status| *status >= 400);
     let agreed = match scripted {
         Some(status) => Err(Fault::new(status, format!("Scripted error {status}."))),
-        None => agree(shared, model, &directives, parts),
+        None => agree(shared, model, form, &directives, parts),
     };
     let (upgrade, headers) = match agreed {
         Ok(agreed) => agreed,
         Err(fault) => {
-            let answer = Dialect::OpenAi.refuse(&fault, &request_id);
+            let answer = form.dialect().refuse(&fault, &request_id);
             flight.answered(answer.status.as_u16());
             let mut response =
                 Response::new(Paced::new(answer.pieces, false, Default::default(), Some(flight)));
@@ -71,24 +85,39 @@ pub(crate) async fn answer(
     tokio::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        session::run(&shared, &model, directives, socket, flight).await;
+        match form {
+            Form::OpenAi => session::run(&shared, &model, directives, socket, flight).await,
+            Form::Live { by_path } => live::run(&shared, by_path, socket, flight).await,
+        }
     });
     Some(response)
+}
+
+// === impl Form ===
+
+impl Form {
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::OpenAi => Dialect::OpenAi,
+            Self::Live { .. } => Dialect::Gemini,
+        }
+    }
 }
 
 /// Checks what a session needs.
 fn agree(
     shared: &Shared,
     model: &str,
+    form: Form,
     directives: &Directives,
     parts: &mut Parts,
 ) -> Checked<(OnUpgrade, HeaderMap)> {
     let key = credential::find(&parts.headers, parts.uri.query());
     let key = if shared.options.require_key { key } else { key.or(Some("none")) };
-    if let Some(fault) = refusal(Dialect::OpenAi, directives, key) {
+    if let Some(fault) = refusal(form.dialect(), directives, key) {
         return Err(fault);
     }
-    if model.is_empty() {
+    if model.is_empty() && matches!(form, Form::OpenAi) {
         return Err(Fault::bad("You must provide a model parameter.").param("model"));
     }
     if directives.missing {

@@ -9,8 +9,13 @@ use gatehouse_core::usage::Usage;
 
 /// Reads it. `None` when it counts nothing: Vertex sends it with the kind of traffic alone.
 pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
-    const COUNTS: &[&str] =
-        &["promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"];
+    const COUNTS: &[&str] = &[
+        "promptTokenCount",
+        "candidatesTokenCount",
+        "responseTokenCount",
+        "thoughtsTokenCount",
+        "totalTokenCount",
+    ];
     if COUNTS.iter().all(|name| get(metadata, name).is_none()) {
         return None;
     }
@@ -25,7 +30,12 @@ pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
     let input = |modality| {
         details("promptTokensDetails", modality).saturating_sub(details("cacheTokensDetails", modality))
     };
-    let (prompt, answer) = (count("promptTokenCount"), count("candidatesTokenCount"));
+    // Sessions call the answer a response.
+    let answer = count("candidatesTokenCount").max(count("responseTokenCount"));
+    let answered = |modality| {
+        details("candidatesTokensDetails", modality).max(details("responseTokensDetails", modality))
+    };
+    let prompt = count("promptTokenCount");
     let (thoughts, tools) = (count("thoughtsTokenCount"), count("toolUsePromptTokenCount"));
     let usage = Usage {
         input_tokens: prompt.saturating_add(tools),
@@ -34,8 +44,8 @@ pub(crate) fn read(metadata: Node<'_>) -> Option<Usage> {
         image_input_tokens: input("IMAGE"),
         output_tokens: answer.saturating_add(thoughts),
         reasoning_tokens: thoughts,
-        audio_output_tokens: details("candidatesTokensDetails", "AUDIO"),
-        image_output_tokens: details("candidatesTokensDetails", "IMAGE"),
+        audio_output_tokens: answered("AUDIO"),
+        image_output_tokens: answered("IMAGE"),
         ..Usage::default()
     };
     Some(usage.clamped())

@@ -18,6 +18,8 @@ pub struct Asked {
     pub spans: Vec<Span>,
     /// How many characters of audio it carries, in base64.
     pub audio_chars: usize,
+    /// How many pictures it carries that nobody here can read either.
+    pub images: u32,
     /// The model that it names for the session, and where, quotes included.
     pub model: Option<(String, Range<usize>)>,
 }
@@ -44,7 +46,7 @@ pub fn asked(doc: &Doc) -> Result<Asked, Error> {
     spans.sort_by_key(|span| span.range.start);
     let model = root.path(&["session", "model"]).or_else(|| root.path(&["response", "model"]));
     let model = model.and_then(|model| Some((model.str()?.into_owned(), model.range())));
-    Ok(Asked { event_id, spans, audio_chars: audio_chars(root), model })
+    Ok(Asked { event_id, spans, audio_chars: audio_chars(root), images: 0, model })
 }
 
 /// Audio in items: `{"type": "input_audio", "audio": "…"}`.

@@ -7,20 +7,22 @@ use gatehouse_core::usage::Usage;
 use std::ops::Range;
 
 /// What an event of the provider means.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
     /// What it is for the session.
     pub kind: Kind,
-    /// The piece of a growing text that it brings.
-    pub piece: Option<Piece>,
+    /// The pieces of growing texts that it brings, in the order in which they stand.
+    pub pieces: Vec<Piece>,
     /// The texts that it brings whole.
     pub spans: Vec<Span>,
     /// The growing texts that end with it, by the beginning of their names.
     pub ends: Option<String>,
+    /// How many characters of audio and pictures it carries beside its texts, in base64.
+    pub media_chars: usize,
 }
 
 /// What an event is for the session.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A response begins; whether it is to be spoken.
     Begins {
@@ -29,8 +31,26 @@ pub enum Kind {
     },
     /// A response is over, with what it used where that is told.
     Over(Option<Usage>),
+    /// A part of a turn, in dialects whose responses have no beginning of their own.
+    Turn(Turn),
     /// Anything else.
+    #[default]
     Other,
+}
+
+/// What an event says of the turn of the model that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The model speaks: a turn begins, if none is under way.
+    pub speaks: bool,
+    /// It has said all that it will, or was interrupted; what the turn used may still be told.
+    pub rests: bool,
+    /// It waits for what its tools say: what was used until here is told here, if it is told by itself.
+    pub waits: bool,
+    /// The turn is over.
+    pub over: bool,
+    /// What was used, where that is told.
+    pub usage: Option<Usage>,
 }
 
 /// A piece of a text that comes in several events.
@@ -69,7 +89,7 @@ pub fn said(doc: &Doc) -> Said {
             let text = delta.str()?.into_owned();
             Some(Piece { name: name(root, &kind), place, is_json, text, at: delta.inner_range() })
         });
-        return Said { kind: Kind::Other, piece, spans: Vec::new(), ends: None };
+        return Said { pieces: piece.into_iter().collect(), ..Said::default() };
     }
     let response = root.get("response");
     let (kind, ends) = match &*kind {
@@ -90,7 +110,7 @@ pub fn said(doc: &Doc) -> Said {
     let mut spans = Vec::new();
     texts::find(root, Place::Output, &mut spans);
     spans.sort_by_key(|span| span.range.start);
-    Said { kind, piece: None, spans, ends }
+    Said { kind, spans, ends, ..Said::default() }
 }
 
 fn modalities(response: Node<'_>) -> Option<Node<'_>> {

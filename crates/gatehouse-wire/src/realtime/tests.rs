@@ -41,8 +41,14 @@ fn a_callers_texts_have_their_places() {
         (
             r#"{"type":"session.update","session":{"type":"realtime","instructions":"be brief","audio":
                 {"input":{"format":{"type":"audio/pcm"},"transcription":{"model":"m","prompt":"names"}},
-                 "output":{"voice":"alloy"}},"tools":[{"type":"function","name":"f","description":"looks"}]}}"#,
-            vec![("be brief", System), ("names", System), ("looks", ToolDefinition)],
+                 "output":{"voice":"alloy"}},"tools":[{"type":"function","name":"f","description":"looks","parameters":
+                    {"type":"object","properties":{"name":{"type":"string","description":"whose"}}}}]}}"#,
+            vec![
+                ("be brief", System),
+                ("names", System),
+                ("looks", ToolDefinition),
+                ("whose", ToolDefinition),
+            ],
         ),
         (
             r#"{"type":"response.create","response":{"instructions":"now","metadata":{"a":"b"}}}"#,
@@ -76,7 +82,7 @@ fn a_providers_events_are_read() {
         said(&doc(r#"{"type":"response.created","response":{"id":"r","output_modalities":["audio"]}}"#));
     assert_eq!(begun.kind, Kind::Begins { audio: true });
     let delta = r#"{"type":"response.output_text.delta","response_id":"r","item_id":"i","content_index":0,"delta":"a\"b"}"#;
-    let piece = said(&doc(delta)).piece.unwrap();
+    let piece = said(&doc(delta)).pieces.remove(0);
     assert_eq!((piece.text.as_str(), delta.get(piece.at.clone())), ("a\"b", Some("a\\\"b")));
     let done = r#"{"type":"response.output_text.done","response_id":"r","item_id":"i","content_index":0,"text":"a"}"#;
     let done = said(&doc(done));

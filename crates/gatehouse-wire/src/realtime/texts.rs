@@ -80,8 +80,8 @@ fn all(value: Node<'_>, place: Place, found: &mut Vec<Span>) {
     }
     value.items().for_each(|item| all(item, place, found));
     for (name, value) in value.members() {
-        // Names of tools are words of the application, but what calls are matched by.
-        if !matches!(&*name, "type" | "id" | "name") {
+        // Names of tools are words of the application, but what calls are matched by. A parameter may be called so, too.
+        if !(matches!(&*name, "type" | "id" | "name") && value.is_str()) {
             all(value, place, found);
         }
     }

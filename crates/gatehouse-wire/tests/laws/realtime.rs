@@ -3,10 +3,12 @@
 use super::{parse, spans_can_be_masked};
 use bytes::Bytes;
 use gatehouse_wire::json::{Doc, Strictness, unescape};
-use gatehouse_wire::realtime::{Kind, asked, error_event, is_audio, said};
+use gatehouse_wire::live::{GeminiLive, view};
+use gatehouse_wire::realtime::{Kind, SessionCodec as _, asked, error_event, is_audio, said};
 
-/// Any message of a session, read as the caller's and as the provider's.
+/// Any message of a session, read as the caller's and as the provider's, in each dialect of sessions.
 pub fn realtime(bytes: &[u8]) {
+    live(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let audio = is_audio(text);
     if let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Caller) {
@@ -35,7 +37,7 @@ pub fn realtime(bytes: &[u8]) {
     let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Provider) else { return };
     let said = said(&doc);
     spans_can_be_masked(&doc, &said.spans);
-    if let Some(piece) = &said.piece {
+    for piece in &said.pieces {
         assert_eq!(
             unescape(doc.slice(piece.at.clone())),
             piece.text,
@@ -47,5 +49,35 @@ pub fn realtime(bytes: &[u8]) {
         assert_eq!(usage, usage.clamped());
     }
     // What passes unread brings no words.
-    assert!(!audio || (said.piece.is_none() && said.kind == Kind::Other), "words in audio: {text}");
+    assert!(!audio || (said.pieces.is_empty() && said.kind == Kind::Other), "words in audio: {text}");
+}
+
+/// The same in the dialect whose first message opens the session.
+fn live(bytes: &[u8]) {
+    if let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Caller) {
+        if let Ok(asked) = GeminiLive.asked(&doc) {
+            spans_can_be_masked(&doc, &asked.spans);
+        }
+        if let Ok(view) = view(&doc) {
+            spans_can_be_masked(&doc, &view.spans);
+            // What opens a session can be read in it, too, and names the same model.
+            assert_eq!(GeminiLive.asked(&doc).map(|asked| asked.model), Ok(view.model));
+        }
+    }
+    let Ok(doc) = Doc::parse(Bytes::copy_from_slice(bytes), Strictness::Provider) else { return };
+    let said = GeminiLive.said(&doc);
+    spans_can_be_masked(&doc, &said.spans);
+    for piece in &said.pieces {
+        assert_eq!(
+            unescape(doc.slice(piece.at.clone())),
+            piece.text,
+            "a piece is not where it is said to be"
+        );
+        assert!(said.spans.iter().all(|span| span.range != piece.at), "a text is judged twice");
+    }
+    if let Kind::Turn(turn) = said.kind
+        && let Some(usage) = turn.usage
+    {
+        assert_eq!(usage, usage.clamped());
+    }
 }

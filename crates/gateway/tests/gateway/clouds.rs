@@ -10,7 +10,7 @@ use serde_json::json;
 const PRICES: &str = "prices: { \"*\": { input: \"1\", output: \"2\" } }";
 
 /// A configuration with this provider alone, under its kind's name, and `more` behind it.
-fn config(kind: &str, settings: &str, more: &str) -> String {
+pub(crate) fn config(kind: &str, settings: &str, more: &str) -> String {
     format!(
         "version: 1\nlisten: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nproviders:\n  \
          {kind}: {{ api: {kind}, {settings}, {PRICES} }}\nretry: {{ backoff: 1ms }}\n{more}"

@@ -54,6 +54,8 @@ mod keys;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod media;
 #[cfg(test)]
 mod passthrough;

@@ -119,7 +119,7 @@ impl Rest {
 }
 
 /// The record of a session, once it has ended.
-async fn record(house: &House, id: &str) -> Value {
+pub(crate) async fn record(house: &House, id: &str) -> Value {
     let begun = std::time::Instant::now();
     loop {
         let records = house.records().await;

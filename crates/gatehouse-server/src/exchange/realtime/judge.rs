@@ -52,7 +52,7 @@ impl Judge {
     /// # Errors
     /// `guard_blocked` or `guard_unavailable`.
     pub(super) fn asked(&mut self, doc: &Doc, asked: &Asked) -> Result<Option<Bytes>, Error> {
-        if asked.audio_chars > 0 {
+        if asked.audio_chars > 0 || asked.images > 0 {
             self.unread(Place::Input)?;
         }
         let judged = self.guards.judge(doc.text(), &asked.spans);
@@ -64,7 +64,7 @@ impl Judge {
         }
     }
 
-    /// Audio that nobody here can read, on its way from or to this place.
+    /// Audio or pictures that nobody here can read, on their way from or to this place.
     ///
     /// # Errors
     /// `guard_blocked` where a guardrail acts there: nothing may pass it unseen.
@@ -72,7 +72,8 @@ impl Judge {
         if self.guards.acts_at(place) {
             let instead =
                 if place == Place::Output { "ask for text with output_modalities" } else { "send text" };
-            let message = format!("a guardrail must read what is said, and cannot read audio; {instead}");
+            let message =
+                format!("a guardrail must read what is said, and cannot read audio or pictures; {instead}");
             return Err(Error::new(Code::GuardBlocked, message));
         }
         if self.window.is_some() {
@@ -115,7 +116,7 @@ impl Judge {
     /// An event in the window's words.
     fn events(&mut self, doc: &Doc, said: &Said) -> Result<Vec<ChatEvent>, Error> {
         let mut events = Vec::new();
-        if let Some(piece) = &said.piece {
+        for piece in &said.pieces {
             let key = self.key(&piece.name)?;
             events.push(ChatEvent::Aside {
                 key,

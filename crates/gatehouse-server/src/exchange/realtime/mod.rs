@@ -1,17 +1,22 @@
 //! A realtime session: one WebSocket to the caller, one to the provider, and events between them.
 //!
 //! [`open`] asks the provider before the caller is told anything, so that a refusal is an answer over HTTP and
-//! another target may be tried. [`session`] passes events on, [`judge`] says which may pass, [`turns`] counts what
+//! another target may be tried; where the first message names the model, [`opening`] waits for it. [`session`] passes events on, [`judge`] says which may pass, [`turns`] counts what
 //! a response uses until the provider says so.
 
 mod judge;
+pub mod opening;
 mod session;
 mod socket;
+mod times;
 mod turns;
+
+pub use opening::Caller;
 
 use super::attempt::Sent;
 use super::prepare::Prepared;
 use crate::call::Call;
+use crate::dialects;
 use crate::headers;
 use crate::house::House;
 use crate::switch::Asked;
@@ -19,10 +24,14 @@ use crate::target::Target;
 use crate::trail::Trail;
 use crate::upstream::{Stream, Switched};
 use bytes::Bytes;
+use gatehouse_core::content::{Edit, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_guard::engine::Active;
 use gatehouse_providers::Action;
+use gatehouse_wire::json::escaped;
+use gatehouse_wire::realtime::SessionCodec;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -32,9 +41,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 pub struct Opened {
     stream: Box<Stream>,
     came: Bytes,
-    target: Arc<Target>,
+    codec: &'static dyn SessionCodec,
     /// The name that the caller has for the model.
     model: String,
+    /// The name that it has in what the provider is told.
+    named: String,
+    /// What the provider is told first, where that is what the caller has asked by.
+    first: Option<Bytes>,
     key: Arc<str>,
     guards: Active,
     deadline: Instant,
@@ -53,6 +66,8 @@ pub async fn open(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Resul
     let dialect = dialect.ok_or_else(|| {
         Error::new(Code::NoCapableTarget, format!("{} has no realtime sessions", target.name))
     })?;
+    let codec = dialects::session(dialect)?;
+    let named = target.session_model(dialect);
     let prepared = Prepared {
         dialect,
         action: Action::Stream,
@@ -89,7 +104,9 @@ pub async fn open(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> Resul
     Ok(Opened {
         stream,
         came,
-        target: Arc::clone(target),
+        codec,
+        first: call.view.model.as_ref().map(|(_, range)| renamed(call.body(), range.clone(), &named)),
+        named,
         model: call.model.clone(),
         key: Arc::clone(&call.key.caller.key_id),
         guards: call.guards.clone(),
@@ -123,7 +140,19 @@ impl Opened {
             // The trail ends as one whose caller has left.
             return;
         };
-        let limits = trail.snapshot.limits.clone();
-        session::Session::begin(self, line, trail, house, &limits).await.run().await;
+        let caller = Caller::new(line, &trail, self.codec).await;
+        Box::pin(self.serve_on(caller, trail, house)).await;
     }
+
+    /// The same, once the caller's connection is one.
+    pub async fn serve_on(self, caller: Caller, trail: Trail, house: Arc<House>) {
+        let limits = trail.snapshot.limits.clone();
+        session::Session::begin(self, caller.0, trail, house, &limits).await.run().await;
+    }
+}
+
+/// A message with another name of the model in it.
+fn renamed(message: &Bytes, range: Range<usize>, name: &str) -> Bytes {
+    let with = [b"\"".as_slice(), &escaped(name), b"\""].concat();
+    splice(message, &[Edit { range, with: with.into() }])
 }

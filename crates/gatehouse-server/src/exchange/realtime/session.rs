@@ -1,26 +1,27 @@
 //! A session under way: events from both sides, until one of them ends it or we must.
 
-use super::Opened;
 use super::judge::Judge;
 use super::socket::{Heard, Socket, Wrong};
+use super::times::Times;
 use super::turns::Turns;
+use super::{Opened, renamed};
 use crate::clock::left;
 use crate::house::House;
 use crate::payload::Kept;
 use crate::switch::Line;
-use crate::target::Target;
 use crate::trail::Trail;
 use crate::upstream::Stream;
 use bytes::Bytes;
 use gatehouse_config::file::Limits;
-use gatehouse_core::content::{Edit, Place, splice};
+use gatehouse_core::content::Place;
 use gatehouse_core::error::{Code, Error};
-use gatehouse_core::usage::UsageSource;
-use gatehouse_wire::json::{Doc, Strictness, escaped};
-use gatehouse_wire::realtime::{self, Kind};
+use gatehouse_core::usage::{Usage, UsageSource};
+use gatehouse_wire::error::redact;
+use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::realtime::{Kind, SessionCodec};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -29,14 +30,16 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 /// How many messages are passed on before they are sent, where they come faster than that.
 const BATCH_MAX: usize = 16;
 /// The status in the record: what the caller was answered.
-const STATUS: u16 = 101;
+pub(super) const STATUS: u16 = 101;
 
 /// A session under way.
 pub(super) struct Session {
     caller: Socket<Line>,
     provider: Socket<Box<Stream>>,
-    target: Arc<Target>,
+    codec: &'static dyn SessionCodec,
     model: String,
+    named: String,
+    first: Option<Bytes>,
     key: Arc<str>,
     judge: Judge,
     turns: Turns,
@@ -49,17 +52,6 @@ pub(super) struct Session {
     about: Option<String>,
 }
 
-/// The limits of time of a session.
-struct Times {
-    deadline: Instant,
-    /// How long the provider may be silent while it answers.
-    answering: Duration,
-    /// How long both may be silent otherwise.
-    idle: Duration,
-    /// When something was said last.
-    last: Instant,
-}
-
 /// Why a session ends.
 enum End {
     /// One side is gone.
@@ -68,6 +60,8 @@ enum End {
         caller: bool,
         /// Whether it said goodbye.
         in_order: bool,
+        /// Why, if it said so.
+        reason: Utf8Bytes,
     },
     /// We must end it.
     Ours(Error, CloseCode),
@@ -88,7 +82,7 @@ impl Session {
     /// Both sides are WebSockets now.
     pub(super) async fn begin(
         opened: Opened,
-        line: Line,
+        caller: Socket<Line>,
         trail: Trail,
         house: Arc<House>,
         limits: &Limits,
@@ -100,14 +94,17 @@ impl Session {
             idle: limits.session_idle.0,
             last: Instant::now(),
         };
+        let (codec, binary) = (opened.codec, opened.codec.takes_binary());
         Self {
-            caller: Socket::new(line, Bytes::new(), Role::Server, bytes_max).await,
-            provider: Socket::new(opened.stream, opened.came, Role::Client, bytes_max).await,
-            target: opened.target,
+            caller,
+            provider: Socket::new(opened.stream, opened.came, Role::Client, bytes_max, binary).await,
+            codec,
+            named: opened.named,
+            first: opened.first,
             model: opened.model,
             key: opened.key,
             judge: Judge::new(opened.guards),
-            turns: Turns::default(),
+            turns: Turns::new(codec.rates()),
             trail,
             house,
             times,
@@ -118,8 +115,25 @@ impl Session {
 
     /// Passes events on until the session ends.
     pub(super) async fn run(mut self) {
-        let end = self.relay().await;
+        let end = match self.introduce().await {
+            Ok(()) => self.relay().await,
+            Err(end) => end,
+        };
         self.end(end).await;
+    }
+
+    /// Tells the provider what the caller has asked for with the first message.
+    async fn introduce(&mut self) -> Result<(), End> {
+        let Some(first) = self.first.take() else { return Ok(()) };
+        let text = text_of(first).map_err(|error| End::Ours(error, CloseCode::Error))?;
+        if let Ok(doc) = Doc::parse(Bytes::from(text.clone()), Strictness::Caller)
+            && let Ok(asked) = self.codec.asked(&doc)
+        {
+            self.turns.asked(doc.text(), &asked);
+        }
+        let (binary, limit) = (self.caller.speaks_binary(), self.times.patience());
+        self.provider.say(text, binary, limit).await.map_err(|()| lost())?;
+        self.provider.flush(limit).await.map_err(|()| lost())
     }
 
     async fn relay(&mut self) -> End {
@@ -175,38 +189,37 @@ impl Session {
             let limit = self.times.patience();
             for text in std::mem::take(&mut self.out) {
                 keep(&mut self.trail.answer, &text);
-                self.caller.say(text, limit).await.map_err(|()| GONE)?;
+                let binary = self.provider.speaks_binary();
+                self.caller.say(text, binary, limit).await.map_err(|()| gone())?;
             }
             if passed.is_err() {
                 break;
             }
             next = self.provider.heard();
         }
-        self.caller.flush(self.times.patience()).await.map_err(|()| GONE)?;
+        self.caller.flush(self.times.patience()).await.map_err(|()| gone())?;
         passed
     }
 
     /// What the caller asked, and what more is there already.
     async fn all_asked(&mut self, first: Result<Heard, Wrong>) -> Result<(), End> {
-        let lost = End::Gone { caller: false, in_order: false };
         let mut next = Some(first);
         for _ in 0..BATCH_MAX {
             let Some(heard) = next else { break };
             let text = self.asked(heard)?;
             let limit = self.times.patience();
-            if self.provider.say(text, limit).await.is_err() {
-                return Err(lost);
-            }
+            let binary = self.caller.speaks_binary();
+            self.provider.say(text, binary, limit).await.map_err(|()| lost())?;
             next = self.caller.heard();
         }
-        self.provider.flush(self.times.patience()).await.map_err(|()| lost)
+        self.provider.flush(self.times.patience()).await.map_err(|()| lost())
     }
 
     /// An event of the caller, as it goes on.
     fn asked(&mut self, heard: Result<Heard, Wrong>) -> Result<Utf8Bytes, End> {
         let text = match heard {
             Ok(Heard::Text(text)) => text,
-            Ok(Heard::Gone { in_order }) => return Err(End::Gone { caller: true, in_order }),
+            Ok(Heard::Gone { in_order, reason }) => return Err(End::Gone { caller: true, in_order, reason }),
             Err(wrong) => return Err(End::Ours(wrong.error, wrong.code)),
         };
         self.times.last = Instant::now();
@@ -228,7 +241,7 @@ impl Session {
     /// nothing is to be edited.
     fn judged(&mut self, text: &Utf8Bytes) -> Result<Option<Utf8Bytes>, Error> {
         let doc = Doc::parse(Bytes::from(text.clone()), Strictness::Caller)?;
-        let asked = realtime::asked(&doc)?;
+        let asked = self.codec.asked(&doc)?;
         self.about.clone_from(&asked.event_id);
         self.turns.asked(doc.text(), &asked);
         let edited = self.judge.asked(&doc, &asked)?;
@@ -239,16 +252,17 @@ impl Session {
         }
         // Edits may have moved it.
         let doc = edited.map_or(Ok(doc), |edited| Doc::parse(edited, Strictness::Caller))?;
-        let Some((_, range)) = realtime::asked(&doc)?.model else { return Ok(None) };
-        let with = [b"\"".as_slice(), &escaped(self.target.model()), b"\""].concat();
-        text_of(splice(doc.bytes(), &[Edit { range, with: with.into() }])).map(Some)
+        let Some((_, range)) = self.codec.asked(&doc)?.model else { return Ok(None) };
+        text_of(renamed(doc.bytes(), range, &self.named)).map(Some)
     }
 
     /// An event of the provider; what may pass is in `out`, also when the session ends with it.
     fn said(&mut self, heard: Result<Heard, Wrong>) -> Result<(), End> {
         let text = match heard {
             Ok(Heard::Text(text)) => text,
-            Ok(Heard::Gone { in_order }) => return Err(End::Gone { caller: false, in_order }),
+            Ok(Heard::Gone { in_order, reason }) => {
+                return Err(End::Gone { caller: false, in_order, reason });
+            }
             Err(wrong) => {
                 let error =
                     Error::new(Code::UpstreamBadResponse, "the provider's WebSocket broke the protocol");
@@ -260,7 +274,7 @@ impl Session {
             let blocked = matches!(error.code, Code::GuardBlocked | Code::GuardUnavailable);
             End::Ours(error, if blocked { CloseCode::Policy } else { CloseCode::Error })
         };
-        if realtime::is_audio(&text) {
+        if self.codec.is_audio(&text) {
             self.turns.spoke(text.len());
             self.judge.unread(Place::Output).map_err(ours)?;
             return self.judge.said(text, None, &mut self.out).map_err(ours);
@@ -271,20 +285,52 @@ impl Session {
                 "the provider sent an event that is no JSON",
             )));
         };
-        let said = realtime::said(&doc);
-        self.turns.said(&said);
-        if let Some(piece) = &said.piece {
-            self.trail.meter.text(&piece.text);
+        let said = self.codec.said(&doc);
+        if let Kind::Turn(turn) = &said.kind
+            && let Some(before) = self.turns.goes_on(turn)
+        {
+            self.settled(before)?;
         }
-        match &said.kind {
+        self.turns.said(&said);
+        said.pieces.iter().for_each(|piece| self.trail.meter.text(&piece.text));
+        if said.media_chars > 0 {
+            self.judge.unread(Place::Output).map_err(ours)?;
+        }
+        self.counts(&said.kind).map_err(ours)?;
+        let listened = self.judge.listens().then_some((&doc, &said));
+        self.judge.said(text, listened, &mut self.out).map_err(ours)?;
+        match said.kind {
+            Kind::Over(_) => self.another_turn(),
+            Kind::Turn(turn) => match self.turns.came_to(&turn) {
+                Some(over) => self.settled(over),
+                None => Ok(()),
+            },
+            Kind::Begins { .. } | Kind::Other => Ok(()),
+        }
+    }
+
+    /// A turn is over, and another one may come.
+    fn settled(&mut self, (usage, source): (Usage, UsageSource)) -> Result<(), End> {
+        self.trail.turn(usage, source);
+        self.another_turn()
+    }
+
+    fn another_turn(&mut self) -> Result<(), End> {
+        self.trail.another_turn().map_err(|error| End::Ours(error, CloseCode::Policy))
+    }
+
+    /// Counts a response, or what one comes to.
+    fn counts(&mut self, kind: &Kind) -> Result<(), Error> {
+        match kind {
             Kind::Begins { audio } => {
                 self.turns.begins();
                 self.count_running();
                 if *audio {
-                    self.judge.unread(Place::Output).map_err(ours)?;
+                    self.judge.unread(Place::Output)?;
                 }
             }
             Kind::Over(usage) => {
+                let usage = *usage;
                 let source = if usage.is_some() { UsageSource::Provider } else { UsageSource::Estimated };
                 let usage = usage.unwrap_or_else(|| self.turns.counted());
                 self.turns.over(&usage);
@@ -293,14 +339,10 @@ impl Session {
                     self.count_running();
                 }
             }
-            Kind::Other => {}
+            Kind::Turn(turn) if turn.speaks => self.count_running(),
+            Kind::Turn(_) | Kind::Other => {}
         }
-        let listened = self.judge.listens().then_some((&doc, &said));
-        self.judge.said(text, listened, &mut self.out).map_err(ours)?;
-        match said.kind {
-            Kind::Over(_) => self.trail.another_turn().map_err(|error| End::Ours(error, CloseCode::Policy)),
-            Kind::Begins { .. } | Kind::Other => Ok(()),
-        }
+        Ok(())
     }
 
     /// Puts what is under way into the record as we count it: whatever the provider came to say is billed, and where
@@ -333,10 +375,17 @@ impl Session {
         let cut = self.turns.is_running();
         if cut {
             self.count_running();
+        } else if let Some((usage, source)) = self.turns.settled() {
+            // It was over but for what it used.
+            self.trail.turn(usage, source);
         }
         match end {
-            End::Gone { caller: false, in_order } if cut || !in_order => {
-                let message = "the provider ended the session";
+            End::Gone { caller: false, in_order, reason } if cut || !in_order => {
+                let mut message = "the provider ended the session".to_owned();
+                if !reason.is_empty() {
+                    // As from any answer of a provider, what looks like its key is taken out.
+                    message = format!("{message}: {}", redact(&reason));
+                }
                 self.fail(&Error::new(Code::UpstreamError, message), CloseCode::Error).await;
             }
             End::Gone { in_order, .. } => {
@@ -356,22 +405,36 @@ impl Session {
     async fn fail(&mut self, error: &Error, code: CloseCode) {
         tracing::debug!(call = %self.trail.id(), %error, "session ended");
         let event_id = format!("event_{}", self.trail.id());
-        let event = realtime::error_event(error, &event_id, self.about.as_deref());
-        keep(&mut self.trail.answer, &event);
+        let event = self.codec.error_event(error, &event_id, self.about.as_deref());
+        event.iter().for_each(|event| keep(&mut self.trail.answer, event));
         let ended = self.trail.fail(STATUS, error);
         // Should it not be safe: an error is the last word already.
         let _ = self.trail.safe(&ended).await;
         let limit = self.times.patience();
-        if self.caller.say(event.into(), limit).await.is_ok() {
+        let reason = if event.is_some() { error.code.as_str().to_owned() } else { in_short(error) };
+        if let Some(event) = event
+            && self.caller.say(event.into(), false, limit).await.is_ok()
+        {
             let _ = self.caller.flush(limit).await;
         }
-        let reason = error.code.as_str();
-        tokio::join!(self.caller.close(code, reason), self.provider.close(CloseCode::Normal, ""));
+        tokio::join!(self.caller.close(code, &reason), self.provider.close(CloseCode::Normal, ""));
     }
 }
 
 /// The caller does not take what it is told.
-const GONE: End = End::Gone { caller: true, in_order: false };
+fn gone() -> End {
+    End::Gone { caller: true, in_order: false, reason: Utf8Bytes::default() }
+}
+
+/// Neither does the provider.
+fn lost() -> End {
+    End::Gone { caller: false, in_order: false, reason: Utf8Bytes::default() }
+}
+
+/// An error as the reason of a close frame, which is all that there is for it.
+pub(super) fn in_short(error: &Error) -> String {
+    format!("{}: {}", error.code.as_str(), error.message)
+}
 
 /// Events are kept a line each.
 fn keep(kept: &mut Kept, event: &str) {
@@ -381,28 +444,4 @@ fn keep(kept: &mut Kept, event: &str) {
 
 fn text_of(bytes: Bytes) -> Result<Utf8Bytes, Error> {
     Utf8Bytes::try_from(bytes).map_err(|_| Error::new(Code::Internal, "an edit made an event unreadable"))
-}
-
-// === impl Times ===
-
-impl Times {
-    /// When to look at the clock again: a response may begin at any time.
-    fn wake(&self) -> Instant {
-        let silence = self.answering.min(self.idle);
-        let next = self.last + silence;
-        // Silence that is allowed now is looked at once more when it may not be any more.
-        let next = if left(next).is_zero() { Instant::now() + silence } else { next };
-        self.deadline.min(next).min(self.last + self.idle).max(Instant::now())
-    }
-
-    /// When the silence, or the session, has lasted too long.
-    fn next(&self, answering: bool) -> Instant {
-        let silence = if answering { self.answering.min(self.idle) } else { self.idle };
-        self.deadline.min(self.last + silence)
-    }
-
-    /// How long one side may take to take a message.
-    fn patience(&self) -> Duration {
-        self.answering.min(left(self.deadline))
-    }
 }

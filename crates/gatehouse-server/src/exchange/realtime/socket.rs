@@ -25,6 +25,9 @@ const REASON_BYTES_MAX: usize = 120;
 pub(super) struct Socket<S> {
     stream: WebSocketStream<S>,
     message_bytes_max: usize,
+    /// Whether messages may come as binary, and whether the last one did.
+    takes_binary: bool,
+    heard_binary: bool,
     controls: u32,
     since: Instant,
 }
@@ -37,6 +40,8 @@ pub(super) enum Heard {
     Gone {
         /// With a close frame of an ordinary code.
         in_order: bool,
+        /// The reason that it gave.
+        reason: Utf8Bytes,
     },
 }
 
@@ -48,11 +53,28 @@ pub(super) struct Wrong {
     pub(super) code: CloseCode,
 }
 
+const NOT_UTF8: &str = "a message is not UTF-8";
+
+// === impl Heard ===
+
+impl Heard {
+    /// Gone without a word.
+    fn lost() -> Self {
+        Self::Gone { in_order: false, reason: Utf8Bytes::default() }
+    }
+}
+
 // === impl Socket ===
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Goes on with a stream, `came` of which was read already.
-    pub(super) async fn new(stream: S, came: Bytes, role: Role, message_bytes_max: u64) -> Self {
+    pub(super) async fn new(
+        stream: S,
+        came: Bytes,
+        role: Role,
+        message_bytes_max: u64,
+        takes_binary: bool,
+    ) -> Self {
         let message_bytes_max = usize::try_from(message_bytes_max).unwrap_or(usize::MAX);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
@@ -60,7 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_frame_size(Some(message_bytes_max))
             .accept_unmasked_frames(false);
         let stream = WebSocketStream::from_partially_read(stream, came.into(), role, Some(config)).await;
-        Self { stream, message_bytes_max, controls: 0, since: Instant::now() }
+        Self {
+            stream,
+            message_bytes_max,
+            takes_binary,
+            heard_binary: false,
+            controls: 0,
+            since: Instant::now(),
+        }
     }
 
     /// The next message. May be dropped at any time.
@@ -70,22 +99,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) async fn hear(&mut self) -> Result<Heard, Wrong> {
         loop {
             match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(Heard::Text(text)),
+                Some(Ok(Message::Text(text))) => {
+                    self.heard_binary = false;
+                    return Ok(Heard::Text(text));
+                }
+                Some(Ok(Message::Binary(bytes))) if self.takes_binary => {
+                    self.heard_binary = true;
+                    let text = Utf8Bytes::try_from(bytes);
+                    return text.map(Heard::Text).map_err(|_| wrong(NOT_UTF8, CloseCode::Invalid));
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.control()?,
                 Some(Ok(Message::Close(frame))) => {
-                    let in_order = frame.is_none_or(|frame| {
+                    let in_order = frame.as_ref().is_none_or(|frame| {
                         matches!(frame.code, CloseCode::Normal | CloseCode::Away | CloseCode::Status)
                     });
-                    return Ok(Heard::Gone { in_order });
+                    let reason = frame.map(|frame| frame.reason).unwrap_or_default();
+                    return Ok(Heard::Gone { in_order, reason });
                 }
                 Some(Ok(Message::Binary(_))) => {
                     return Err(wrong("events are text, not binary", CloseCode::Unsupported));
                 }
                 Some(Ok(Message::Frame(_))) => {}
                 Some(Err(broken)) => return self.broken(&broken),
-                None => return Ok(Heard::Gone { in_order: false }),
+                None => return Ok(Heard::lost()),
             }
         }
+    }
+
+    /// Whether the other side says what it says as binary.
+    pub(super) fn speaks_binary(&self) -> bool {
+        self.heard_binary
     }
 
     /// The next message if it is there already.
@@ -93,12 +136,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.hear().now_or_never()
     }
 
-    /// Says something, which [`Self::flush`] sends.
+    /// Says something, as binary or as text, which [`Self::flush`] sends.
     ///
     /// # Errors
     /// The other side is gone, or takes nothing.
-    pub(super) async fn say(&mut self, text: Utf8Bytes, limit: Duration) -> Result<(), ()> {
-        let saying = self.stream.feed(Message::Text(text));
+    pub(super) async fn say(&mut self, text: Utf8Bytes, binary: bool, limit: Duration) -> Result<(), ()> {
+        let message = if binary { Message::Binary(text.into()) } else { Message::Text(text) };
+        let saying = self.stream.feed(message);
         // Nothing waits as a rule, and then no timer is needed.
         let mut saying = std::pin::pin!(saying);
         match saying.as_mut().now_or_never() {
@@ -152,14 +196,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 let message = format!("the message exceeds the limit of {limit} bytes (limits.message)");
                 Wrong { error: Error::new(Code::RequestTooLarge, message), code: CloseCode::Size }
             }
-            Broken::Utf8(_) => wrong("a message is not UTF-8", CloseCode::Invalid),
+            Broken::Utf8(_) => wrong(NOT_UTF8, CloseCode::Invalid),
             Broken::Protocol(
                 tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            ) => return Ok(Heard::Gone { in_order: false }),
+            ) => return Ok(Heard::lost()),
             Broken::Protocol(why) => {
                 wrong(&format!("a frame breaks the protocol: {why}"), CloseCode::Protocol)
             }
-            _ => return Ok(Heard::Gone { in_order: false }),
+            _ => return Ok(Heard::lost()),
         })
     }
 }
