@@ -41,6 +41,8 @@ pub struct Through {
     pub provider: String,
     /// The path there, as it came.
     pub path: String,
+    /// Whether it is one that is known here, written so that only the provider would see it.
+    pub disguised: bool,
 }
 
 /// A cloud that serves other makers' models in their dialects.

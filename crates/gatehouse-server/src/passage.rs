@@ -23,8 +23,10 @@ const FORWARDED: [HeaderName; 9] = [
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("openai-beta"),
 ];
-/// What Google's clients say of themselves and of the form of the answer.
-const FORWARDED_PREFIX: &str = "x-goog-";
+/// What Google's clients say of themselves, of the form of the answer and of what they upload. Others of this kind say
+/// whose project pays.
+const FORWARDED_GOOGLE: [&str; 5] =
+    ["x-goog-api-client", "x-goog-fieldmask", "x-goog-request-params", "x-goog-hash", "x-goog-upload-"];
 /// So often an address is decoded to look for what it hides.
 const DECODED_MAX: usize = 3;
 
@@ -47,7 +49,7 @@ impl Passage {
     /// A call to this path at the provider.
     ///
     /// # Errors
-    /// `invalid_request` for a path that could lead elsewhere.
+    /// `invalid_request` for a path that could lead elsewhere, or is another than it looks.
     pub fn new(
         provider: &Provider,
         through: &Through,
@@ -56,6 +58,10 @@ impl Passage {
         other: Option<Bytes>,
         family: Family,
     ) -> Result<Self, Error> {
+        if through.disguised {
+            let message = "this path is one that the gateway knows, written in another way; write it plainly";
+            return Err(Error::new(Code::InvalidRequest, message));
+        }
         let uri = address(&provider.base_url, &through.path, query)?;
         Ok(Self { method, uri, other, family, sent: AtomicBool::new(false) })
     }
@@ -130,7 +136,7 @@ pub fn headers(caller: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::USER_AGENT, gatehouse_providers::USER_AGENT);
     for (name, value) in caller {
-        let google = name.as_str().starts_with(FORWARDED_PREFIX) && *name != crate::headers::GOOGLE_KEY;
+        let google = FORWARDED_GOOGLE.iter().any(|known| name.as_str().starts_with(known));
         if google || FORWARDED.contains(name) {
             headers.append(name.clone(), value.clone());
         }
@@ -287,6 +293,7 @@ mod tests {
             "content-length",
             "openai-organization",
             "x-goog-api-client",
+            "x-goog-user-project",
             "anthropic-version",
             "content-type",
         ] {

@@ -20,10 +20,13 @@ pub(super) fn parts(path: &str) -> Option<(&str, &str)> {
 /// What a path asks for.
 pub(super) fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method: &Method) -> Option<Front> {
     let (provider, path) = parts(path)?;
-    let through = Some(Through { provider: decoded(provider), path: path.to_owned() });
     let nested = parts(path).is_some();
-    let known = super::find(path, query, headers, method)
-        .filter(|known| !nested && known.method == *method && is_a_call(known));
+    let look =
+        |path: &str| super::find(path, query, headers, method).filter(|known| !nested && is_a_call(known));
+    let known = look(path).filter(|known| known.method == *method);
+    let plain = plain(path);
+    let disguised = plain != path && look(path).is_none() && look(&plain).is_some();
+    let through = Some(Through { provider: decoded(provider), path: path.to_owned(), disguised });
     Some(match known {
         Some(known) => Front { through, ..known },
         None => {
@@ -31,6 +34,16 @@ pub(super) fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method:
             Front { through, method, ..front(Operation::Passthrough, Dialect::Passthrough) }
         }
     })
+}
+
+/// A path as a provider may read it that decodes it, and does not look at the case of its letters.
+fn plain(path: &str) -> String {
+    const DECODED_MAX: usize = 3;
+    let mut path = path.to_owned();
+    for _ in 0..DECODED_MAX {
+        path = decoded(&path);
+    }
+    path.to_ascii_lowercase()
 }
 
 /// Whether it is something that we do ourselves: a call of a model, or what is kept for one tenant alone.
@@ -91,6 +104,19 @@ mod tests {
             get,
             "what does not pass is told what would"
         );
+        let disguised = |path: &str| {
+            let front = find(&format!("/passthrough/ai{path}"), None, &HeaderMap::new(), &Method::POST);
+            let front = front.unwrap();
+            (front.operation, front.through.unwrap().disguised)
+        };
+        for path in ["/v1/%66iles", "/v1/FILES", "/v1/%2566iles", "/v1/chat/%63ompletions", "/V1/Batches/%62"]
+        {
+            assert_eq!(disguised(path), (Operation::Passthrough, true), "{path}");
+        }
+        for path in ["/v1/assistants", "/v1/Assistants/%61", "/v1/vector_stores/VS_1", "/v1/models/GPT"] {
+            assert_eq!(disguised(path), (Operation::Passthrough, false), "{path}");
+        }
+        assert_eq!(disguised("/v1/files"), (Operation::CreateFile, false));
         let files = look(get.clone(), "/passthrough/my ai/v1/files/f").unwrap();
         assert_eq!(files.0, Operation::RetrieveFile);
         for nothing in ["/passthrough", "/passthrough/", "/passthrough/x", "/passthrough//v1"] {

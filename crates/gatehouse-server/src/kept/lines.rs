@@ -24,6 +24,7 @@ use gatehouse_ledger::{ServiceTier, ceiling};
 use gatehouse_route::plan::{Wish, plan};
 use gatehouse_wire::codec::View;
 use gatehouse_wire::json::{Doc, Strictness};
+use gatehouse_wire::openai_responses::kept;
 use http::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
@@ -219,6 +220,9 @@ fn request(
     trail: &mut Trail,
 ) -> Result<Bytes, Error> {
     let doc = Doc::parse(body, Strictness::Caller)?;
+    if front.dialect == Dialect::OpenAiResponses {
+        stands_alone(&doc)?;
+    }
     let (doc, files_at) = match named::opened(house, &call.key.caller, front.dialect, &doc)? {
         Some(named::Opened { doc, provider, .. }) => (doc, Some(provider)),
         None => (doc, None),
@@ -273,6 +277,26 @@ fn request(
     sums.tokens = sums.tokens.saturating_add(meter.input_estimate());
     sums.most = sums.most.zip(most).map(|(sum, one)| sum.saturating_add(one));
     Ok(splice(doc.bytes(), &rewrite.edits))
+}
+
+/// Refuses what a call is given from memory: nobody looks there for a line, and to the provider the ids would be those
+/// of whatever stands in its account.
+fn stands_alone(doc: &Doc) -> Result<(), Error> {
+    let asked = kept::asked(doc)?;
+    let refused = |member: &str, why: &str| {
+        let member = format!("body.{member}");
+        Err(Error::unsupported(member.clone(), format!("{member}: {why}")))
+    };
+    if asked.previous.is_some() {
+        return refused("previous_response_id", "a line goes on from nothing; send the whole conversation");
+    }
+    if !asked.references.is_empty() {
+        return refused("input", "a line refers to nothing that is kept; send the items themselves");
+    }
+    if asked.background {
+        return refused("background", "a batch is made in the background as a whole; leave it out");
+    }
+    Ok(())
 }
 
 /// The request as its guardrails let it pass.

@@ -199,6 +199,12 @@ async fn a_line_that_would_be_refused_refuses_the_file() {
         change(&mut odd);
         good.clone() + &odd.to_string()
     };
+    // What a call is given from memory, a line is not; at the provider the ids would be somebody else's.
+    let memory = |more: &Value| {
+        let mut body = json!({"model": "openai/m", "input": "x"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}).to_string()
+    };
     let refused = [
         (good.clone() + "no json", 400, "invalid_request", "line 2: "),
         (good.clone() + &good, 400, "invalid_request", "line 2: custom_id: another line"),
@@ -213,6 +219,20 @@ async fn a_line_that_would_be_refused_refuses_the_file() {
             400,
             "guard_blocked",
             "line 2: blocked by guardrail \"stop\"",
+        ),
+        (
+            memory(&json!({"previous_response_id": "resp_1"})),
+            400,
+            "unsupported_parameter",
+            "body.previous_response_id",
+        ),
+        (memory(&json!({"conversation": "conv_1"})), 400, "unsupported_parameter", "conversation"),
+        (memory(&json!({"background": true})), 400, "unsupported_parameter", "body.background"),
+        (
+            memory(&json!({"input": [{"type": "item_reference", "id": "msg_1"}]})),
+            400,
+            "unsupported_parameter",
+            "body.input",
         ),
         (String::new(), 400, "invalid_request", "file: "),
     ];

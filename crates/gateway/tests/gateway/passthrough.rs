@@ -184,6 +184,9 @@ async fn nothing_leads_elsewhere_and_nobody_learns_who_is_there() {
         "/v1/a%2fb",
         "/v1/a;b",
         "/v1/%00",
+        // What the gateway keeps for each application by itself, disguised.
+        "/v1/%66iles",
+        "/V1/Files",
     ] {
         let answer = ask(&format!("/passthrough/o{path}")).await;
         assert_eq!(code(&answer), (400, "invalid_request".to_owned()), "{path}");
