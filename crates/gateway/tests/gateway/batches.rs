@@ -186,6 +186,14 @@ async fn what_is_one_tenants_is_nothing_to_another() {
     assert_eq!(code(&behind), (400, "invalid_request".to_owned()));
 }
 
+/// A line of responses with more in it. What a call is given from memory, a line is not: at the provider the ids would be
+/// somebody else's.
+fn memory(more: &Value) -> String {
+    let mut body = json!({"model": "openai/m", "input": "x"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}).to_string()
+}
+
 #[tokio::test]
 async fn a_line_that_would_be_refused_refuses_the_file() {
     let provider = Provider::start().await;
@@ -198,12 +206,6 @@ async fn a_line_that_would_be_refused_refuses_the_file() {
         let mut odd: Value = serde_json::from_str(&line("b", "openai/m", "x")).unwrap();
         change(&mut odd);
         good.clone() + &odd.to_string()
-    };
-    // What a call is given from memory, a line is not; at the provider the ids would be somebody else's.
-    let memory = |more: &Value| {
-        let mut body = json!({"model": "openai/m", "input": "x"});
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        json!({"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}).to_string()
     };
     let refused = [
         (good.clone() + "no json", 400, "invalid_request", "line 2: "),
