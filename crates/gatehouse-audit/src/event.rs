@@ -49,6 +49,10 @@ pub enum EventKind {
     KeyRotated,
     /// Another configuration came into force.
     ConfigChanged,
+    /// The key of a subject was destroyed: what was said is gone, and that it was said stays.
+    SubjectErased,
+    /// Somebody read what was said.
+    ContentViewed,
     /// An epoch of the key that signs the log ended: the last leaf under the old key.
     EpochClosed,
     /// Another configuration was read and could not be used: the one in force stays.
@@ -130,6 +134,8 @@ impl EventKind {
             Self::KeyRevoked => "key.revoked",
             Self::KeyRotated => "key.rotated",
             Self::ConfigChanged => "config.changed",
+            Self::SubjectErased => "subject.erased",
+            Self::ContentViewed => "content.viewed",
             Self::EpochClosed => "epoch.closed",
             Self::ConfigRefused => "config.refused",
         }

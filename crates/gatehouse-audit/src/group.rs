@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::io::Write as _;
 
-use crate::leaf::{Leaf, contents, render};
+use crate::commit::Commitments;
+use crate::event::Event;
+use crate::leaf::{Leaf, render};
 use crate::segment::{FRAME_HEADER_BYTES, FrameKind, push_frame, seal_frame};
 
 /// A buffer that a large content has grown beyond this is given back to the system.
@@ -27,16 +29,21 @@ pub(crate) struct Group {
 // === impl Group ===
 
 impl Group {
+    /// An event, but for its number.
+    pub(crate) fn of_event(event: &Event, shard: &str) -> Self {
+        Self::new(Leaf::Event(event), shard, &Commitments::default())
+    }
+
     /// Writes everything but the number.
-    pub(crate) fn new(leaf: Leaf<'_>, shard: &str, digests: &[Option<[u8; 32]>]) -> Self {
+    pub(crate) fn new(leaf: Leaf<'_>, shard: &str, commits: &Commitments) -> Self {
         let mut bytes = SPARE.take();
         bytes.clear();
-        for content in contents(leaf) {
-            push_frame(&mut bytes, FrameKind::Content, content.as_bytes());
+        for (sealed, _) in commits.bodies.iter().filter_map(|body| body.sealed.as_ref()) {
+            push_frame(&mut bytes, FrameKind::Content, sealed);
         }
         let leaf_at = bytes.len();
         bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-        let number_at = render(&mut bytes, leaf, shard, digests);
+        let number_at = render(&mut bytes, leaf, shard, commits);
         Self { bytes, leaf_at, number_at }
     }
 

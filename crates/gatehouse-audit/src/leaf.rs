@@ -8,10 +8,10 @@ use gatehouse_core::call::Scope;
 use gatehouse_core::record::{Admitted, Attempt, Cost, CostStatus, Payload, Settled, Timing, UnixMicros};
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_core::verdict::Outcome;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use crate::canonical::{Object, by_utf16, is_plain, write_object};
+use crate::commit::{Body, Commitments};
 use crate::event::{Event, write_fields};
 
 /// The version of the envelope.
@@ -58,36 +58,13 @@ pub enum Leaf<'a> {
     Event(&'a Event),
 }
 
-/// The SHA-256 of each payload, or nothing where neither text nor digest is kept.
-pub(crate) type Digests = Vec<Option<[u8; 32]>>;
-
-/// Finds what a leaf commits to.
-pub(crate) fn digests(leaf: Leaf<'_>) -> Digests {
-    let Leaf::Settled(settled) = leaf else { return Digests::new() };
-    let digest = |payload: &Payload| match (&payload.sha256, &payload.text) {
-        (Some(digest), _) => Some(*digest),
-        (None, Some(text)) => Some(Sha256::digest(text.as_bytes()).into()),
-        (None, None) => None,
-    };
-    settled.payload.iter().take(PAYLOADS_MAX).map(digest).collect()
-}
-
-/// The texts that are stored beside a leaf, in the order of its payload entries.
-pub(crate) fn contents(leaf: Leaf<'_>) -> impl Iterator<Item = &str> {
-    let payload = match leaf {
-        Leaf::Settled(settled) => settled.payload.as_slice(),
-        Leaf::Admitted(_) | Leaf::Event(_) => &[],
-    };
-    payload.iter().take(PAYLOADS_MAX).filter_map(stored_text)
-}
-
 /// Writes the canonical bytes of a leaf, but for its number, which is only known under the log's lock: gives
 /// the place where its digits belong.
-pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, shard: &str, digests: &[Option<[u8; 32]>]) -> usize {
+pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, shard: &str, commits: &Commitments) -> usize {
     let mut stamp = Stamp { shard, number_at: 0 };
     write_object(out, |o| match leaf {
         Leaf::Admitted(admitted) => write_admitted(o, admitted, &mut stamp),
-        Leaf::Settled(settled) => write_settled(o, settled, &mut stamp, digests),
+        Leaf::Settled(settled) => write_settled(o, settled, &mut stamp, commits),
         Leaf::Event(event) => write_event(o, event, &mut stamp),
     });
     stamp.number_at
@@ -129,7 +106,7 @@ fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: &mut Stamp<'_>) {
     o.integer("v", LEAF_VERSION);
 }
 
-fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, digests: &[Option<[u8; 32]>]) {
+fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, commits: &Commitments) {
     write_actor(o, call.key.as_deref().unwrap_or_default());
     o.some_text("config_sha256", &call.config, LABEL_BYTES_MAX);
     write_corr(o, &call.scope, call.trace.as_deref());
@@ -153,7 +130,7 @@ fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, dige
         o.plain("op", operation.as_str());
     }
     write_org(o, &call.scope);
-    write_payload(o, &call.payload, digests);
+    write_payload(o, &call.payload, &commits.bodies);
     write_policy(o, &call.guards);
     o.object("result", |o| {
         o.maybe_text("error", call.error, LABEL_BYTES_MAX);
@@ -171,6 +148,9 @@ fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, dige
     });
     write_stamp(o, stamp);
     o.flag("stream", call.stream);
+    if let Some(subject) = commits.subject {
+        o.plain("subject", subject);
+    }
     if let Some(surface) = call.surface {
         o.plain("surface", surface.as_str());
     }
@@ -241,17 +221,17 @@ fn write_org(o: &mut Object<'_>, scope: &Scope) {
     });
 }
 
-fn write_payload(o: &mut Object<'_>, payload: &[Payload], digests: &[Option<[u8; 32]>]) {
+fn write_payload(o: &mut Object<'_>, payload: &[Payload], bodies: &[Body]) {
     o.list("payload", |l| {
-        for (payload, digest) in payload.iter().zip(digests) {
+        for (payload, body) in payload.iter().zip(bodies) {
             l.object(|o| {
                 o.integer("bytes", payload.bytes);
-                o.plain("role", payload.role.as_str());
-                if let Some(digest) = digest {
-                    o.digest("sha256", digest);
+                if let Some(commit) = &body.commit {
+                    o.digest("commit", commit);
                 }
-                if stored_text(payload).is_some() {
-                    o.flag("stored", true);
+                o.plain("role", payload.role.as_str());
+                if let Some((_, digest)) = &body.sealed {
+                    o.digest("sealed_sha256", digest);
                 }
             });
         }
@@ -344,10 +324,6 @@ fn write_usage(o: &mut Object<'_>, usage: &Usage, source: UsageSource) {
 }
 
 // === limits ===
-
-fn stored_text(payload: &Payload) -> Option<&str> {
-    payload.text.as_deref().filter(|text| text.len() <= CONTENT_BYTES_MAX)
-}
 
 fn over(len: usize, max: usize) -> u64 {
     u64::try_from(len.saturating_sub(max)).unwrap_or(u64::MAX)

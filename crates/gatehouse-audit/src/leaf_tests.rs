@@ -2,22 +2,36 @@
 
 use super::{
     ATTEMPTS_MAX, CATEGORIES_MAX, DROPPED_MAX, GUARDS_MAX, LEAF_BYTES_MAX, Leaf, PAYLOADS_MAX, TAGS_MAX,
-    digests, render,
+    render,
 };
 use crate::canonical::INTEGER_MAX;
+use crate::commit::{Body, Commitments};
 use crate::event::{Event, EventKind, Field};
 use crate::samples::{AT, admitted, settled};
+use crate::subjects::Subject;
 use crate::view::{Part, View};
 use gatehouse_core::money::Nanodollars;
-use gatehouse_core::record::{CostStatus, Settled};
+use gatehouse_core::record::{CostStatus, Payload, Settled};
 use gatehouse_core::usage::Usage;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Commitments that are the same each time; texts are kept where the sample has them.
+fn commits(leaf: Leaf<'_>) -> Commitments {
+    let Leaf::Settled(settled) = leaf else { return Commitments::default() };
+    let body = |payload: &Payload| Body {
+        commit: Some([0x11; 32]),
+        sealed: payload.text.is_some().then(|| (Vec::new(), [0x22; 32])),
+        ..Body::default()
+    };
+    let bodies = settled.payload.iter().take(PAYLOADS_MAX).map(body).collect();
+    Commitments { subject: Subject::parse(&"5".repeat(32)), bodies }
+}
+
 fn rendered(leaf: Leaf<'_>) -> String {
     let mut out = Vec::new();
-    let number_at = render(&mut out, leaf, "r0", &digests(leaf));
+    let number_at = render(&mut out, leaf, "r0", &commits(leaf));
     out.splice(number_at..number_at, *b"42");
     String::from_utf8(out).unwrap()
 }
@@ -53,12 +67,13 @@ fn the_envelope_is_the_documented_one() {
         r#""dropped":["logit_bias"],"id":"019a0000-0000-7000-8000-000000000001","kind":"call.settled","#,
         r#""model":{"provider":"openai","requested":"smart","served":"gpt-5.2"},"op":"chat","#,
         r#""org":{"app":"helpdesk","org":"acme","team":"support","use_case":"triage","user":"u-17"},"#,
-        r#""payload":[{"bytes":5,"role":"request","sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","stored":true},"#,
-        r#"{"bytes":9,"role":"answer","sha256":"0707070707070707070707070707070707070707070707070707070707070707"}],"#,
+        r#""payload":[{"bytes":5,"commit":"1111111111111111111111111111111111111111111111111111111111111111","role":"request","#,
+        r#""sealed_sha256":"2222222222222222222222222222222222222222222222222222222222222222"},"#,
+        r#"{"bytes":9,"commit":"1111111111111111111111111111111111111111111111111111111111111111","role":"answer"}],"#,
         r#""policy":[{"categories":["words"],"findings":2,"id":"project-names","outcome":"redact"}],"#,
         r#""result":{"finish":"stop","status":200},"#,
         r#""route":{"attempts":[{"latency_us":91000,"status":200,"target":"openai/gpt-5.2","upstream_id":"req_1"}],"rule":"order"},"#,
-        r#""seq":42,"shard":"r0","stream":true,"surface":"openai.chat","#,
+        r#""seq":42,"shard":"r0","stream":true,"subject":"55555555555555555555555555555555","surface":"openai.chat","#,
         r#""tags":{"env":"prod","ticket":"T-1 \"urgent\""},"#,
         r#""timing":{"queue_us":150,"total_us":1400000,"ttft_us":91200},"ts":"2026-11-22T19:30:01.523456Z","#,
         r#""usage":{"in":1200,"in_cached":1000,"out":80,"reasoning":20,"source":"provider"},"v":1}"#,
@@ -259,14 +274,12 @@ fn cpu() -> std::time::Duration {
 fn cost_of_rendering() {
     const ROUNDS: u32 = 500_000;
     let (first, last, mut out) = (admitted(1), settled(1), Vec::new());
-    let known = digests(Leaf::Settled(&last));
-    for (name, leaf, digests) in
-        [("admitted", Leaf::Admitted(&first), &vec![]), ("settled", Leaf::Settled(&last), &known)]
-    {
+    for (name, leaf) in [("admitted", Leaf::Admitted(&first)), ("settled", Leaf::Settled(&last))] {
+        let commits = commits(leaf);
         let started = cpu();
         for _ in 0..ROUNDS {
             out.clear();
-            render(&mut out, std::hint::black_box(leaf), "r0", digests);
+            render(&mut out, std::hint::black_box(leaf), "r0", &commits);
             std::hint::black_box(&out);
         }
         println!("{name}: {:?} a leaf of {} bytes", (cpu() - started) / ROUNDS, out.len());

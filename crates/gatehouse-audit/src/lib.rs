@@ -26,6 +26,7 @@
 //! projection of them that may be deleted.
 
 mod canonical;
+mod commit;
 mod digit;
 mod disk;
 mod error;
@@ -41,6 +42,7 @@ mod reader;
 mod room;
 mod segment;
 mod shared;
+mod subjects;
 mod sync;
 mod time;
 pub mod tree;
@@ -62,13 +64,15 @@ pub use leaf::{
     UPSTREAM_ID_BYTES_MAX,
 };
 pub use log::{Durability, Log, Stats, Status};
+pub use open::own_content_key;
 pub use options::{DEFAULT_SHARD, FLUSH_AFTER, Options, PERMITS_MAX, SEGMENT_BYTES_MAX};
 pub use permit::Permit;
 pub use reader::{Batch, Cursor, Damage, Entry, Reader, log_dir, read, read_at, shard_dir, shards};
 pub use segment::{Contents, SHARD_BYTES_MAX};
+pub use subjects::{ContentKey, Known, SUBJECTS_MAX, Subject, Subjects};
 pub use time::{parse_rfc3339, rfc3339};
 pub use unfinished::{INTERRUPTED, Unfinished, unfinished, unfinished_at};
 pub use view::{
-    Actor, Corr, CostView, Kept, Model, Org, Part, ResultView, Route, TimingView, UsageView, View,
+    Actor, Corr, CostView, Kept, Model, Org, Part, ResultView, Route, Standing, TimingView, UsageView, View,
 };
 pub use writer::Ticket;

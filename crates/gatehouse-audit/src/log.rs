@@ -10,7 +10,8 @@ use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::open::{Opened, open};
 use crate::options::Options;
-use crate::shared::Shared;
+use crate::shared::{Parts, Shared};
+use crate::subjects::Subjects;
 use crate::writer::Ticket;
 
 /// What a caller waits for before an answer goes out.
@@ -80,8 +81,9 @@ impl Log {
     }
 
     pub(crate) fn open_on(options: &Options, disk: Arc<dyn Disk>) -> Result<Self, LogError> {
-        let Opened { lock, writer, durable_seq } = open(options, disk.clone())?;
-        let shared = Arc::new(Shared::new(options, disk, writer, durable_seq));
+        let Opened { lock, writer, durable_seq, subjects } = open(options, disk.clone())?;
+        let parts = Parts { writer, durable_seq, subjects };
+        let shared = Arc::new(Shared::new(options, disk, parts));
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audit-sync".to_owned())
@@ -141,6 +143,12 @@ impl Log {
             syncs: read(&shared.counters.syncs),
             failures: read(&shared.counters.failures),
         }
+    }
+
+    /// The keys of subjects.
+    #[must_use]
+    pub fn subjects(&self) -> &Arc<Subjects> {
+        &self.shared().subjects
     }
 
     /// The folder of this shard, for readers.

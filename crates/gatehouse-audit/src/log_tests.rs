@@ -4,11 +4,14 @@ use super::{Log, Options, Status};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::Leaf;
-use crate::reader::{Cursor, read, read_at, shard_dir};
+use crate::reader::{Cursor, Entry, read, read_at, shard_dir};
 use crate::samples::{admitted, settled};
 use crate::segment::segment_path;
 use crate::unfinished::unfinished;
-use crate::view::View;
+use crate::view::{Standing, View};
+use crate::writer::Ticket;
+use gatehouse_core::call::Scope;
+use gatehouse_core::record::Settled;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -38,16 +41,42 @@ async fn a_call_comes_back_with_its_contents() {
     log.durable(last).await.unwrap();
     assert_eq!((first.seq, last.seq, log.status()), (1, 2, Status::Healthy));
     let entry = read_at(log.dir(), last.at).unwrap().unwrap();
-    assert_eq!(entry.contents, [b"hello"]);
+    assert!(entry.contents.len() == 1 && !entry.contents[0].windows(5).any(|part| part == b"hello"));
     assert_eq!(View::parse(&entry.leaf).unwrap().id, settled(1).call.to_string());
-    let kept = entry.payloads().unwrap();
+    let kept = entry.payloads(log.subjects()).unwrap();
     assert_eq!(
-        (kept[0].text.as_deref(), kept[0].intact, kept[0].role.as_str()),
-        (Some("hello"), true, "request")
+        (kept[0].text.as_deref(), kept[0].standing, kept[0].role.as_str()),
+        (Some("hello"), Standing::Intact, "request")
     );
-    assert_eq!((&kept[1].text, kept[1].bytes), (&None, 9));
+    assert_eq!((&kept[1].text, kept[1].bytes, kept[1].standing), (&None, 9, Standing::NotKept));
     let stats = log.stats();
     assert_eq!((stats.next_seq, stats.durable_seq, stats.permits_in_use, stats.permits_lost), (3, 3, 0, 0));
+}
+
+#[test]
+fn what_was_said_is_gone_with_the_key_of_its_subject_and_changed_texts_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(&options(dir.path())).unwrap();
+    let mine = log.append(Leaf::Settled(&settled(1))).unwrap();
+    let other = log.append(Leaf::Settled(&Settled { scope: Scope::default(), ..settled(2) })).unwrap();
+    let entry = |ticket: Ticket| read_at(log.dir(), ticket.at).unwrap().unwrap();
+    let standing = |entry: &Entry| entry.payloads(log.subjects()).unwrap()[0].standing;
+    let mut changed = entry(mine);
+    changed.contents[0][0] ^= 1;
+    assert_eq!((standing(&entry(mine)), standing(&changed)), (Standing::Intact, Standing::Changed));
+    changed.contents.clear();
+    assert_eq!(standing(&changed), Standing::Missing);
+    let commit = |ticket| entry(ticket).payloads(log.subjects()).unwrap()[0].commit.clone();
+    assert_ne!(commit(mine), commit(other), "the same text of two calls");
+
+    assert!(log.subjects().erase(log.subjects().subject(&settled(1).scope)).unwrap());
+    assert_eq!((standing(&entry(mine)), standing(&entry(other))), (Standing::Erased, Standing::Intact));
+    let dir = log.dir().to_owned();
+    drop(log);
+    for file in std::fs::read_dir(dir).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(5).any(|part| part == b"hello"), "a text stands in the log");
+    }
 }
 
 #[test]

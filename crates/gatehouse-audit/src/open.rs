@@ -1,7 +1,7 @@
 //! Taking over a log: the lock, the repair of its end, the first leaf.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,15 +9,19 @@ use crate::disk::{Disk, create_dir, private};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::group::Group;
-use crate::leaf::{Leaf, now};
+use crate::leaf::now;
 use crate::options::Options;
 use crate::reader::shard_dir;
 use crate::room::Room;
 use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
+use crate::subjects::{ContentKey, Subjects};
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
 
 /// The file whose lock says who writes.
 const LOCK_FILE: &str = "lock";
+
+/// The file of the content key of an installation that brings none.
+const CONTENT_KEY_FILE: &str = "content.key";
 
 /// What the last segment holds.
 struct Tail {
@@ -35,6 +39,7 @@ pub(crate) struct Opened {
     pub(crate) writer: Writer,
     /// Everything below is on the disk.
     pub(crate) durable_seq: u64,
+    pub(crate) subjects: Arc<Subjects>,
 }
 
 /// Opens the end of a log.
@@ -43,6 +48,9 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     let dir = shard_dir(&options.data_dir, &options.shard);
     create_dir(&dir).map_err(LogError::io("create", &dir))?;
     let lock = lock(&dir)?;
+    let content = options.content_key.clone().map_or_else(|| own_content_key(&options.data_dir), Ok)?;
+    let subjects =
+        Subjects::open(&dir, &content).map_err(LogError::io("open the keys of subjects in", &dir))?;
     let tail = find_tail(&dir, &options.shard, &*disk)?;
     let is_new = tail.segment.is_none();
     let mut writer = Writer {
@@ -69,11 +77,34 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     if tail.failed {
         let gap = Event::new(EventKind::GapDeclared, now())
             .field("reason", "the last segment was sealed after an error");
-        writer.append(Group::new(Leaf::Event(&gap), &writer.shard, &[]), Write::Now)?;
+        writer.append(Group::of_event(&gap, &writer.shard), Write::Now)?;
     }
     let opened = Event::new(EventKind::LogOpened, now()).field("torn_bytes", tail.torn_bytes);
-    writer.append(Group::new(Leaf::Event(&opened), &writer.shard, &[]), Write::Now)?;
-    Ok(Opened { lock, writer, durable_seq: tail.next_seq })
+    writer.append(Group::of_event(&opened, &writer.shard), Write::Now)?;
+    Ok(Opened { lock, writer, durable_seq: tail.next_seq, subjects: Arc::new(subjects) })
+}
+
+/// The content key of an installation that brings none, made at its first start.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub fn own_content_key(data: &Path) -> Result<ContentKey, LogError> {
+    let path = data.join(CONTENT_KEY_FILE);
+    let io = || LogError::io("keep the content key in", &path);
+    let mut bytes = [0; 32];
+    match File::open(&path) {
+        Ok(mut file) => file.read_exact(&mut bytes).map_err(io())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            aws_lc_rs::rand::fill(&mut bytes)
+                .map_err(|_| io()(io::Error::other("there is no randomness")))?;
+            let begun = path.with_extension(format!("new-{}", std::process::id()));
+            let made = private().create(true).truncate(true).write(true).open(&begun);
+            let made = made.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+            made.and_then(|()| std::fs::rename(&begun, &path)).map_err(io())?;
+        }
+        Err(error) => return Err(io()(error)),
+    }
+    Ok(ContentKey::new(bytes))
 }
 
 fn check_shard(name: &str) -> Result<(), LogError> {

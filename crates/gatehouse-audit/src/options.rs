@@ -1,5 +1,6 @@
 //! How a log is opened: where it is, how large its parts may grow, how long it may wait.
 
+use crate::subjects::ContentKey;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Options {
     pub permits_max: usize,
     /// See [`FLUSH_AFTER`].
     pub flush_after: Duration,
+    /// The key under which the keys of subjects are wrapped; without one, that in the data folder.
+    pub content_key: Option<ContentKey>,
 }
 
 // === impl Options ===
@@ -39,6 +42,7 @@ impl Options {
             segment_bytes_max: SEGMENT_BYTES_MAX,
             permits_max: PERMITS_MAX,
             flush_after: FLUSH_AFTER,
+            content_key: None,
         }
     }
 }

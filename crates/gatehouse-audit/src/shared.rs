@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::commit::{Commitments, commit};
 use crate::disk::Disk;
 use crate::error::LogError;
 use crate::group::Group;
-use crate::leaf::{Leaf, digests};
+use crate::leaf::Leaf;
 use crate::options::Options;
 use crate::progress::Verdicts;
+use crate::subjects::Subjects;
 use crate::writer::{Ticket, Write, Writer};
 
 /// What the log and its thread share.
@@ -19,6 +21,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) wake: Condvar,
     pub(crate) progress: Verdicts,
+    pub(crate) subjects: Arc<Subjects>,
     /// Mirrors `writer.failure`, for those who only ask whether it works.
     pub(crate) failed: AtomicBool,
     pub(crate) permits: AtomicUsize,
@@ -65,12 +68,21 @@ pub(crate) struct Counters {
     pub(crate) refused: AtomicU64,
 }
 
+/// What a log is made of.
+pub(crate) struct Parts {
+    pub(crate) writer: Writer,
+    pub(crate) durable_seq: u64,
+    pub(crate) subjects: Arc<Subjects>,
+}
+
 // === impl Shared ===
 
 impl Shared {
     /// Around the writer of a log that was just opened; everything below `durable_seq` is on the disk.
-    pub(crate) fn new(options: &Options, disk: Arc<dyn Disk>, writer: Writer, durable_seq: u64) -> Self {
+    pub(crate) fn new(options: &Options, disk: Arc<dyn Disk>, opened: Parts) -> Self {
+        let Parts { writer, durable_seq, subjects } = opened;
         Self {
+            subjects,
             progress: Verdicts::new(durable_seq),
             failed: AtomicBool::new(false),
             permits: AtomicUsize::new(0),
@@ -96,26 +108,56 @@ impl Shared {
     }
 
     pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
-        self.append_else(Group::new(leaf, &self.shard, &digests(leaf)), Write::Now, |_, error| error)
+        let commits = match leaf {
+            Leaf::Settled(settled) => self.commit(settled)?,
+            Leaf::Admitted(_) | Leaf::Event(_) => Commitments::default(),
+        };
+        self.append_else(Group::new(leaf, &self.shard, &commits), Write::Now, |_, error| error)
+    }
+
+    fn commit(&self, settled: &Settled) -> Result<Commitments, LogError> {
+        commit(settled, &self.subjects).map_err(|error| LogError::Unavailable {
+            reason: format!("the keys of subjects cannot be written: {error}").into(),
+        })
     }
 
     /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
     /// texts: memory stays bounded by the number of permits.
     pub(crate) fn append_or_keep(&self, settled: &Settled, when: Write) -> Result<Ticket, LogError> {
-        let digests = digests(Leaf::Settled(settled));
-        let group = Group::new(Leaf::Settled(settled), &self.shard, &digests);
+        let commits = match self.commit(settled) {
+            Ok(commits) => commits,
+            Err(LogError::Unavailable { reason }) => return self.keep(settled, reason),
+            Err(other) => return Err(other),
+        };
+        let group = Group::new(Leaf::Settled(settled), &self.shard, &commits);
         self.append_else(group, when, |writer, error| match error {
             LogError::Unavailable { reason } if writer.kept.len() < self.permits_max => {
                 let mut kept = settled.clone();
-                for (payload, digest) in kept.payload.iter_mut().zip(&digests) {
+                for (payload, body) in kept.payload.iter_mut().zip(&commits.bodies) {
                     payload.text = None;
-                    payload.sha256 = *digest;
+                    payload.sha256 = body.digest;
                 }
                 writer.kept.push(kept);
                 LogError::Kept { reason }
             }
             other => other,
         })
+    }
+
+    /// No key can be written, so nothing else can: the log has failed, and the leaf waits until it works again.
+    fn keep(&self, settled: &Settled, reason: Arc<str>) -> Result<Ticket, LogError> {
+        let mut state = self.lock();
+        if state.writer.failure.is_none() {
+            state.writer.fail(reason.clone(), 0..0);
+            self.note_failure(&state.writer);
+        }
+        if state.writer.kept.len() >= self.permits_max {
+            return Err(LogError::Unavailable { reason });
+        }
+        let mut kept = settled.clone();
+        kept.payload.iter_mut().for_each(|payload| payload.text = None);
+        state.writer.kept.push(kept);
+        Err(LogError::Kept { reason })
     }
 
     /// `refused` runs under the same lock, so that nothing is kept behind the back of a recovery.

@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::commit::commit;
 use crate::disk::SegmentFile;
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::group::Group;
-use crate::leaf::{Leaf, digests, now};
+use crate::leaf::{Leaf, now};
 use crate::segment::segment_path;
 use crate::shared::{Rest, Shared, State};
 use crate::writer::{Failure, Segment, Write, Writer, create_segment};
@@ -200,7 +201,7 @@ fn open_after(
     }
     let refused = shared.counters.refused.swap(0, Ordering::Relaxed);
     gap = gap.field("calls_refused", refused);
-    let group = Group::new(Leaf::Event(&gap), &shared.shard, &[]).numbered(next_seq);
+    let group = Group::of_event(&gap, &shared.shard).numbered(next_seq);
     let bytes = [tail, group.bytes()].concat();
     let safe = segment.room.write(&*segment.file, &bytes, segment.offset);
     let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
@@ -230,8 +231,13 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
     shared.progress.change(|progress| progress.advance(writer.next_seq));
     let mut kept = std::mem::take(&mut writer.kept).into_iter();
     while let Some(settled) = kept.next() {
-        let leaf = Leaf::Settled(&settled);
-        let group = Group::new(leaf, &shared.shard, &digests(leaf));
+        let Ok(commits) = commit(&settled, &shared.subjects) else {
+            writer.kept = std::iter::once(settled).chain(kept).collect();
+            writer.fail("the keys of subjects cannot be written".into(), 0..0);
+            shared.note_failure(writer);
+            return;
+        };
+        let group = Group::new(Leaf::Settled(&settled), &shared.shard, &commits);
         if let Err(LogError::Unavailable { .. }) = writer.append(group, Write::Now) {
             writer.kept = std::iter::once(settled).chain(kept).collect();
             shared.note_failure(writer);
@@ -259,6 +265,8 @@ impl Last {
 
 impl Job {
     fn run(&self, shared: &Shared) -> io::Result<()> {
+        // What seals texts before the texts.
+        shared.subjects.sync()?;
         // Older segments and the names first: durable means that everything before is durable too.
         self.files.iter().try_for_each(|file| file.sync_data())?;
         if self.dir_changed { shared.disk.sync_dir(&shared.dir) } else { Ok(()) }

@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
+use crate::commit;
 use crate::leaf::KIND_ADMITTED;
 use crate::reader::Entry;
+use crate::subjects::{Known, Subject, Subjects};
 use crate::time::parse_rfc3339;
 
 macro_rules! views {
@@ -194,18 +196,37 @@ pub struct Kept {
     pub role: String,
     /// Its size on the wire.
     pub bytes: u64,
-    /// The digest that the leaf commits to, in hexadecimal digits; empty when none was kept.
-    pub sha256: String,
-    /// The text, when it was kept and asked for.
+    /// The commitment to it, in hexadecimal digits; empty when there is none.
+    pub commit: String,
+    /// The text, where it can be read.
     pub text: Option<String>,
-    /// Whether the text is the one that the leaf commits to.
-    pub intact: bool,
+    /// What became of the text.
+    pub standing: Standing,
+}
+
+/// What became of the text of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was never kept.
+    NotKept,
+    /// It is the one that the leaf commits to, or, of a long one, its begin.
+    Intact,
+    /// It is another.
+    Changed,
+    /// The key of its subject was destroyed.
+    Erased,
+    /// It is not there.
+    Missing,
 }
 
 #[derive(Deserialize)]
 struct Payloads<'a> {
     #[serde(borrow, default)]
+    id: Cow<'a, str>,
+    #[serde(borrow, default)]
     payload: Vec<PayloadView<'a>>,
+    #[serde(borrow, default)]
+    subject: Cow<'a, str>,
 }
 
 #[derive(Default, Deserialize)]
@@ -215,8 +236,10 @@ struct PayloadView<'a> {
     role: Cow<'a, str>,
     bytes: u64,
     #[serde(borrow)]
-    sha256: Cow<'a, str>,
-    stored: bool,
+    commit: Cow<'a, str>,
+    /// Empty where no text is kept.
+    #[serde(borrow)]
+    sealed_sha256: Cow<'a, str>,
 }
 
 /// What a leaf is to its call.
@@ -271,26 +294,51 @@ impl<'a> View<'a> {
 // === impl Entry ===
 
 impl Entry {
-    /// The bodies that the leaf tells of, each with its text and whether that is still the same.
+    /// The bodies that the leaf tells of, with their texts as far as they were asked for and can be read.
     ///
     /// # Errors
     /// When the leaf does not parse.
-    pub fn payloads(&self) -> Result<Vec<Kept>, serde_json::Error> {
+    pub fn payloads(&self, subjects: &Subjects) -> Result<Vec<Kept>, serde_json::Error> {
         let leaf: Payloads<'_> = serde_json::from_slice(&self.leaf)?;
+        let known = Subject::parse(&leaf.subject).map_or(Known::Nobody, |subject| subjects.find(subject));
         let mut contents = self.contents.iter();
         let kept = |payload: PayloadView<'_>| {
-            let content = if payload.stored { contents.next() } else { None };
-            let digest = content.map(|content| hex(&Sha256::digest(content)));
+            let stored = !payload.sealed_sha256.is_empty();
+            let (text, standing) = match (stored, if stored { contents.next() } else { None }) {
+                (false, _) => (None, Standing::NotKept),
+                (true, None) => (None, Standing::Missing),
+                (true, Some(sealed)) => opened(&known, &leaf.id, &payload, sealed),
+            };
             Kept {
                 role: payload.role.into_owned(),
                 bytes: payload.bytes,
-                intact: digest.is_some_and(|digest| digest == payload.sha256),
-                sha256: payload.sha256.into_owned(),
-                text: content.map(|content| String::from_utf8_lossy(content).into_owned()),
+                commit: payload.commit.into_owned(),
+                text,
+                standing,
             }
         };
         Ok(leaf.payload.into_iter().map(kept).collect())
     }
+}
+
+/// A sealed text, opened.
+fn opened(known: &Known, call: &str, payload: &PayloadView<'_>, sealed: &[u8]) -> (Option<String>, Standing) {
+    if hex(&Sha256::digest(sealed)) != payload.sealed_sha256 {
+        return (None, Standing::Changed);
+    }
+    let key = match known {
+        Known::Key(key) => key,
+        Known::Erased => return (None, Standing::Erased),
+        Known::Nobody => return (None, Standing::Missing),
+    };
+    // The sealed text is the one that was written, so the key is another: that of one who came back.
+    let Some(text) = commit::open(key, call, &payload.role, sealed) else { return (None, Standing::Erased) };
+    let salt = commit::salt(key, call, &payload.role);
+    let same = hex(&commit::commitment(&salt, &Sha256::digest(&text).into())) == payload.commit;
+    // The commitment is to all of a body of which no more than the begin is kept, and which may have been no text.
+    let whole = u64::try_from(text.len()).is_ok_and(|len| len == payload.bytes);
+    let standing = if same || !whole { Standing::Intact } else { Standing::Changed };
+    (Some(String::from_utf8_lossy(&text).into_owned()), standing)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use crate::filter::Filter;
 use crate::index::{INDEX_FILE, Index};
 use crate::query::CallRow;
 use crate::usage::{Dimension, UsageRow};
-use gatehouse_audit::{Leaf, Log, Options};
+use gatehouse_audit::{Leaf, Log, Options, Standing};
 use gatehouse_core::call::{CallId, Operation, Scope};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::money::Nanodollars;
@@ -295,7 +295,8 @@ fn a_call_is_shown_with_both_leaves_and_its_texts() {
     let shown = index.show(call(1)).unwrap().unwrap();
     let id = call(1).to_string();
     assert!(shown.leaf.unwrap().contains(&id) && shown.admitted.unwrap().contains("call.admitted"));
-    assert_eq!((shown.payloads[0].text.as_deref(), shown.payloads[0].intact), (Some("text"), true));
+    let bodies = shown.entry.unwrap().payloads(log.subjects()).unwrap();
+    assert_eq!((bodies[0].text.as_deref(), bodies[0].standing), (Some("text"), Standing::Intact));
     let open = index.show(call(3)).unwrap().unwrap();
     assert!(open.leaf.is_none() && open.admitted.is_some());
     let denied = index.show(call(4)).unwrap().unwrap();

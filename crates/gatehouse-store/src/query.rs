@@ -1,6 +1,6 @@
 //! Looking at calls: a page of them, newest first, or everything about one.
 
-use gatehouse_audit::{Cursor, Entry, Kept, read_at, shard_dir};
+use gatehouse_audit::{Cursor, Entry, read_at, shard_dir};
 use gatehouse_core::call::CallId;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::UnixMicros;
@@ -97,8 +97,8 @@ pub struct Shown {
     pub leaf: Option<String>,
     /// The first leaf; `None` when the call never came so far.
     pub admitted: Option<String>,
-    /// The bodies, with their texts where these are kept.
-    pub payloads: Vec<Kept>,
+    /// The last leaf with the sealed texts that stand beside it.
+    pub entry: Option<Entry>,
     /// Whose log, and where in it the last leaf stands, or the first when there is no last.
     pub shard: String,
     /// See `shard`.
@@ -148,16 +148,25 @@ impl Index {
         let entry_at = |at: Option<Cursor>| at.map(|at| read_at(&dir, at)).transpose().map(Option::flatten);
         let last = entry_at(ending)?;
         let first = entry_at(admitted)?;
-        let payloads = last.as_ref().map(Entry::payloads).transpose();
-        let payloads = payloads.map_err(|source| StoreError::Json { what: "a record", source })?;
-        let text = |entry: Entry| String::from_utf8_lossy(&entry.leaf).into_owned();
+        let text = |entry: &Entry| String::from_utf8_lossy(&entry.leaf).into_owned();
         Ok(Some(Shown {
-            leaf: last.map(text),
-            admitted: first.map(text),
-            payloads: payloads.unwrap_or_default(),
+            leaf: last.as_ref().map(text),
+            admitted: first.as_ref().map(text),
+            entry: last,
             shard,
             at: ending.or(admitted).unwrap_or_default(),
         }))
+    }
+
+    /// The organisations and teams on whose account calls of an end user of this name were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn accounts_of(&self, user: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let connection = self.connection();
+        let mut select = connection.prepare_cached("SELECT DISTINCT org, team FROM calls WHERE user = ?1")?;
+        let rows = select.query_map([user], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The shard of a call, and where its last and its first leaf stand.

@@ -256,6 +256,10 @@ pub(crate) enum AuditCommand {
         #[arg(short, long)]
         out: Option<PathBuf>,
     },
+    /// Make what an end user said, and what he was answered, unreadable for ever.
+    ///
+    /// The keys of the texts and of the commitments to them are destroyed; the record of the calls stays, and verifies.
+    Erase(Box<AuditErase>),
     /// Copy the log, so that it can be checked and read elsewhere.
     Export {
         #[command(flatten)]
@@ -273,6 +277,24 @@ pub(crate) enum AuditCommand {
 pub(crate) enum ExportFormat {
     /// Tiles of the tree with the records in them, keys and checkpoints: what audit verify checks.
     Tlog,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditErase {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The end user, as calls named him (x-gatehouse-user, user).
+    #[arg(long)]
+    pub(crate) subject: String,
+    /// Only in this organisation.
+    #[arg(long)]
+    pub(crate) org: Option<String>,
+    /// Only in this team.
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 
 use crate::data::Data;
 use anyhow::{Result, bail};
-use gatehouse_audit::{Event, EventKind};
+use gatehouse_audit::{Event, EventKind, Subject};
 use gatehouse_server::clock::unix_micros;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -21,6 +21,10 @@ pub(crate) enum Word {
     Key(Change, String),
     /// Bring the index up to date.
     Index,
+    /// Destroy the key of this subject, and write that into the book.
+    Erase(Subject),
+    /// Somebody read what was said in the call of this record: write that into the book.
+    Viewed(String),
 }
 
 /// What was done to a key.
@@ -41,12 +45,16 @@ impl Word {
         match self {
             Self::Key(change, id) => format!("{} {id}", change.as_str()),
             Self::Index => "index".to_owned(),
+            Self::Erase(subject) => format!("erase {subject}"),
+            Self::Viewed(record) => format!("viewed {record}"),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         match text.split_once(' ') {
             None => (text == "index").then_some(Self::Index),
+            Some(("erase", subject)) => Subject::parse(subject).map(Self::Erase),
+            Some(("viewed", record)) => Some(Self::Viewed(record.to_owned())),
             Some((change, id)) => Change::parse(change).map(|change| Self::Key(change, id.to_owned())),
         }
     }
@@ -74,6 +82,18 @@ impl Change {
         };
         Event::new(kind, unix_micros()).by("command line").field("key", key.to_owned())
     }
+}
+
+/// The leaf about a subject whose key is destroyed.
+pub(crate) fn erased(subject: Subject) -> Event {
+    Event::new(EventKind::SubjectErased, unix_micros())
+        .by("command line")
+        .field("subject", subject.to_string())
+}
+
+/// The leaf about somebody who read what was said.
+pub(crate) fn viewed(record: &str) -> Event {
+    Event::new(EventKind::ContentViewed, unix_micros()).by("command line").field("record", record.to_owned())
 }
 
 /// Says a word to the gateway and waits until it has done it. `false` when none runs.

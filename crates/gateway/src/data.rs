@@ -1,6 +1,7 @@
 //! The data folder: what is in it, and who may have it open.
 
 use anyhow::{Context as _, Result, bail};
+use gatehouse_audit::{ContentKey, Log, Options, Subjects, own_content_key, shard_dir};
 use gatehouse_identity::key::Pepper;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -54,6 +55,43 @@ impl Data {
     /// The socket of the gateway that runs on this folder.
     pub(crate) fn control(&self) -> PathBuf {
         self.dir.join(CONTROL_FILE)
+    }
+
+    /// The key under which the keys of subjects are wrapped: 64 hexadecimal digits in `GATEHOUSE_CONTENT_KEY`, or in
+    /// the file that `GATEHOUSE_CONTENT_KEY_FILE` names; without either, one of the folder's own.
+    pub(crate) fn content_key(&self) -> Result<ContentKey> {
+        let text = match std::env::var("GATEHOUSE_CONTENT_KEY") {
+            Ok(text) => Some(text),
+            Err(_) => std::env::var_os("GATEHOUSE_CONTENT_KEY_FILE")
+                .map(|path| {
+                    fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
+                })
+                .transpose()?,
+        };
+        let Some(text) = text else { return Ok(own_content_key(&self.dir)?) };
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digits: Option<Vec<u8>> = text.trim().as_bytes().iter().map(digit).collect();
+        let bytes = digits.filter(|digits| digits.len() == 64).map(|digits| {
+            digits
+                .chunks(2)
+                .map(|pair| pair.iter().fold(0, |sum, digit| sum << 4 | digit))
+                .collect::<Vec<u8>>()
+        });
+        let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        bytes.map(ContentKey::new).context("the content key is not 64 hexadecimal digits")
+    }
+
+    /// The keys of the subjects of a log.
+    pub(crate) fn subjects(&self, shard: &str) -> Result<Subjects> {
+        let dir = shard_dir(&self.dir, shard);
+        Subjects::open(&dir, &self.content_key()?).context("the keys of what was said cannot be read")
+    }
+
+    /// Opens the log for a command, when no gateway has it open.
+    pub(crate) fn log(&self) -> Result<Log> {
+        let mut options = Options::new(&self.dir);
+        options.content_key = Some(self.content_key()?);
+        Ok(Log::open(&options)?)
     }
 
     /// The pepper, made at first use.

@@ -66,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Prove { place, record, out }) => {
             command::audit::prove::run(&place, &record, out.as_deref())
         }
+        Command::Audit(AuditCommand::Erase(erase)) => command::audit::erase::run(&erase),
         Command::Audit(AuditCommand::Export { place, format, out }) => {
             done(command::audit::export::run(&place, format, &out))
         }

@@ -1,16 +1,18 @@
 //! `gatehouse audit`: the record, as a list and call by call.
 
+pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod prove;
 pub(crate) mod verify;
 
 use crate::cli::{AuditQuery, Place};
+use crate::control::{Word, say, viewed};
 use crate::data::Data;
 use crate::index;
 use crate::output;
 use crate::when;
 use anyhow::{Context as _, Result};
-use gatehouse_audit::rfc3339;
+use gatehouse_audit::{Leaf, Standing, rfc3339};
 use gatehouse_core::call::CallId;
 use gatehouse_store::{After, CallRow, Filter, Shown};
 use serde_json::{Value, json};
@@ -64,7 +66,8 @@ pub(crate) fn show(place: &Place, record: &str, json: bool) -> Result<ExitCode> 
         output::note(&format!("there is no record {record}"));
         return Ok(ExitCode::FAILURE);
     };
-    output::json(&if json { whole(&shown) } else { readable(&shown) });
+    let content = content(&data, record, &shown)?;
+    output::json(&if json { whole(&shown, &content) } else { readable(&shown, content) });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,16 +112,16 @@ fn as_json(row: &CallRow) -> Value {
 }
 
 /// Everything, with the leaves as the exact text that is in the log.
-fn whole(shown: &Shown) -> Value {
+fn whole(shown: &Shown, content: &Value) -> Value {
     json!({
         "record": parsed(shown.leaf.as_deref()), "admitted": parsed(shown.admitted.as_deref()),
-        "leaf": shown.leaf, "admitted_leaf": shown.admitted, "shard": shown.shard, "content": content(shown),
+        "leaf": shown.leaf, "admitted_leaf": shown.admitted, "shard": shown.shard, "content": content,
     })
 }
 
-fn readable(shown: &Shown) -> Value {
+fn readable(shown: &Shown, content: Value) -> Value {
     let mut value = parsed(shown.leaf.as_deref().or(shown.admitted.as_deref()));
-    if let (Some(members), content @ Value::Array(_)) = (value.as_object_mut(), content(shown)) {
+    if let (Some(members), true) = (value.as_object_mut(), content.is_array()) {
         members.insert("content".to_owned(), content);
     }
     value
@@ -128,11 +131,25 @@ fn parsed(leaf: Option<&str>) -> Value {
     leaf.and_then(|leaf| serde_json::from_str(leaf).ok()).unwrap_or(Value::Null)
 }
 
-fn content(shown: &Shown) -> Value {
-    let kept: Vec<Value> = shown
-        .payloads
+/// What was said, as far as it can be read. That it was read is written into the book.
+fn content(data: &Data, record: &str, shown: &Shown) -> Result<Value> {
+    let Some(entry) = shown.entry.as_ref().filter(|entry| !entry.contents.is_empty()) else {
+        return Ok(Value::Null);
+    };
+    let bodies = entry.payloads(&data.subjects(&shown.shard)?).context("the record does not read")?;
+    let kept: Vec<Value> = bodies
         .iter()
-        .filter_map(|kept| Some(json!({ "role": kept.role, "text": kept.text.as_ref()? })))
+        .filter(|body| body.standing != Standing::NotKept)
+        .map(|body| match (&body.text, body.standing) {
+            (Some(text), Standing::Intact) => json!({ "role": body.role, "text": text }),
+            (Some(text), _) => json!({ "role": body.role, "text": text, "state": "changed" }),
+            (None, Standing::Erased) => json!({ "role": body.role, "state": "erased" }),
+            (None, Standing::Changed) => json!({ "role": body.role, "state": "changed" }),
+            (None, _) => json!({ "role": body.role, "state": "missing" }),
+        })
         .collect();
-    if kept.is_empty() { Value::Null } else { Value::Array(kept) }
+    if bodies.iter().any(|body| body.text.is_some()) && !say(data, &Word::Viewed(record.to_owned()))? {
+        data.log()?.append(Leaf::Event(&viewed(record)))?;
+    }
+    Ok(Value::Array(kept))
 }

@@ -10,7 +10,7 @@ use crate::ring;
 use crate::settings::Source;
 use crate::when;
 use anyhow::{Context as _, Result, bail};
-use gatehouse_audit::{Leaf, Log, Options, rfc3339};
+use gatehouse_audit::{Leaf, rfc3339};
 use gatehouse_config::file::Only;
 use gatehouse_config::slip;
 use gatehouse_config::unit::Duration;
@@ -146,7 +146,7 @@ pub(crate) fn revoke(place: &Place, id: &str) -> Result<ExitCode> {
 /// Tells a gateway that runs, which writes the change into the book; when none runs, we do.
 fn changed(data: &Data, change: Change, id: &str) -> Result<()> {
     if !say(data, &Word::Key(change, id.to_owned()))? {
-        let log = Log::open(&Options::new(data.dir())).context("the change could not be recorded")?;
+        let log = data.log().context("the change could not be recorded")?;
         log.append(Leaf::Event(&change.event(id)))?;
     }
     Ok(())

@@ -123,6 +123,7 @@ struct Book {
 impl Book {
     fn open(settings: &Settings, data: &Data) -> Result<Self> {
         let mut options = Options::new(data.dir());
+        options.content_key = Some(data.content_key()?);
         options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
         let log = Log::open(&options).context("the audit log cannot be opened")?;
         let sealing =
@@ -184,6 +185,16 @@ fn hear_commands(
                 Ok(())
             }
             Word::Index => indexing.catch_up(),
+            Word::Erase(subject) => {
+                // Said before it is done: what is gone and was not said would look like a loss.
+                house.log.append(Leaf::Event(&control::erased(subject)))?;
+                house.log.subjects().erase(subject)?;
+                Ok(())
+            }
+            Word::Viewed(record) => {
+                house.log.append(Leaf::Event(&control::viewed(&record)))?;
+                Ok(())
+            }
         };
         match commands {
             Ok(listener) => control::hear(listener, act).await,

@@ -128,3 +128,44 @@ async fn no_acknowledged_record_is_lost_and_the_log_verifies_whenever_it_is_kill
     let report = copy::verify(&std::path::Path::new(&copied).join("r0"), &Trust::default()).unwrap();
     assert!(report.unfinished.is_empty() && report.size > 100, "{report:?}");
 }
+
+#[tokio::test]
+async fn what_a_user_said_is_erased_and_the_log_still_verifies() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("record: { content: full }\n")).await;
+    let say = async |user: &str, text: &str| {
+        let body =
+            json!({"model": "openai/m", "user": user, "messages": [{"role": "user", "content": text}]});
+        house.call(Ask::post("/v1/chat/completions", &body)).await.record()
+    };
+    let (alice, bob) = (say("alice", "my secret is Nightjar").await, say("bob", "I saw a Bittern").await);
+    let shown = async |record: &str| house.json(&["audit", "show", record]).await["content"].clone();
+    assert!(shown(&alice).await[0]["text"].as_str().unwrap().contains("Nightjar"));
+    assert!(shown(&bob).await[1]["text"].as_str().unwrap().contains("Bittern"));
+    assert_eq!(house.in_the_log("Nightjar"), 0, "texts stand sealed on the disk");
+    assert_eq!(house.in_the_log(r#""kind":"content.viewed""#), 2);
+
+    let erase = ["audit", "erase", "--subject", "alice"];
+    let told = house.json(&erase).await;
+    assert_eq!(told["erased"].as_array().unwrap().len(), 1, "{told}");
+    let gone = json!([{"role": "request", "state": "erased"}, {"role": "answer", "state": "erased"}]);
+    assert_eq!(shown(&alice).await, gone);
+    assert_eq!(house.command(&erase).await.status.code(), Some(1), "there is nothing left");
+    // Also after a crash, and for the gateway that comes next; others are as they were.
+    let house = house.crash_and_restart().await;
+    let shown = async |record: &str| house.json(&["audit", "show", record]).await["content"].clone();
+    assert_eq!(shown(&alice).await, gone);
+    assert!(shown(&bob).await[0]["text"].as_str().unwrap().contains("Bittern"));
+    assert_eq!(house.in_the_log(r#""kind":"subject.erased""#), 1);
+    let (exit, said) = verified(&house, &[]).await;
+    assert_eq!((exit, &said["verdict"]), (Some(0), &json!("verified")), "{said}");
+    // Who comes back is a stranger: what he says now is kept under another key.
+    let body =
+        json!({"model": "openai/m", "user": "alice", "messages": [{"role": "user", "content": "Wren"}]});
+    let again = house.call(Ask::post("/v1/chat/completions", &body)).await.record();
+    assert!(shown(&again).await[0]["text"].as_str().unwrap().contains("Wren"));
+    assert_eq!(
+        shown(&alice).await,
+        json!([{"role": "request", "state": "changed"}, {"role": "answer", "state": "changed"}])
+    );
+}

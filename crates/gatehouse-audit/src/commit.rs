@@ -1,0 +1,101 @@
+//! What a leaf commits to, and how its texts are sealed beside it.
+//!
+//! The commitment to a body is `SHA-256(salt ‖ SHA-256(body))`. Whoever is given the salt and the body can check it;
+//! without the salt it says nothing, not even of a body that could be guessed. Salts, and the keys that seal texts, are
+//! made of the key of the call's subject, so that all of them are gone with it.
+
+use crate::leaf::{CONTENT_BYTES_MAX, PAYLOADS_MAX};
+use crate::subjects::{Subject, SubjectKey, Subjects};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use gatehouse_core::record::{Payload, Settled};
+use sha2::{Digest, Sha256};
+use std::io;
+
+/// What a leaf says of its bodies, and the texts that stand beside it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Commitments {
+    /// Whose key it is.
+    pub(crate) subject: Option<Subject>,
+    /// In the order of the payload entries.
+    pub(crate) bodies: Vec<Body>,
+}
+
+/// One body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Body {
+    /// The commitment, where the policy has one.
+    pub(crate) commit: Option<[u8; 32]>,
+    /// The SHA-256 of the body: never written, and needed again when the leaf has to wait.
+    pub(crate) digest: Option<[u8; 32]>,
+    /// The sealed text, where it is kept, and its SHA-256.
+    pub(crate) sealed: Option<(Vec<u8>, [u8; 32])>,
+}
+
+/// The commitments of the last leaf of a call.
+///
+/// # Errors
+/// When a key cannot be had.
+pub(crate) fn commit(settled: &Settled, subjects: &Subjects) -> io::Result<Commitments> {
+    let digests: Vec<_> = settled.payload.iter().take(PAYLOADS_MAX).map(digest).collect();
+    if digests.iter().all(Option::is_none) {
+        let bodies = vec![Body::default(); digests.len()];
+        return Ok(Commitments { subject: None, bodies });
+    }
+    let (subject, key) = subjects.of(&settled.scope)?;
+    let call = settled.call.to_string();
+    let bodies = settled.payload.iter().zip(digests).map(|(payload, digest)| {
+        let role = payload.role.as_str();
+        let commit = digest.map(|digest| commitment(&salt(&key, &call, role), &digest));
+        let sealed = match stored(payload) {
+            Some(text) => Some(seal(&key, &call, role, text.as_bytes())?),
+            None => None,
+        };
+        Ok(Body { commit, digest, sealed })
+    });
+    Ok(Commitments { subject: Some(subject), bodies: bodies.collect::<io::Result<_>>()? })
+}
+
+fn digest(payload: &Payload) -> Option<[u8; 32]> {
+    payload.sha256.or_else(|| payload.text.as_ref().map(|text| Sha256::digest(text.as_bytes()).into()))
+}
+
+fn stored(payload: &Payload) -> Option<&str> {
+    payload.text.as_deref().filter(|text| text.len() <= CONTENT_BYTES_MAX)
+}
+
+/// The commitment to a body of this digest.
+pub(crate) fn commitment(salt: &[u8; 32], digest: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(salt).chain_update(digest).finalize().into()
+}
+
+/// The salt of the commitment to one body of a call.
+pub(crate) fn salt(key: &SubjectKey, call: &str, role: &str) -> [u8; 32] {
+    key.derive(call, &["salt", role].join("/"))
+}
+
+/// A text as it stands beside the leaf, and its SHA-256. Its key seals nothing else, so the nonce may be zero.
+fn seal(key: &SubjectKey, call: &str, role: &str, text: &[u8]) -> io::Result<(Vec<u8>, [u8; 32])> {
+    let mut bytes = text.to_vec();
+    let sealed = content_key(key, call, role)
+        .and_then(|key| key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut bytes).ok());
+    sealed.ok_or_else(|| io::Error::other("a text cannot be sealed"))?;
+    let digest = Sha256::digest(&bytes).into();
+    Ok((bytes, digest))
+}
+
+/// The text again; `None` when it was changed, or sealed under another key.
+pub(crate) fn open(key: &SubjectKey, call: &str, role: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = sealed.to_vec();
+    let opened = content_key(key, call, role)?.open_in_place(nonce(), Aad::empty(), &mut bytes).ok()?.len();
+    bytes.truncate(opened);
+    Some(bytes)
+}
+
+fn content_key(key: &SubjectKey, call: &str, role: &str) -> Option<LessSafeKey> {
+    let bytes = key.derive(call, &["text", role].join("/"));
+    UnboundKey::new(&AES_256_GCM, &bytes).ok().map(LessSafeKey::new)
+}
+
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
