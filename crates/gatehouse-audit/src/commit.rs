@@ -4,12 +4,16 @@
 //! without the salt it says nothing, not even of a body that could be guessed. Salts, and the keys that seal texts, are
 //! made of the key of the call's subject, so that all of them are gone with it.
 
-use crate::leaf::{CONTENT_BYTES_MAX, PAYLOADS_MAX};
 use crate::subjects::{Subject, SubjectKey, Subjects};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use gatehouse_core::record::{Payload, Settled};
 use sha2::{Digest, Sha256};
 use std::io;
+
+/// How many bodies of one call are kept.
+pub const PAYLOADS_MAX: usize = 4;
+/// The longest text that is kept beside a leaf; of a longer one only the digest is.
+pub const CONTENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a leaf says of its bodies, and the texts that stand beside it.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use gatehouse_core::verdict::Outcome;
 use std::sync::Arc;
 
 use crate::canonical::{Object, by_utf16, is_plain, write_object};
-use crate::commit::{Body, Commitments};
+use crate::commit::{Body, Commitments, PAYLOADS_MAX};
 use crate::event::{Event, write_fields};
 
 /// The version of the envelope.
@@ -37,10 +37,6 @@ pub const GUARDS_MAX: usize = 16;
 pub const CATEGORIES_MAX: usize = 8;
 /// How many names of dropped parameters are kept.
 pub const DROPPED_MAX: usize = 16;
-/// How many bodies of one call are kept.
-pub const PAYLOADS_MAX: usize = 4;
-/// The longest text that is kept beside a leaf; of a longer one only the digest is.
-pub const CONTENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The only currency there is, so far.
 const CURRENCY: &str = "USD";

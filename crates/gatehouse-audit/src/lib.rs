@@ -54,14 +54,14 @@ mod writer;
 mod samples;
 
 pub use canonical::INTEGER_MAX;
+pub use commit::{CONTENT_BYTES_MAX, PAYLOADS_MAX};
 pub use error::{LogError, ReadError};
 pub use event::{
     EVENT_FIELDS_MAX, EVENT_NAME_BYTES_MAX, EVENT_TEXT_BYTES_MAX, EVENT_TEXTS_MAX, Event, EventKind, Field,
 };
 pub use leaf::{
-    ATTEMPTS_MAX, CATEGORIES_MAX, CONTENT_BYTES_MAX, DROPPED_MAX, GUARDS_MAX, LABEL_BYTES_MAX,
-    LEAF_BYTES_MAX, LEAF_VERSION, Leaf, PAYLOADS_MAX, TAG_NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX,
-    UPSTREAM_ID_BYTES_MAX,
+    ATTEMPTS_MAX, CATEGORIES_MAX, DROPPED_MAX, GUARDS_MAX, LABEL_BYTES_MAX, LEAF_BYTES_MAX, LEAF_VERSION,
+    Leaf, TAG_NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX, UPSTREAM_ID_BYTES_MAX,
 };
 pub use log::{Durability, Log, Stats, Status};
 pub use open::own_content_key;

@@ -316,10 +316,10 @@ pub struct Record {
 pub enum Content {
     /// Nothing but its size.
     None,
-    /// Its size and SHA-256.
+    /// Its size, and a commitment to it that says nothing without its salt.
     #[default]
     Digest,
-    /// All of it.
+    /// All of it, sealed under a key of its end user.
     Full,
 }
 
