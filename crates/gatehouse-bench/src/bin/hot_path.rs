@@ -10,7 +10,7 @@ use gatehouse_core::call::{CallId, Caller, Operation, Scope};
 use gatehouse_core::content::{Dialect, splice};
 use gatehouse_core::deployment::Capabilities;
 use gatehouse_core::error::Error;
-use gatehouse_core::record::{Admitted, Attempt, Cost, Ending, Settled, Timing};
+use gatehouse_core::record::{Admitted, Attempt, Cost, Ending, Payload, PayloadRole, Settled, Timing};
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_identity::key::{ENTROPY_BYTES, Entry, Keys, Pepper, mint};
 use gatehouse_ledger::{Counters, PriceBook, ServiceTier, Window, ceiling, parse_limit, settle};
@@ -213,9 +213,14 @@ fn settled(call: CallId) -> Settled {
         cost: Cost::default(),
         timing: Timing { queue_micros: 90, first_byte_micros: 1_600, total_micros: 9_000 },
         config: "0".repeat(64).into(),
-        payload: Vec::new(),
+        payload: vec![body(PayloadRole::Request), body(PayloadRole::Answer)],
         trace: None,
     }
+}
+
+/// A body that was hashed as it passed, as it is by default.
+fn body(role: PayloadRole) -> Payload {
+    Payload { role, bytes: 600, sha256: Some([7; 32]), text: None }
 }
 
 fn scope() -> Scope {
