@@ -1,4 +1,4 @@
-//! The administration side, as far as it goes: metrics and health.
+//! The administration side, as far as it goes: metrics, health, and the signed log without its records.
 
 use crate::body::{Reply, plain};
 use crate::house::House;
@@ -10,14 +10,37 @@ use std::sync::Arc;
 
 /// Answers a request to the administration side.
 #[must_use]
-pub fn serve(house: &House, request: &Request<Incoming>) -> Response<Reply> {
+pub async fn serve(house: &House, request: &Request<Incoming>) -> Response<Reply> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "read only\n");
     }
     match request.uri().path() {
         "/metrics" => metrics(house),
         path @ ("/healthz" | "/readyz") => health(house, path),
-        _ => plain(StatusCode::NOT_FOUND, "there is /metrics, /healthz and /readyz\n"),
+        path => match path.strip_prefix("/log/") {
+            Some(path) => log(house, path.to_owned()).await,
+            None => plain(StatusCode::NOT_FOUND, "there is /metrics, /log, /healthz and /readyz\n"),
+        },
+    }
+}
+
+/// `/log/…`: what whoever remembers a checkpoint needs to see that the log only grew. It tells of nobody.
+async fn log(house: &House, path: String) -> Response<Reply> {
+    let none = || plain(StatusCode::NOT_FOUND, "there is the checkpoint, the keys and tiles of hashes\n");
+    let Some(receipts) = house.receipts.get().map(Arc::clone) else { return none() };
+    let read = tokio::task::spawn_blocking(move || receipts.public(&path)).await;
+    match read.map_err(|error| error.to_string()).and_then(|read| read) {
+        Ok(Some(bytes)) => {
+            let mut response = Response::new(Reply::Whole(Some(Bytes::from(bytes))));
+            let kind = HeaderValue::from_static("application/octet-stream");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            response
+        }
+        Ok(None) => none(),
+        Err(error) => {
+            tracing::error!(%error, "the signed log cannot be shown");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "the log cannot be read\n")
+        }
     }
 }
 

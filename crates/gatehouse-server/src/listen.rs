@@ -217,7 +217,7 @@ async fn version(stream: &TcpStream) -> std::io::Result<Version> {
 
 async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> Response<Reply> {
     if side == Side::Admin {
-        return admin::serve(&house, &request);
+        return admin::serve(&house, &request).await;
     }
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => admin::health(&house, request.uri().path()),

@@ -9,6 +9,12 @@ pub trait Receipts: Send + Sync {
     /// # Errors
     /// When it cannot be had, in words for the operator.
     fn find(&self, call: CallId) -> Result<Option<Receipt>, String>;
+
+    /// A file of the signed log that tells of nobody: `r0/checkpoint`, `r0/keys`, and tiles of hashes.
+    ///
+    /// # Errors
+    /// As of [`Receipts::find`].
+    fn public(&self, path: &str) -> Result<Option<Vec<u8>>, String>;
 }
 
 /// A leaf and its proof.

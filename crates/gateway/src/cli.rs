@@ -241,8 +241,8 @@ pub(crate) enum AuditCommand {
     },
     /// Check that nothing was changed, added or taken out since it was signed.
     ///
-    /// Of this gateway's own records, or of a copy (audit export), or of the proof of one record. Exits with 0 when
-    /// verified, with 1 when not.
+    /// Of this gateway's own records, or of a copy (audit export), or of the proof of one record; or of a gateway that
+    /// runs, that its log only grew since checkpoints that you remember. Exits with 0 when verified, with 1 when not.
     Verify(Box<AuditVerify>),
     /// Write the proof that a record is in the log.
     ///
@@ -301,7 +301,8 @@ pub(crate) struct AuditErase {
 pub(crate) struct AuditVerify {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// A copy of a log, or the proof of a record. Without it: this gateway's own records.
+    /// A copy of a log, the proof of a record, or the address of a log, such as http://127.0.0.1:8081/log/r0. Without
+    /// it: this gateway's own records.
     pub(crate) path: Option<PathBuf>,
     /// A key of the log that you trust, or a file of them. Without one, the key that is beside the log is used.
     #[arg(long)]

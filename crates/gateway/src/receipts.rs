@@ -1,10 +1,11 @@
 //! The proofs that callers ask for: from the index to the leaf, from the leaf to the tree.
 
 use crate::index::Handle;
-use gatehouse_audit::Log;
-use gatehouse_audit::tree::Sealing;
+use gatehouse_audit::tree::{KEYS, Sealing, TREE_DIR, TreeFiles};
+use gatehouse_audit::{DEFAULT_SHARD, Log, shard_dir};
 use gatehouse_core::call::CallId;
 use gatehouse_proof::leaf::Facts;
+use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile};
 use gatehouse_server::receipts::{Receipt, Receipts};
 use gatehouse_store::Index;
 use std::path::PathBuf;
@@ -42,5 +43,27 @@ impl Receipts for Prover {
             proof.to_string()
         });
         Ok(Some(Receipt { leaf: leaf.into_bytes(), proof, key: key.to_string() }))
+    }
+
+    fn public(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let Some(rest) = path.strip_prefix(DEFAULT_SHARD).and_then(|rest| rest.strip_prefix('/')) else {
+            return Ok(None);
+        };
+        let tree = shard_dir(&self.data, DEFAULT_SHARD).join(TREE_DIR);
+        let told = |error: std::io::Error| error.to_string();
+        match (rest, Tile::parse(rest)) {
+            ("checkpoint", _) => {
+                Ok(Some(self.sealing.signed().2.into_bytes()).filter(|text| !text.is_empty()))
+            }
+            ("keys", _) => std::fs::read(tree.join(KEYS)).map(Some).map_err(told),
+            (_, Some(Tile { kind: Kind::Hashes(level), number, width })) => {
+                let files = TreeFiles::read(&tree).map_err(told)?;
+                let begin = number.saturating_mul(TILE_WIDTH);
+                let hashes = files.range(u32::from(level), begin, width).map_err(told)?;
+                let whole = u64::try_from(hashes.len()).is_ok_and(|len| len == width);
+                Ok(whole.then(|| hashes.iter().flat_map(|hash| hash.0).collect()))
+            }
+            _ => Ok(None),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod erase;
 pub(crate) mod export;
+mod live;
 pub(crate) mod prove;
 pub(crate) mod verify;
 

@@ -166,3 +166,40 @@ async fn what_a_user_said_is_erased_and_the_log_still_verifies() {
     assert!(shown(&again).await[0]["text"].as_str().unwrap().contains("Wren"));
     assert_eq!(shown(&alice).await, gone);
 }
+
+#[tokio::test]
+async fn a_gateway_that_runs_shows_that_its_log_only_grew() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("record: { origin: gatehouse.example/test }\n")).await;
+    let url = format!("http://{}/log/r0", house.admin);
+    let covered = async || {
+        let record = house.call(hello()).await.record();
+        assert!(house.command(&["audit", "prove", &record]).await.status.success());
+        house.admin("/log/r0/checkpoint").await.text()
+    };
+    let remembered = house.path("remembered");
+    std::fs::write(&remembered, covered().await).unwrap();
+    for _ in 0..300 {
+        house.call(hello()).await;
+    }
+    let newest = covered().await;
+    let (exit, said) = verified(&house, &[&url, "--checkpoint", &remembered]).await;
+    assert_eq!((exit, &said["verdict"]), (Some(0), &json!("verified")), "{said}");
+    assert_eq!(said["logs"][0]["checkpoints"].as_array().unwrap().len(), 2, "{said}");
+    // Somebody was shown another log: of the same size as then, with another root; or one that is longer.
+    let text = std::fs::read_to_string(&remembered).unwrap();
+    let root = text.lines().nth(2).unwrap();
+    let other = newest.lines().nth(2).unwrap();
+    std::fs::write(&remembered, text.replace(root, other)).unwrap();
+    let (exit, said) = verified(&house, &[&url, "--checkpoint", &remembered]).await;
+    assert_eq!((exit, &said["verdict"]), (Some(1), &json!("tampered")), "{said}");
+    let size = text.lines().nth(1).unwrap();
+    std::fs::write(&remembered, text.replace(&format!("\n{size}\n"), "\n999999\n")).unwrap();
+    let (exit, said) = verified(&house, &[&url, "--checkpoint", &remembered]).await;
+    assert_eq!((exit, &said["verdict"]), (Some(1), &json!("incomplete")), "{said}");
+    // Records are not shown to who has no key.
+    for path in ["tile/entries/000", "tile/0/000.p/999", "../../gatehouse.db", "key", "tile/9/000", "nothing"]
+    {
+        assert_eq!(house.admin(&format!("/log/r0/{path}")).await.status, 404, "{path}");
+    }
+}

@@ -26,6 +26,7 @@ pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
         Trust::read(&asked.key, asked.policy.as_ref(), &asked.checkpoint).map_err(|why| anyhow!(why))?;
     let reports = match &asked.path {
         Some(path) if path.is_file() => return proof(asked, path, trust),
+        Some(path) if is_address(path) => vec![super::live::verify(&path.to_string_lossy(), &trust)?],
         Some(path) => {
             let logs = copy::logs(path).map_err(|why| anyhow!(why))?;
             logs.iter()
@@ -41,6 +42,10 @@ pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
         output::line(said::text(&reports, asked.strict).trim_end());
     }
     Ok(exit(said::verdict(&reports, asked.strict)))
+}
+
+fn is_address(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.starts_with("http://") || text.starts_with("https://"))
 }
 
 fn exit(verdict: Verdict) -> ExitCode {
