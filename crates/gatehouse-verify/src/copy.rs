@@ -8,7 +8,7 @@
 //! ```
 
 use crate::trust::Trust;
-use crate::work::facts;
+use crate::work::{ahead, facts};
 use gatehouse_proof::examine::{Examiner, Known};
 use gatehouse_proof::hash::Hash;
 use gatehouse_proof::note::VerifierKey;
@@ -18,9 +18,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Tiles of entries that are read before they are gone through.
-const TILES_AT_ONCE: u64 = 64;
 
 /// The folders of logs in a copy: itself, or those right in it.
 ///
@@ -136,35 +133,20 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// Every leaf, beside the lowest level of tiles.
     fn leaves(&mut self) -> Result<(), String> {
-        let tiles = self.size.div_ceil(TILE_WIDTH);
-        let mut first = 0;
-        while first < tiles {
-            let behind = (first + TILES_AT_ONCE).min(tiles);
-            for bundle in (first..behind).map(|number| self.bundle(number)).collect::<Result<Vec<_>, _>>()? {
-                if !self.go_through(bundle) {
-                    return Ok(());
+        let (dir, size) = (self.dir, self.size);
+        let mut tiles = 0..size.div_ceil(TILE_WIDTH);
+        let mut failed = Ok(());
+        ahead(
+            || tiles.next().map(|number| bundle(dir, size, number)),
+            |bundle| match bundle {
+                Ok(bundle) => self.go_through(bundle),
+                Err(why) => {
+                    failed = Err(why);
+                    false
                 }
-            }
-            first = behind;
-        }
-        Ok(())
-    }
-
-    fn bundle(&self, number: u64) -> Result<Bundle, String> {
-        let width = (self.size - number * TILE_WIDTH).min(TILE_WIDTH);
-        let entries = Tile { kind: Kind::Entries, number, width };
-        let stored = self.read(Tile { kind: Kind::Hashes(0), number, width })?;
-        let stored = stored.map(|bytes| hashes(&bytes).unwrap_or_default());
-        Ok(Bundle { name: entries.to_string(), width, bytes: self.read(entries)?, stored })
-    }
-
-    fn read(&self, tile: Tile) -> Result<Option<Vec<u8>>, String> {
-        let path = self.dir.join(tile.to_string());
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-        }
+            },
+        );
+        failed
     }
 
     /// False when nothing more can be gone through.
@@ -208,7 +190,7 @@ impl Pass<'_> {
         let tiles = Tile::all(self.size).filter(|tile| whole && tile.kind != Kind::Entries);
         for tile in tiles {
             let Kind::Hashes(level) = tile.kind else { continue };
-            let Some(bytes) = self.read(tile)? else {
+            let Some(bytes) = read(self.dir, tile)? else {
                 let says = format!("{tile} is missing; it can be made anew from the leaves");
                 self.examiner.found(Finding::new(Verdict::Incomplete, says).in_file(tile.to_string()));
                 continue;
@@ -228,6 +210,23 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+}
+
+fn bundle(dir: &Path, size: u64, number: u64) -> Result<Bundle, String> {
+    let width = (size - number * TILE_WIDTH).min(TILE_WIDTH);
+    let entries = Tile { kind: Kind::Entries, number, width };
+    let stored = read(dir, Tile { kind: Kind::Hashes(0), number, width })?;
+    let stored = stored.map(|bytes| hashes(&bytes).unwrap_or_default());
+    Ok(Bundle { name: entries.to_string(), width, bytes: read(dir, entries)?, stored })
+}
+
+fn read(dir: &Path, tile: Tile) -> Result<Option<Vec<u8>>, String> {
+    let path = dir.join(tile.to_string());
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
 

@@ -1,6 +1,28 @@
-//! Hashing and reading leaves on all processors.
+//! Reading files ahead, and hashing leaves on all processors.
 
 use gatehouse_proof::leaf::Facts;
+use std::sync::mpsc::sync_channel;
+
+/// What may have been read and not been looked at.
+const AHEAD: usize = 2;
+
+/// Reads on a thread of its own while what was read before is looked at. Either side ends it: the reader by `None`, the
+/// other by `false`.
+pub fn ahead<T: Send>(mut read: impl FnMut() -> Option<T> + Send, mut look: impl FnMut(T) -> bool) {
+    std::thread::scope(|scope| {
+        let (tell, told) = sync_channel(AHEAD);
+        scope.spawn(move || {
+            while let Some(next) = read()
+                && tell.send(next).is_ok()
+            {}
+        });
+        while let Ok(next) = told.recv()
+            && look(next)
+        {}
+        // A reader that has more to say learns here that nobody listens.
+        drop(told);
+    });
+}
 
 /// Reads leaves, in their order.
 #[must_use]

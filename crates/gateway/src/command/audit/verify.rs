@@ -10,7 +10,7 @@ use gatehouse_proof::examine::Examiner;
 use gatehouse_proof::note::VerifierKey;
 use gatehouse_proof::report::{Finding, Report, Verdict};
 use gatehouse_verify::trust::Trust;
-use gatehouse_verify::work::facts;
+use gatehouse_verify::work::{ahead, facts};
 use gatehouse_verify::{copy, output as said, receipt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -107,25 +107,41 @@ fn shard_of(log: &Path, trust: &Trust) -> Result<Report> {
 
 fn go_through(log: &Path, stored: Option<&TreeFiles>, examiner: &mut Examiner) -> Result<()> {
     let mut follower = Follower::open(log, 0)?;
-    loop {
-        let begin = examiner.size();
-        let mut leaves: Vec<Numbered> = Vec::new();
-        while leaves.len() < LEAVES_AT_ONCE
-            && let Some(next) = follower.next(u64::MAX)?
-        {
-            leaves.push(next);
-        }
-        if leaves.is_empty() {
-            return Ok(());
-        }
-        let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-        let hashes = stored.map_or_else(|| Ok(Vec::new()), |files| files.range(0, begin, count))?;
-        let bytes: Vec<&[u8]> = leaves.iter().map(|next| next.leaf.as_deref().unwrap_or_default()).collect();
-        for (at, (next, facts)) in leaves.iter().zip(facts(&bytes)).enumerate() {
-            match (&next.leaf, hashes.get(at)) {
-                (None, Some(hash)) => examiner.absent(*hash, |_, _, _| {}),
-                (_, hash) => examiner.leaf(&facts, hash.copied(), SEGMENTS, |_, _, _| {}),
-            }
+    let mut done = Ok(());
+    ahead(
+        || {
+            let leaves = some(&mut follower);
+            leaves.as_ref().map_or(true, |leaves| !leaves.is_empty()).then_some(leaves)
+        },
+        |leaves| {
+            done = leaves.and_then(|leaves| look_at(&leaves, stored, examiner));
+            done.is_ok()
+        },
+    );
+    done
+}
+
+/// The next leaves; none at the end.
+fn some(follower: &mut Follower) -> Result<Vec<Numbered>> {
+    let mut leaves = Vec::new();
+    while leaves.len() < LEAVES_AT_ONCE
+        && let Some(next) = follower.next(u64::MAX)?
+    {
+        leaves.push(next);
+    }
+    Ok(leaves)
+}
+
+fn look_at(leaves: &[Numbered], stored: Option<&TreeFiles>, examiner: &mut Examiner) -> Result<()> {
+    let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    let begin = examiner.size();
+    let hashes = stored.map_or_else(|| Ok(Vec::new()), |files| files.range(0, begin, count))?;
+    let bytes: Vec<&[u8]> = leaves.iter().map(|next| next.leaf.as_deref().unwrap_or_default()).collect();
+    for (at, (next, facts)) in leaves.iter().zip(facts(&bytes)).enumerate() {
+        match (&next.leaf, hashes.get(at)) {
+            (None, Some(hash)) => examiner.absent(*hash, |_, _, _| {}),
+            (_, hash) => examiner.leaf(&facts, hash.copied(), SEGMENTS, |_, _, _| {}),
         }
     }
+    Ok(())
 }
