@@ -66,6 +66,8 @@ fn metrics(house: &House) -> Response<Reply> {
         (Arc::clone(&provider.name), failing)
     });
     house.metrics.failing(failing);
+    let signing = house.receipts.get().map(|receipts| receipts.signing());
+    house.metrics.book.set(house.log.stats(), &house.log.status(), signing);
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(house.metrics.text()))));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

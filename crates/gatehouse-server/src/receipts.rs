@@ -1,5 +1,6 @@
 //! Who proves what is in the book: the composition root says it.
 
+use crate::telemetry::book::Signing;
 use gatehouse_core::call::CallId;
 
 /// Proves what is in the book. Blocks on the disk.
@@ -9,6 +10,9 @@ pub trait Receipts: Send + Sync {
     /// # Errors
     /// When it cannot be had, in words for the operator.
     fn find(&self, call: CallId) -> Result<Option<Receipt>, String>;
+
+    /// How far the log is signed.
+    fn signing(&self) -> Signing;
 
     /// A file of the signed log that tells of nobody: `r0/checkpoint`, `r0/keys`, and tiles of hashes.
     ///

@@ -1,12 +1,13 @@
 //! The proofs that callers ask for: from the index to the leaf, from the leaf to the tree.
 
 use crate::index::Handle;
-use gatehouse_audit::tree::{KEYS, Sealing, TREE_DIR, TreeFiles};
+use gatehouse_audit::tree::{KEYS, Sealing, SealingStatus, TREE_DIR, TreeFiles};
 use gatehouse_audit::{DEFAULT_SHARD, Log, shard_dir};
 use gatehouse_core::call::CallId;
 use gatehouse_proof::leaf::Facts;
 use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile};
 use gatehouse_server::receipts::{Receipt, Receipts};
+use gatehouse_server::telemetry::book::Signing;
 use gatehouse_store::Index;
 use std::path::PathBuf;
 
@@ -43,6 +44,10 @@ impl Receipts for Prover {
             proof.to_string()
         });
         Ok(Some(Receipt { leaf: leaf.into_bytes(), proof, key: key.to_string() }))
+    }
+
+    fn signing(&self) -> Signing {
+        Signing { leaves: self.sealing.signed_size(), works: self.sealing.status() == SealingStatus::Healthy }
     }
 
     fn public(&self, path: &str) -> Result<Option<Vec<u8>>, String> {

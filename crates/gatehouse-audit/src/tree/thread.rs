@@ -114,6 +114,13 @@ impl Sealing {
         (sealer.origin().to_owned(), sealer.verifier(), sealer.checkpoint().to_owned())
     }
 
+    /// How many leaves the newest checkpoint covers.
+    #[must_use]
+    pub fn signed_size(&self) -> u64 {
+        let sealer = self.sealer();
+        if sealer.checkpoint().is_empty() { 0 } else { sealer.size() }
+    }
+
     /// The proof for a leaf; `None` while no checkpoint covers it. Reads files.
     ///
     /// # Errors

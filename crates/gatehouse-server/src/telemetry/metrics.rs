@@ -1,6 +1,7 @@
 //! Counters and histograms in Prometheus' text form. Labels come from the configuration and from closed
 //! sets only, so that a caller cannot make new series.
 
+use super::book::BookMetrics;
 use gatehouse_core::record::{Attempt, CostStatus, Settled};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub dropped_spans: Counter,
     /// Requests to the collector that failed.
     pub failed_exports: Counter,
+    /// How the record stands.
+    pub book: BookMetrics,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -90,7 +93,7 @@ fn seconds() -> Histogram {
 }
 
 /// A metric at zero, shown under this name.
-fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+pub(super) fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
@@ -126,7 +129,9 @@ impl Metrics {
         let reloads = counted(all, "config_reloads", "Configurations loaded");
         let dropped_spans = counted(all, "otlp_dropped_spans", "Spans that the collector did not get");
         let failed_exports = counted(all, "otlp_failed_exports", "Requests to the collector that failed");
+        let book = BookMetrics::new(all);
         Self {
+            book,
             registry,
             calls,
             duration,

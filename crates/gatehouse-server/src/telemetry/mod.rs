@@ -1,5 +1,6 @@
 //! What the house says about itself: metrics, traces, logs. Never a prompt, never a secret.
 
+pub mod book;
 pub mod metrics;
 pub mod otlp;
 mod semconv;

@@ -186,6 +186,12 @@ async fn a_gateway_that_runs_shows_that_its_log_only_grew() {
     let (exit, said) = verified(&house, &[&url, "--checkpoint", &remembered]).await;
     assert_eq!((exit, &said["verdict"]), (Some(0), &json!("verified")), "{said}");
     assert_eq!(said["logs"][0]["checkpoints"].as_array().unwrap().len(), 2, "{said}");
+    let metrics = house.admin("/metrics").await.text();
+    assert!(
+        metrics.contains("gatehouse_audit_signs 1\n") && metrics.contains("gatehouse_audit_writes 1\n"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("gatehouse_audit_signed_leaves 0\n"), "{metrics}");
     // Somebody was shown another log: of the same size as then, with another root; or one that is longer.
     let text = std::fs::read_to_string(&remembered).unwrap();
     let root = text.lines().nth(2).unwrap();
