@@ -27,7 +27,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::disk::private;
 
 /// How many subjects have a key of their own; those beyond share that of their application.
-pub const SUBJECTS_MAX: usize = 1_000_000;
+pub const SUBJECTS_MAX: usize = 250_000;
 /// The file.
 const FILE: &str = "subjects";
 const MAGIC: &[u8; 8] = b"GATEHSUB";

@@ -31,6 +31,8 @@ struct Level {
     written: u64,
     /// Those behind them.
     buffer: Vec<u8>,
+    /// Whether the file may have what the disk has not.
+    dirty: bool,
 }
 
 // === impl TreeFiles ===
@@ -48,7 +50,7 @@ impl TreeFiles {
             let file = private().create(true).truncate(false).read(true).write(true).open(path)?;
             let wanted = size >> (level * TILE_HEIGHT);
             whole &= file.metadata()?.len() / STEP >= wanted;
-            levels.push(Level { file, written: wanted, buffer: Vec::new() });
+            levels.push(Level { file, written: wanted, buffer: Vec::new(), dirty: true });
         }
         if !whole {
             return Ok(None);
@@ -68,7 +70,7 @@ impl TreeFiles {
         for level in 0..LEVELS {
             let file = File::open(dir.join(format!("hashes-{level}")))?;
             let written = file.metadata()?.len() / STEP;
-            levels.push(Level { file, written, buffer: Vec::new() });
+            levels.push(Level { file, written, buffer: Vec::new(), dirty: false });
         }
         Ok(Self { dir: dir.to_owned(), levels })
     }
@@ -105,7 +107,11 @@ impl TreeFiles {
     /// When that cannot be had.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.levels.iter().try_for_each(|level| level.file.sync_data())
+        for level in self.levels.iter_mut().filter(|level| level.dirty) {
+            level.file.sync_data()?;
+            level.dirty = false;
+        }
+        Ok(())
     }
 
     /// Some hashes of one level of tiles; fewer than asked for at the end.
@@ -160,6 +166,7 @@ impl Level {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        self.dirty = true;
         self.file.write_all_at(&self.buffer, self.written * STEP)?;
         self.written = self.len();
         self.buffer.clear();

@@ -41,7 +41,7 @@ pub enum SealError {
     Read(#[from] ReadError),
     /// The log is not the one that was signed.
     #[error(
-        "the log in {dir} is not the one that was signed: {why}. Nothing more is signed; `gatehouse audit verify` says what was changed"
+        "the log in {dir} is not the one that was signed: {why}. Nothing more is signed. `gatehouse audit verify` says what was changed; to begin a new log, move this folder away"
     )]
     Inconsistent {
         /// The folder of the shard.

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Calls that end at the same time on one thread.
-const TOGETHER: u64 = 64;
+/// Calls of one thread that wait for one sync.
 /// Threads that serve.
 const THREADS: u64 = 2;
 /// Labels of a call: they make its leaf as long as it is to be.

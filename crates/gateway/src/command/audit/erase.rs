@@ -6,7 +6,7 @@ use crate::data::Data;
 use crate::index;
 use crate::output;
 use anyhow::{Context as _, Result};
-use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, Subject};
+use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -19,13 +19,24 @@ pub(crate) fn run(asked: &AuditErase) -> Result<ExitCode> {
         asked.org.as_ref().is_none_or(|wanted| wanted == org)
             && asked.team.as_ref().is_none_or(|wanted| wanted == team)
     });
-    let mut done = Vec::new();
+    let (mut done, mut shared) = (Vec::new(), 0);
     for (org, team) in accounts {
         let subject = subjects.named(&org, &team, "", &asked.subject);
-        if matches!(subjects.find(subject), Known::Key(_)) {
-            erase(&data, subject).with_context(|| format!("the key of {subject} could not be destroyed"))?;
-            done.push(json!({ "subject": subject.to_string(), "org": org, "team": team }));
+        match subjects.find(subject) {
+            Known::Key(_) => {
+                erase(&data, subject)
+                    .with_context(|| format!("the key of {subject} could not be destroyed"))?;
+                done.push(json!({ "subject": subject.to_string(), "org": org, "team": team }));
+            }
+            Known::Erased => {}
+            Known::Nobody => shared += 1,
         }
+    }
+    if shared > 0 {
+        output::note(&format!(
+            "in {shared} account(s) this user has no key of his own: nothing of what he said is kept there (record.content: \
+             none), or there were more than {SUBJECTS_MAX} users, and it is sealed under the key of its application"
+        ));
     }
     if asked.json {
         output::json(&json!({ "erased": done }));
