@@ -1,7 +1,7 @@
 //! From a path to what it asks for, and in which dialect errors are answered.
 
 mod cloud;
-mod passthrough;
+pub mod passthrough;
 mod resource;
 
 use crate::headers::{ANTHROPIC_VERSION, GOOGLE_KEY};

@@ -45,6 +45,8 @@ pub struct Trail {
     lost: Option<(Usage, Cost)>,
     /// The responses of a session that are over.
     turns: Option<turns::Turns>,
+    /// The first leaf of a session.
+    admitted: Option<Box<Admitted>>,
     /// Ids and limits that the last failed attempt's provider gave.
     pub upstream: HeaderMap,
     tier: ServiceTier,
@@ -101,6 +103,7 @@ impl Trail {
             billed_by: None,
             lost: None,
             turns: None,
+            admitted: None,
             upstream: HeaderMap::new(),
             tier: ServiceTier::default(),
             tally: Tally::default(),
@@ -205,6 +208,10 @@ impl Trail {
         let Some(permit) = self.permit.as_mut() else {
             return Err(Error::new(Code::Internal, "the call has no permit"));
         };
+        if operation == Operation::Realtime {
+            // A session says again what it has come to.
+            self.admitted = Some(Box::new(admitted.clone()));
+        }
         permit.admitted(&admitted).map(|_| ()).map_err(|error| {
             Error::new(Code::AuditUnavailable, "the audit log cannot be written, so no call may pass")
                 .detail(error.to_string())

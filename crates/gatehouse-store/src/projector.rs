@@ -236,7 +236,7 @@ fn insert_open(
     let mut insert = transaction.prepare_cached(
         "INSERT INTO open_calls (call, shard, at, key, reserved_nanos, segment, position) \
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM calls WHERE call = ?1) \
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (call) DO UPDATE SET reserved_nanos = ?5, segment = ?6, position = ?7",
     )?;
     for (id, place) in fresh {
         let Some(entry) = entries.get(*place) else { continue };

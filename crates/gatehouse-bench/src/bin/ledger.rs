@@ -13,8 +13,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Calls that end at the same time on one thread.
 /// Calls of one thread that wait for one sync.
+const CALLS_PER_SYNC: u64 = 64;
 /// Threads that serve.
 const THREADS: u64 = 2;
 /// Labels of a call: they make its leaf as long as it is to be.
@@ -68,7 +68,7 @@ fn write(log: &Log, thread: u64, records: u64) -> Result<()> {
         settled.call = CallId::new(uuid::Uuid::from_u128(0x019a_0000_0000_7000_8000_0000_0000_0000 | id));
         settled.scope.user = format!("user-{}", number % USERS).into();
         let ticket = log.append(Leaf::Settled(&settled))?;
-        if number % TOGETHER == TOGETHER - 1 || number == records - 1 {
+        if number % CALLS_PER_SYNC == CALLS_PER_SYNC - 1 || number == records - 1 {
             runtime.block_on(log.durable(ticket))?;
         }
     }

@@ -40,6 +40,8 @@ pub struct Opened {
     watch: Option<Watch>,
     /// What is billed whatever comes.
     exact: Option<Usage>,
+    /// Whether what passes is counted as words.
+    is_counted: bool,
     front: Dialect,
     deadline: Instant,
     idle: Duration,
@@ -102,6 +104,7 @@ impl Opened {
             body,
             watch: None,
             exact: None,
+            is_counted: false,
             front: call.front.dialect,
             deadline: call.deadline,
             idle,
@@ -115,6 +118,12 @@ impl Opened {
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same, its bytes counted as words: nobody else says what they cost.
+    #[must_use]
+    pub fn counted(self) -> Self {
+        Self { is_counted: true, ..self }
     }
 
     /// When the answer is worth nothing any more.
@@ -237,6 +246,9 @@ impl Passing {
             tracing::debug!(call = %self.trail.id(), %error, "an event tells of an error");
             self.opened.watch = None;
             self.told = Some(error);
+        }
+        if self.opened.is_counted {
+            self.trail.meter.text(&String::from_utf8_lossy(&piece));
         }
         let last = piece.split_off(piece.len().saturating_sub(1));
         let held = std::mem::replace(&mut self.held, last);

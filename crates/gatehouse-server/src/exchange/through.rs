@@ -51,12 +51,16 @@ pub async fn exchange(call: &Call, target: &Arc<Target>, trail: &mut Trail) -> R
     if !is_judged {
         sent.succeeded(&headers, &[], trail);
         let opened = Opened::new(call, target, body, passed_on(&headers), None, None);
+        let opened = if passage.reads() { opened } else { opened.counted() };
         return Ok(Answered::Bytes(Box::new(opened.with_status(status))));
     }
     let raw = match read_bytes(body, call, trail).await {
         Ok(raw) => raw,
         Err(error) => return Err(sent.failed(Some(status.as_u16()), &headers, error, trail)),
     };
+    if !passage.reads() {
+        trail.meter.text(&String::from_utf8_lossy(&raw));
+    }
     sent.succeeded(&headers, &[], trail);
     Ok(Answered::Whole(Whole { status, headers: passed_on(&headers), body: judged(call, raw, trail)? }))
 }

@@ -36,6 +36,29 @@ pub(super) fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method:
     })
 }
 
+/// The same where the provider's own version stands under another path than `/v1`: what stands there is known, too.
+#[must_use]
+pub fn under(front: Front, base: &str, query: Option<&str>, headers: &HeaderMap) -> Front {
+    let Some(through) = front.through.as_ref().filter(|_| front.operation == Operation::Passthrough) else {
+        return front;
+    };
+    let base = base.trim_end_matches('/');
+    let plain = plain(&through.path);
+    let rest = |path: &str| {
+        let cut = path.get(..base.len()).filter(|cut| !base.is_empty() && cut.eq_ignore_ascii_case(base))?;
+        path.strip_prefix(cut).filter(|rest| rest.starts_with('/')).map(|rest| format!("/v1{rest}"))
+    };
+    let look = |path: &str| super::find(path, query, headers, &front.method).filter(is_a_call);
+    if through.path.starts_with(base)
+        && let Some(known) =
+            rest(&through.path).and_then(|path| look(&path)).filter(|known| known.method == front.method)
+    {
+        return Front { through: Some(through.clone()), ..known };
+    }
+    let disguised = through.disguised || rest(&plain).is_some_and(|path| look(&path).is_some());
+    Front { through: Some(Through { disguised, ..through.clone() }), ..front }
+}
+
 /// A path as a provider may read it that decodes it, and does not look at the case of its letters.
 fn plain(path: &str) -> String {
     const DECODED_MAX: usize = 3;

@@ -5,9 +5,26 @@ use crate::call::Call;
 use crate::dialects;
 use crate::payload::Kept;
 use crate::trail::Trail;
-use gatehouse_core::content::{Place, splice};
+use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_wire::json::{Doc, Strictness};
+
+/// Judges the address of what passes through: whoever searches says in it what for.
+fn address(call: &Call, trail: &mut Trail) -> Result<(), Error> {
+    let Some(passage) = &call.passage else { return Ok(()) };
+    let text = passage.said();
+    let judged = call.guards.judge(&text, &[Span { range: 0..text.len(), place: Place::Input }]);
+    trail.judged(judged.tally);
+    match judged.stopped {
+        Some(error) => Err(error),
+        None if judged.edits.is_empty() => Ok(()),
+        None => {
+            let message =
+                "a guardrail would change the address of this call, and cannot; leave out what it hides";
+            Err(Error::new(Code::GuardUnavailable, message))
+        }
+    }
+}
 
 /// Runs the guardrails over the request and makes their edits.
 ///
@@ -21,10 +38,11 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
         }
         trail.judged(call.guards.unread(Place::Input));
     }
-    if call.files.is_some() {
-        // Recordings and images.
+    if call.files.is_some() || call.view.media > 0 {
+        // Recordings, images, documents: their words are nobody's to read here.
         trail.judged(call.guards.unread(Place::Input));
     }
+    address(&call, trail)?;
     if call
         .passage
         .as_ref()

@@ -7,6 +7,7 @@ use crate::body;
 use crate::call::Call;
 use crate::dialects;
 use crate::form::{self, Bounds, Files};
+use crate::front::passthrough::under;
 use crate::front::{Framing, Front};
 use crate::headers::{ANTHROPIC_BETA, TIMEOUT, put};
 use crate::house::House;
@@ -24,7 +25,7 @@ use gatehouse_ledger::ServiceTier;
 use gatehouse_wire::anthropic::cloud;
 use gatehouse_wire::json::{Doc, Strictness, escaped};
 use gatehouse_wire::{form as wire, native};
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use hyper::body::{Body as _, Incoming};
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub async fn normalise(
     let Authenticated { accepted, key } = authenticated;
     let Accepted { front, family, mut headers, query, body: incoming, first } = accepted;
     let snapshot = trail.snapshot.clone();
-    let front = known_there(front, &snapshot, trail)?;
+    let front = known_there(front, query.as_deref(), &headers, &snapshot, trail)?;
     let deadline = trail.started() + time_limit(&headers, longest(&front, &snapshot))?;
     let Read { raw, files, other } = match first {
         Some(raw) => told(raw, trail),
@@ -152,9 +153,19 @@ fn reads_as_json(raw: &Bytes, headers: &HeaderMap) -> bool {
 
 /// What passes through to a provider as a call that we know, if the provider knows it, too; else it is a path like any
 /// other of its own.
-fn known_there(front: Front, snapshot: &Snapshot, trail: &mut Trail) -> Result<Front, Error> {
+fn known_there(
+    front: Front,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Result<Front, Error> {
     let Some(through) = &front.through else { return Ok(front) };
     let provider = passage::provider(snapshot, through)?;
+    let base: Option<Uri> = provider.base_url.parse().ok();
+    let front = under(front, base.as_ref().map_or("", Uri::path), query, headers);
+    trail.asks(front.operation, front.dialect);
+    let Some(through) = &front.through else { return Ok(front) };
     if front.is_about_kept() || matches!(front.operation, Operation::CreateFile | Operation::CreateBatch) {
         let message = format!(
             "what {} keeps belongs to one application: use the gateway's own path instead of {}",

@@ -3,7 +3,7 @@
 use super::Trail;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::money::Nanodollars;
-use gatehouse_core::record::{Cost, CostStatus, Settled};
+use gatehouse_core::record::{Admitted, Cost, CostStatus, Settled};
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_ledger::settle;
 
@@ -57,6 +57,22 @@ impl Trail {
         turns.source = worse(turns.source, source);
         turns.last = cost.amount;
         turns.cost = std::mem::take(&mut turns.cost).and(cost);
+        self.say_again();
+    }
+
+    /// Writes what the session has come to, with room for one response more: should the process die, this is what it
+    /// is settled at.
+    fn say_again(&mut self) {
+        let (Some(turns), Some(admitted), Some(permit)) = (&self.turns, &self.admitted, &mut self.permit)
+        else {
+            return;
+        };
+        let next = admitted.reserved.max(turns.last);
+        let so_far = Admitted { reserved: turns.cost.amount.saturating_add(next), ..(**admitted).clone() };
+        if let Err(error) = permit.admitted(&so_far) {
+            // The end of the session meets the same, and is kept.
+            tracing::warn!(%error, "what a session has come to could not be recorded");
+        }
     }
 
     /// Reserves what the next response may cost: as much as for the first, or what the last one came to.

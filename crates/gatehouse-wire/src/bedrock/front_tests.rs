@@ -41,6 +41,15 @@ fn ask(more: &Value) -> Value {
 }
 
 #[test]
+fn what_is_said_in_fields_of_a_model_is_seen() {
+    let fields = json!({"tools": [{"description": "a bird"}], "thinking": {"type": "enabled"}});
+    let doc = doc(ask(&json!({"additionalModelRequestFields": fields})).to_string());
+    let view = Converse.view(&doc).unwrap();
+    let texts: Vec<_> = view.spans.iter().map(|span| doc.slice(span.range.clone())).collect();
+    assert!(texts.contains(&"a bird") && !texts.contains(&"enabled"), "{texts:?}");
+}
+
+#[test]
 fn a_request_is_seen_with_every_text_in_its_place() {
     let doc = doc(REQUEST);
     let view = Converse.view(&doc).unwrap();

@@ -57,6 +57,10 @@ pub(super) fn view(doc: &Doc) -> Result<View, Error> {
     Ok(view)
 }
 
+/// Members of `additionalModelRequestFields` that set how a model thinks, in words of its maker's.
+const SETTINGS: [&str; 5] =
+    ["thinking", "reasoning_config", "reasoningConfig", "reasoning_effort", "output_config"];
+
 fn member(name: &str, value: Node<'_>, view: &mut View) -> Result<(), Error> {
     match name {
         "system" => value.want_array()?.items().try_for_each(|one| block(one, Place::System, view))?,
@@ -73,7 +77,9 @@ fn member(name: &str, value: Node<'_>, view: &mut View) -> Result<(), Error> {
             }
         }
         "additionalModelRequestFields" => {
-            value.want_object()?;
+            // Whatever its model takes: instructions and tools among it.
+            let said = value.want_object()?.members().filter(|(name, _)| !SETTINGS.contains(&name.as_ref()));
+            said.for_each(|(_, one)| add_all(one, Place::Input, &mut view.spans));
             view.needs.reasoning |= super::additional::reasoning(value).is_some_and(|how| how.is_on());
         }
         // Texts of a stored prompt.

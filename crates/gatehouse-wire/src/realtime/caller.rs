@@ -46,7 +46,15 @@ pub fn asked(doc: &Doc) -> Result<Asked, Error> {
     spans.sort_by_key(|span| span.range.start);
     let model = root.path(&["session", "model"]).or_else(|| root.path(&["response", "model"]));
     let model = model.and_then(|model| Some((model.str()?.into_owned(), model.range())));
-    Ok(Asked { event_id, spans, audio_chars: audio_chars(root), images: 0, model })
+    Ok(Asked { event_id, spans, audio_chars: audio_chars(root), images: images(root), model })
+}
+
+/// Pictures in items: `{"type": "input_image", "image_url": "…"}`.
+fn images(node: Node<'_>) -> u32 {
+    let own = u32::from(node.get("image_url").is_some_and(|image| !image.is_null()));
+    let members: u32 = node.members().map(|(_, value)| images(value)).sum();
+    let items: u32 = node.items().map(images).sum();
+    own + members + items
 }
 
 /// Audio in items: `{"type": "input_audio", "audio": "…"}`.

@@ -256,7 +256,9 @@ async fn money_and_models_hold() {
     for path in ["/v1/videos", "/v1/models"] {
         answers(&provider, path, &json!({"body": {}}));
     }
-    assert_eq!(house.call(post("/o/v1/videos", &json!({"model": "m"}), &narrow)).await.status, 200);
+    // Who says that it is the body that names the model?
+    let named = house.call(post("/o/v1/videos", &json!({"model": "m"}), &narrow)).await;
+    assert_eq!(code(&named), (403, "not_allowed".to_owned()));
     // Reading costs nothing.
     let read = house.call(Ask::get("/passthrough/o/v1/models").key(&poor)).await;
     assert_eq!(
@@ -307,4 +309,90 @@ guards:
         code(&house.call(Ask::get("/passthrough/o/v1/own")).await),
         (503, "guard_unavailable".to_owned())
     );
+}
+
+/// A provider whose version stands elsewhere, with a price for whatever it has.
+fn elsewhere(provider: &Provider) -> String {
+    let written = format!(
+        "  p: {{ api: openai, base_url: \"http://{}/llm/v1\", api_key: \"${{PROVIDER_KEY}}\", passthrough: true, \
+         prices: {{ \"*\": {{ input: 1, output: 2 }} }} }}\n",
+        provider.address()
+    );
+    provider.config("").replacen("retry:", &format!("{written}retry:"), 1)
+}
+
+#[tokio::test]
+async fn what_is_known_is_known_under_the_providers_own_base_too() {
+    let provider = Provider::start().await;
+    let house = House::start(&elsewhere(&provider)).await;
+    for path in
+        ["/llm/v1/files", "/llm/v1/batches", "/llm/v1/files/file-1/content", "/llm/v1/responses/resp_1"]
+    {
+        let answer = house.call(Ask::get(format!("/passthrough/p{path}"))).await;
+        assert_eq!(code(&answer), (403, "not_allowed".to_owned()), "{path}");
+    }
+    for path in ["/llm/v1/%66iles", "/LLM/v1/files", "/llm/v1/Files"] {
+        let answer = house.call(Ask::get(format!("/passthrough/p{path}"))).await;
+        assert_eq!(code(&answer), (400, "invalid_request".to_owned()), "{path}");
+    }
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hello there"}]});
+    let answer = house.call(Ask::post("/passthrough/p/llm/v1/chat/completions", &body)).await;
+    assert_eq!(
+        answer.json()["choices"][0]["message"]["content"],
+        "You said: hello there",
+        "{}",
+        answer.text()
+    );
+    let record = house.record(&answer.record()).await;
+    assert_eq!(
+        (&record["operation"], &record["usage_source"]),
+        (&json!("chat"), &json!("provider")),
+        "{record}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_counts_is_counted_by_its_words_and_ends_a_budget() {
+    let provider = Provider::start().await;
+    let house = House::start(&elsewhere(&provider)).await;
+    answers(&provider, "/v1/huge", &json!({"body": {"text": "lorem ipsum ".repeat(10_000)}}));
+    let (_, key) = house.new_key(&["--budget", "0.05 USD"]).await;
+    let ask = || house.call(Ask::post("/passthrough/p/v1/huge", &json!({"a": 1})).key(&key));
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(ask().await);
+    }
+    let first = house.record(&answers[0].record()).await;
+    assert!(first["output_tokens"].as_u64() > Some(10_000), "{first}");
+    assert_eq!(code(&answers[3]), (402, "budget_exceeded".to_owned()));
+}
+
+#[tokio::test]
+async fn a_key_that_is_limited_to_models_passes_by_known_paths_alone() {
+    let provider = Provider::start().await;
+    let house = House::start(&config(&provider, "")).await;
+    let (_, key) = house.new_key(&["--models", "g/cheap,b/cheap,o/cheap"]).await;
+    for path in ["g/v1alpha/models/dear:generateContent", "b/model/dear/other", "o/v1/deployments/dear/chat"]
+    {
+        let body = json!({"model": "cheap", "contents": []});
+        let answer = house.call(Ask::post(format!("/passthrough/{path}"), &body).key(&key)).await;
+        assert_eq!(answer.status, 403, "{path}: {}", answer.text());
+    }
+    let body = json!({"model": "cheap", "messages": [{"role": "user", "content": "hi"}]});
+    let answer = house.call(Ask::post("/passthrough/o/v1/chat/completions", &body).key(&key)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn guardrails_read_the_address_of_what_passes() {
+    let provider = Provider::start().await;
+    let guards = "guards:\n  - { name: stop, detect: words, words: [Condor], at: [input], do: block }\n\
+        \x20 - { name: hide, detect: words, words: [Heron], at: [input], do: redact }\n";
+    let house = House::start(&config(&provider, guards)).await;
+    answers(&provider, "/v1/search", &json!({"body": {}}));
+    let ask = async |query: &str| house.call(Ask::get(format!("/passthrough/o/v1/search{query}"))).await;
+    assert_eq!(ask("?q=a+wren&limit=2").await.status, 200);
+    assert_eq!(code(&ask("?q=a+C%6fndor").await), (400, "guard_blocked".to_owned()));
+    assert_eq!(code(&ask("?q=%48eron").await), (503, "guard_unavailable".to_owned()));
+    assert_eq!(code(&ask("/Condor").await), (400, "guard_blocked".to_owned()));
 }

@@ -286,6 +286,8 @@ async fn audio_passes_no_guardrail_that_acts() {
     for spoken in [
         json!({"type": "input_audio_buffer.append", "audio": "AAAA"}),
         json!({"type": "response.create", "response": {"output_modalities": ["audio"]}}),
+        json!({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content":
+            [{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}]}}),
     ] {
         let mut client = Client::start(&house, "openai/gpt-realtime").await;
         client.say(&spoken).await;
@@ -340,6 +342,31 @@ async fn whoever_dies_in_the_middle_leaves_a_record() {
         "{record}"
     );
     provider.wait(|counts| counts.in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_crash_settles_a_session_at_what_it_had_come_to() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let mut client = Client::start(&house, "openai/gpt-realtime").await;
+    let id = client.record.clone();
+    let mut tokens = 0;
+    for turn in 1..=6 {
+        client.asks(&"many words ".repeat(1_000 * turn), "text").await;
+        let done = client.until("response.done").await;
+        tokens += done.last().unwrap()["response"]["usage"]["total_tokens"].as_u64().unwrap();
+    }
+    let house = house.crash_and_restart().await;
+    let record = record(&house, &id).await;
+    assert_eq!(
+        (&record["error"], &record["cost_status"]),
+        (&json!("interrupted"), &json!("estimated")),
+        "{record}"
+    );
+    let cost: f64 = record["cost_usd"].as_str().unwrap().parse().unwrap();
+    // A dollar a million, and two for what came out: what is recorded may be more than was used, and never less.
+    let used = f64::from(u32::try_from(tokens).unwrap()) / 1e6;
+    assert!(cost >= used && used > 0.02, "{cost} {used}");
 }
 
 #[tokio::test]
