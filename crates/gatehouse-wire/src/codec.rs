@@ -19,6 +19,8 @@ pub struct View {
     pub stream: bool,
     /// The limit of the answer that the caller set.
     pub max_output_tokens: Option<u64>,
+    /// How many answers are asked for at once; zero where nothing says so, which is one.
+    pub choices: u64,
     /// Every natural-language text in the body.
     pub spans: Vec<Span>,
     /// The member that holds words which nobody but the model can read: token ids.

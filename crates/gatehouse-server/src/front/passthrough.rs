@@ -23,7 +23,7 @@ pub(super) fn find(path: &str, query: Option<&str>, headers: &HeaderMap, method:
     let nested = parts(path).is_some();
     let look =
         |path: &str| super::find(path, query, headers, method).filter(|known| !nested && is_a_call(known));
-    let known = look(path).filter(|known| known.method == *method);
+    let known = look(path).filter(|known| known.method == *method || is_kept(known));
     let plain = plain(path);
     let disguised = plain != path && look(path).is_none() && look(&plain).is_some();
     let through = Some(Through { provider: decoded(provider), path: path.to_owned(), disguised });
@@ -50,8 +50,9 @@ pub fn under(front: Front, base: &str, query: Option<&str>, headers: &HeaderMap)
     };
     let look = |path: &str| super::find(path, query, headers, &front.method).filter(is_a_call);
     if through.path.starts_with(base)
-        && let Some(known) =
-            rest(&through.path).and_then(|path| look(&path)).filter(|known| known.method == front.method)
+        && let Some(known) = rest(&through.path)
+            .and_then(|path| look(&path))
+            .filter(|known| known.method == front.method || is_kept(known))
     {
         return Front { through: Some(through.clone()), ..known };
     }
@@ -67,6 +68,11 @@ fn plain(path: &str) -> String {
         path = decoded(&path);
     }
     path.to_ascii_lowercase()
+}
+
+/// Whether it is about what is kept for one tenant alone: nobody passes through to that, by whatever method.
+fn is_kept(front: &Front) -> bool {
+    front.is_about_kept() || matches!(front.operation, Operation::CreateFile | Operation::CreateBatch)
 }
 
 /// Whether it is something that we do ourselves: a call of a model, or what is kept for one tenant alone.

@@ -245,7 +245,10 @@ fn request(
     let input_tokens = meter.input_bound();
     let output_tokens = match front.operation {
         Operation::Embeddings => 0,
-        _ => view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT),
+        _ => {
+            let limit = view.max_output_tokens.or(target.capabilities.output_tokens);
+            limit.unwrap_or(OUTPUT_TOKENS_DEFAULT).saturating_mul(view.choices.max(1))
+        }
     };
     let bound = Usage { input_tokens, output_tokens, ..Usage::default() };
     let most = ceiling(&target.prices, &bound, ServiceTier::Batch, trail.accepted_at());

@@ -60,10 +60,11 @@ impl Refused {
         self.status == Some(404)
     }
 
-    /// Whether the provider has surely done nothing: it said so, or never heard of it.
+    /// Whether the provider has surely done nothing: it said so itself, or never heard of it. Who is between us and a
+    /// provider that failed says nothing of the provider.
     #[must_use]
     pub fn is_sure(&self) -> bool {
-        self.status.is_some()
+        self.status.is_some_and(|status| !matches!(status, 502 | 504))
             || matches!(self.error.code, Code::UpstreamUnreachable | Code::UpstreamAuthFailed)
     }
 }

@@ -43,7 +43,7 @@ impl Keeper {
     ) -> Result<Self, Error> {
         let now = clock::unix_seconds();
         let expires_at = recalled.keep.map_or(0, |keep| now.saturating_add(keep.as_secs()));
-        let sealed = recalled.keep.map(|_| memory.seal(&recalled.tenant, id, expires_at)).transpose()?;
+        let sealed = recalled.keep.map(|_| memory.seal(&recalled.tenant, id)).transpose()?;
         let input = if sealed.is_some() { kept::own_items(request, recalled.context) } else { Vec::new() };
         let mut keeper =
             Self { id, sealed, expires_at, recalled: recalled.clone(), input, begun: String::new() };

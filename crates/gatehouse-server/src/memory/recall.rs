@@ -95,10 +95,16 @@ impl Memory {
         }
         let context: Vec<Cow<'_, str>> = exchanges.iter().flat_map(kept::Exchange::context).collect();
         recalled.context = context.len();
-        let items = self.items(&recalled.tenant, &asked.references, now).await?;
+        let items = self.items(&recalled.tenant, &asked.references, now, rules.bytes_max).await?;
         let resolve = |id: &str| items.get(id).cloned().ok_or_else(|| no_item(id));
         let known = self.thoughts(&recalled.tenant, &asked.thoughts, now).await?;
-        let whole = kept::whole(&doc, &context, &resolve, &|id| known.get(id).cloned())?;
+        let whole = kept::whole(
+            &doc,
+            usize::try_from(rules.bytes_max).unwrap_or(usize::MAX),
+            &context,
+            &resolve,
+            &|id| known.get(id).cloned(),
+        )?;
         if u64::try_from(whole.bytes().len()).unwrap_or(u64::MAX) > rules.bytes_max {
             return Err(too_large(rules.bytes_max));
         }
@@ -111,7 +117,9 @@ impl Memory {
         tenant: &Tenant,
         ids: &[String],
         now: u64,
+        bytes_max: u64,
     ) -> Result<HashMap<String, Option<String>>, Error> {
+        let mut bytes = 0;
         if ids.len() > REFERENCES_MAX {
             let message = format!("input: refers to more than {REFERENCES_MAX} items; send them");
             return Err(Error::invalid("input", message));
@@ -124,7 +132,12 @@ impl Memory {
             let found = self.responses.having(tenant.clone(), id.clone(), now).await?;
             let exchange = found.and_then(|found| self.read(tenant, found)).ok_or_else(|| no_item(id))?;
             let item = exchange.item(id).ok_or_else(|| no_item(id))?;
-            items.insert(id.clone(), item.map(Cow::into_owned));
+            let item = item.map(Cow::into_owned);
+            bytes += item.as_ref().map_or(0, |item| u64::try_from(item.len()).unwrap_or(u64::MAX));
+            if bytes > bytes_max {
+                return Err(too_large(bytes_max));
+            }
+            items.insert(id.clone(), item);
         }
         Ok(items)
     }

@@ -80,7 +80,7 @@ fn bound(routed: &Routed, target: &Target, trail: &Trail) -> Usage {
         call.view.max_output_tokens.or(target.capabilities.output_tokens).unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let output_tokens = match call.front.operation {
         Operation::Embeddings | Operation::Rerank => 0,
-        _ => limit,
+        _ => limit.saturating_mul(call.view.choices.max(1)),
     };
     let search_units =
         if is_billed_by_units(target, call.front.dialect) { trail.meter.units_bound() } else { 0 };

@@ -61,6 +61,7 @@ pub(super) fn view(root: Node<'_>) -> Result<View, Error> {
     }
     view.service_tier = root.opt("service_tier").map(|node| node.want_str()).transpose()?.map(Into::into);
     view.metadata = metadata(root)?;
+    view.choices = choices(root);
     match Prompt::read(root)? {
         Prompt::Text(text) => view.spans.push(input(text)),
         Prompt::Texts(texts) => view.spans.extend(texts.items().map(input)),
@@ -69,6 +70,14 @@ pub(super) fn view(root: Node<'_>) -> Result<View, Error> {
     view.spans.extend(root.opt("suffix").map(input));
     view.spans.sort_by_key(|span| span.range.start);
     Ok(view)
+}
+
+/// How many answers are made: so many for each prompt, and `best_of` is made however few are given.
+fn choices(root: Node<'_>) -> u64 {
+    let number = |name: &str| root.opt(name).and_then(|node| node.u64()).unwrap_or(1).max(1);
+    let many = |prompt: &Node<'_>| prompt.items().all(|one| one.is_str() || one.is_array());
+    let prompts = root.opt("prompt").filter(many).map_or(1, |prompt| prompt.items().count().max(1));
+    number("n").max(number("best_of")).saturating_mul(u64::try_from(prompts).unwrap_or(u64::MAX))
 }
 
 fn input(text: Node<'_>) -> Span {

@@ -101,6 +101,7 @@ pub(super) fn view(root: Node<'_>) -> Result<View, Error> {
     let mut view = View { wants_usage: true, ..View::default() };
     if let Some(config) = get(root, "generationConfig") {
         view.max_output_tokens = walk.config(config)?;
+        view.choices = get(config, "candidateCount").and_then(whole).unwrap_or_default();
     }
     tool_config(root)?;
     if let Some(labels) = get(root, "labels") {

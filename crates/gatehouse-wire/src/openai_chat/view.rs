@@ -23,6 +23,7 @@ pub(super) fn view(doc: &Doc) -> Result<View, Error> {
             "messages" => messages_node = Some(value),
             "stream" => view.stream = value.want_bool()?,
             "stream_options" => view.wants_usage = wants_usage(value)?,
+            "n" => view.choices = value.want_u64()?,
             "max_completion_tokens" => view.max_output_tokens = Some(value.want_u64()?),
             "max_tokens" => {
                 let limit = value.want_u64()?;

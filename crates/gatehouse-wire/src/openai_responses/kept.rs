@@ -5,7 +5,7 @@ use super::item_type;
 use crate::json::{Doc, Node, Out, Raw, Strictness, escaped};
 use bytes::Bytes;
 use gatehouse_core::content::{Edit, splice};
-use gatehouse_core::error::Error;
+use gatehouse_core::error::{Code, Error};
 use std::borrow::Cow;
 
 /// What a request says of memory.
@@ -95,9 +95,10 @@ fn thought(item: Node<'_>) -> Option<String> {
 /// id; `None` leaves it out. `thoughts` finds reasoning, which stays as it is where it is not found.
 ///
 /// # Errors
-/// What `resolve` says, `invalid_request`.
+/// What `resolve` says, `invalid_request`; `request_too_large` when all of it is more than `bytes_max`.
 pub fn whole(
     doc: &Doc,
+    bytes_max: usize,
     context: &[Cow<'_, str>],
     resolve: &dyn Fn(&str) -> Result<Option<String>, Error>,
     thoughts: &dyn Fn(&str) -> Option<String>,
@@ -105,6 +106,17 @@ pub fn whole(
     /// They have been read, and are true no more.
     const LEFT_OUT: [&str; 4] = ["input", "previous_response_id", "background", "store"];
     let root = doc.root();
+    let mut bytes: usize = context.iter().map(|item| item.len()).sum();
+    // One short name may stand for a long item, any number of times.
+    let mut within = |item: Result<String, Error>| {
+        let item = item?;
+        bytes = bytes.saturating_add(item.len());
+        if bytes <= bytes_max {
+            return Ok(item);
+        }
+        let message = format!("the conversation so far exceeds the limit of {bytes_max} bytes (limits.body)");
+        Err(Error::new(Code::RequestTooLarge, message).at("input"))
+    };
     let own = match root.opt("input").filter(Node::is_array) {
         None => own_items(doc, 0),
         Some(input) => {
@@ -116,7 +128,7 @@ pub fn whole(
                 Ok(Some(id)) => resolve(&id).transpose(),
                 Err(error) => Some(Err(error)),
             });
-            resolved.collect::<Result<_, _>>()?
+            resolved.map(&mut within).collect::<Result<_, _>>()?
         }
     };
     let mut out = Out::new();
@@ -406,22 +418,24 @@ mod tests {
         let found = |id: &str| {
             (id == "msg_1").then(|| Some(r#"{"a":1}"#.to_owned())).ok_or(Error::invalid("x", "no"))
         };
-        let whole = whole(&asks, &[r#"{"role":"user","content":"one"}"#.into()], &found, &|_| None).unwrap();
+        let whole =
+            whole(&asks, usize::MAX, &[r#"{"role":"user","content":"one"}"#.into()], &found, &|_| None)
+                .unwrap();
         let expected = json!({"model": "m", "input": [{"role": "user", "content": "one"}, {"a": 1},
             {"role": "user", "content": "and?"}]});
         assert_eq!(parsed(whole.text()), expected);
         assert_eq!(own_items(&whole, 1).len(), 2);
-        let text = super::whole(&doc(&json!({"input": "hi"})), &[], &found, &|_| None).unwrap();
+        let text = super::whole(&doc(&json!({"input": "hi"})), usize::MAX, &[], &found, &|_| None).unwrap();
         let message =
             json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]});
         assert_eq!(parsed(text.text())["input"], json!([message]));
         let unknown = doc(&json!({"input": [{"id": "msg_2", "type": "item_reference"}]}));
-        assert!(super::whole(&unknown, &[], &found, &|_| None).is_err());
+        assert!(super::whole(&unknown, usize::MAX, &[], &found, &|_| None).is_err());
         let thinks = doc(
             &json!({"input": [{"type": "reasoning", "id": "rs_1"}, {"type": "reasoning", "id": "rs_2"}]}),
         );
         let sealed = |id: &str| (id == "rs_1").then(|| r#"{"sealed":1}"#.to_owned());
-        let whole = super::whole(&thinks, &[], &found, &sealed).unwrap();
+        let whole = super::whole(&thinks, usize::MAX, &[], &found, &sealed).unwrap();
         assert_eq!(
             parsed(whole.text())["input"],
             json!([{"sealed": 1}, {"type": "reasoning", "id": "rs_2"}])

@@ -148,3 +148,31 @@ async fn who_does_not_read_keeps_nothing_beyond_the_total() {
     assert_eq!(record["outcome"], "aborted", "{record}");
     drop(socket);
 }
+
+#[tokio::test]
+async fn every_answer_that_is_asked_for_is_reserved_for() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    // Room for one answer of a thousand tokens, and not for eight.
+    let (_, key) = house.new_key(&["--budget", "0.012 USD"]).await;
+    for (path, body) in [
+        (
+            "/v1/chat/completions",
+            json!({"n": 8, "max_tokens": 1_000, "messages": [{"role": "user", "content": "x"}]}),
+        ),
+        ("/v1/completions", json!({"best_of": 8, "max_tokens": 1_000, "prompt": "x"})),
+        ("/v1/completions", json!({"n": 2, "max_tokens": 1_000, "prompt": ["a", "b", "c", "d"]})),
+    ] {
+        let mut body = body;
+        body["model"] = json!("openai/m");
+        let answer = house.call(Ask::post(path, &body).key(&key)).await;
+        assert_eq!(answer.status, 402, "{path}: {}", answer.text());
+    }
+    let body = json!({"generationConfig": {"candidateCount": 8, "maxOutputTokens": 1_000},
+        "contents": [{"role": "user", "parts": [{"text": "x"}]}]});
+    let answer = house.call(Ask::post("/v1beta/models/gemini/m:generateContent", &body).key(&key)).await;
+    assert_eq!(answer.status, 402, "{}", answer.text());
+    let one =
+        json!({"model": "openai/m", "max_tokens": 1_000, "messages": [{"role": "user", "content": "x"}]});
+    assert_eq!(house.call(Ask::post("/v1/chat/completions", &one).key(&key)).await.status, 200);
+}

@@ -438,3 +438,20 @@ async fn reasoning_that_is_repeated_in_part_is_made_whole() {
     house.call(ask("openai/m", &json!([user("think"), thought, user("and?")]), &json!({}))).await;
     assert_eq!(provider.last().body["input"][1], thought);
 }
+
+#[tokio::test]
+async fn a_short_reference_to_a_long_item_does_not_grow_beyond_the_limit() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("limits: { body: 1MiB }\n")).await;
+    let first = answer(&house, "openai/big-300", "a long story", json!({})).await;
+    let item = first["output"][0]["id"].as_str().unwrap();
+    assert!(text(&first).len() > 100_000, "{}", text(&first).len());
+    let many: Vec<Value> = (0..900).map(|_| json!({"type": "item_reference", "id": item})).collect();
+    let before = house.peak_kib();
+    let refused = house.call(ask("openai/m", &json!(many), &json!({}))).await;
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (413, Some("request_too_large")));
+    // Nine hundred of them would be three hundred megabytes.
+    if let (Some(before), Some(after)) = (before, house.peak_kib()) {
+        assert!(after < before + 100 * 1024, "{before} {after}");
+    }
+}

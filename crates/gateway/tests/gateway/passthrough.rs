@@ -331,6 +331,13 @@ async fn what_is_known_is_known_under_the_providers_own_base_too() {
         let answer = house.call(Ask::get(format!("/passthrough/p{path}"))).await;
         assert_eq!(code(&answer), (403, "not_allowed".to_owned()), "{path}");
     }
+    for (method, path) in [("HEAD", "/llm/v1/files"), ("HEAD", "/v1/files/f/content"), ("PUT", "/v1/files/f")]
+    {
+        let before = provider.sim.requests(100).len();
+        let answer = house.call(with(method, Ask::get(format!("/passthrough/p{path}")))).await;
+        assert!(answer.status >= 400, "{method} {path}: {}", answer.status);
+        assert_eq!(provider.sim.requests(100).len(), before, "{method} {path}");
+    }
     for path in ["/llm/v1/%66iles", "/LLM/v1/files", "/llm/v1/Files"] {
         let answer = house.call(Ask::get(format!("/passthrough/p{path}"))).await;
         assert_eq!(code(&answer), (400, "invalid_request".to_owned()), "{path}");
