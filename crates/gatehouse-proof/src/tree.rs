@@ -108,6 +108,22 @@ impl Span {
     }
 }
 
+/// The hash of a perfect subtree, of the hashes of a row of it: a power of two in number; `None` for other numbers.
+#[must_use]
+pub fn of_row(mut row: Vec<Hash>) -> Option<Hash> {
+    if !row.len().is_power_of_two() {
+        return None;
+    }
+    while row.len() > 1 {
+        let pairs = row.chunks_exact(2).filter_map(|pair| match pair {
+            [left, right] => Some(Hash::of_children(left, right)),
+            _ => None,
+        });
+        row = pairs.collect();
+    }
+    row.pop()
+}
+
 /// The hash of the tree over the first `size` leaves.
 ///
 /// # Errors

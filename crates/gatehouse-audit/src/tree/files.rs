@@ -2,7 +2,7 @@
 
 use gatehouse_proof::hash::{HASH_BYTES, Hash};
 use gatehouse_proof::tile::TILE_HEIGHT;
-use gatehouse_proof::tree::Nodes;
+use gatehouse_proof::tree::{Nodes, of_row};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -140,18 +140,9 @@ impl Nodes for TreeFiles {
 
     fn node(&self, level: u32, index: u64) -> io::Result<Hash> {
         let (tile_level, above) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
-        let mut hashes = self.range(tile_level, index << above, 1 << above)?;
-        if hashes.len() != 1 << above {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tree has no such hash"));
-        }
-        while hashes.len() > 1 {
-            let pairs = hashes.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(Hash::of_children(left, right)),
-                _ => None,
-            });
-            hashes = pairs.collect();
-        }
-        hashes.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let row = self.range(tile_level, index << above, 1 << above)?;
+        let whole = Some(row).filter(|row| row.len() == 1 << above).and_then(of_row);
+        whole.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the tree has no such hash"))
     }
 }
 

@@ -6,7 +6,7 @@ use gatehouse_proof::hash::Hash;
 use gatehouse_proof::note::{Scheme, Signed, VerifierKey};
 use gatehouse_proof::report::{Finding, Report, Verdict};
 use gatehouse_proof::tile::{Kind, TILE_HEIGHT, TILE_WIDTH, Tile, hashes};
-use gatehouse_proof::tree::{Nodes, consistency, is_consistent};
+use gatehouse_proof::tree::{Nodes, consistency, is_consistent, of_row};
 use gatehouse_server::fetch;
 use gatehouse_verify::copy;
 use gatehouse_verify::trust::Trust;
@@ -114,14 +114,7 @@ impl Nodes for Live<'_> {
         let begin = index << above;
         let tile = self.tile(tile_level, begin / TILE_WIDTH)?;
         let at = usize::try_from(begin % TILE_WIDTH)?;
-        let mut row: Vec<Hash> = tile.get(at..at + (1 << above)).unwrap_or_default().to_vec();
-        while row.len() > 1 {
-            let pairs = row.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(Hash::of_children(left, right)),
-                _ => None,
-            });
-            row = pairs.collect();
-        }
-        row.pop().ok_or_else(|| anyhow!("{} shows no such part of its tree", self.url))
+        let row = tile.get(at..at + (1 << above)).map(<[Hash]>::to_vec);
+        row.and_then(of_row).ok_or_else(|| anyhow!("{} shows no such part of its tree", self.url))
     }
 }
