@@ -4,7 +4,7 @@
 //! without the salt it says nothing, not even of a body that could be guessed. Salts, and the keys that seal texts, are
 //! made of the key of the call's subject, so that all of them are gone with it.
 
-use crate::subjects::{Subject, SubjectKey, Subjects};
+use crate::subjects::{CallKey, Subject, Subjects};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use gatehouse_core::record::{Payload, Settled};
 use sha2::{Digest, Sha256};
@@ -46,12 +46,12 @@ pub(crate) fn commit(settled: &Settled, subjects: &Subjects) -> io::Result<Commi
         return Ok(Commitments { subject: None, bodies });
     }
     let (subject, key) = subjects.of(&settled.scope)?;
-    let call = settled.call.to_string();
+    let call = key.of_call(&settled.call.to_string());
     let bodies = settled.payload.iter().zip(digests).map(|(payload, digest)| {
         let role = payload.role.as_str();
-        let commit = digest.map(|digest| commitment(&salt(&key, &call, role), &digest));
+        let commit = digest.map(|digest| commitment(&salt(&call, role), &digest));
         let sealed = match stored(payload) {
-            Some(text) => Some(seal(&key, &call, role, text.as_bytes())?),
+            Some(text) => Some(seal(&call, role, text.as_bytes())?),
             None => None,
         };
         Ok(Body { commit, digest, sealed })
@@ -73,14 +73,14 @@ pub(crate) fn commitment(salt: &[u8; 32], digest: &[u8; 32]) -> [u8; 32] {
 }
 
 /// The salt of the commitment to one body of a call.
-pub(crate) fn salt(key: &SubjectKey, call: &str, role: &str) -> [u8; 32] {
-    key.derive(call, &["salt", role].join("/"))
+pub(crate) fn salt(call: &CallKey, role: &str) -> [u8; 32] {
+    call.derive("salt", role)
 }
 
 /// A text as it stands beside the leaf, and its SHA-256. Its key seals nothing else, so the nonce may be zero.
-fn seal(key: &SubjectKey, call: &str, role: &str, text: &[u8]) -> io::Result<(Vec<u8>, [u8; 32])> {
+fn seal(call: &CallKey, role: &str, text: &[u8]) -> io::Result<(Vec<u8>, [u8; 32])> {
     let mut bytes = text.to_vec();
-    let sealed = content_key(key, call, role)
+    let sealed = content_key(call, role)
         .and_then(|key| key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut bytes).ok());
     sealed.ok_or_else(|| io::Error::other("a text cannot be sealed"))?;
     let digest = Sha256::digest(&bytes).into();
@@ -88,15 +88,15 @@ fn seal(key: &SubjectKey, call: &str, role: &str, text: &[u8]) -> io::Result<(Ve
 }
 
 /// The text again; `None` when it was changed, or sealed under another key.
-pub(crate) fn open(key: &SubjectKey, call: &str, role: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn open(call: &CallKey, role: &str, sealed: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = sealed.to_vec();
-    let opened = content_key(key, call, role)?.open_in_place(nonce(), Aad::empty(), &mut bytes).ok()?.len();
+    let opened = content_key(call, role)?.open_in_place(nonce(), Aad::empty(), &mut bytes).ok()?.len();
     bytes.truncate(opened);
     Some(bytes)
 }
 
-fn content_key(key: &SubjectKey, call: &str, role: &str) -> Option<LessSafeKey> {
-    let bytes = key.derive(call, &["text", role].join("/"));
+fn content_key(call: &CallKey, role: &str) -> Option<LessSafeKey> {
+    let bytes = call.derive("text", role);
     UnboundKey::new(&AES_256_GCM, &bytes).ok().map(LessSafeKey::new)
 }
 

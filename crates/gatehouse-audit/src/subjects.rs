@@ -14,7 +14,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand;
 use gatehouse_core::call::Scope;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -53,6 +53,9 @@ pub struct Subject([u8; 16]);
 #[derive(Clone)]
 pub struct SubjectKey([u8; KEY_BYTES]);
 
+/// The secret of one call of a subject's. It does not print.
+pub(crate) struct CallKey([u8; KEY_BYTES]);
+
 /// What is known of a subject.
 #[derive(Clone)]
 pub enum Known {
@@ -67,7 +70,7 @@ pub enum Known {
 /// The keys of all subjects.
 pub struct Subjects {
     path: PathBuf,
-    names: [u8; KEY_BYTES],
+    names: Hmac<Sha256>,
     wrap: LessSafeKey,
     slots: Mutex<Slots>,
     /// Whether a slot may not be on the disk yet.
@@ -103,9 +106,18 @@ impl fmt::Debug for ContentKey {
 }
 
 impl SubjectKey {
-    /// Bytes for one purpose of one call, from which nobody learns the key.
-    pub(crate) fn derive(&self, call: &str, purpose: &str) -> [u8; KEY_BYTES] {
-        mac(&self.0, &[call, purpose])
+    /// The secret of one call, from which nobody learns that of its subject.
+    pub(crate) fn of_call(&self, call: &str) -> CallKey {
+        CallKey(mac(&keyed(&self.0), &[call]))
+    }
+}
+
+impl CallKey {
+    /// Bytes for one body and one purpose. Purposes are a few fixed words, none of which begins another.
+    pub(crate) fn derive(&self, purpose: &str, role: &str) -> [u8; KEY_BYTES] {
+        let digest =
+            Sha256::new().chain_update(self.0).chain_update(purpose).chain_update("/").chain_update(role);
+        digest.finalize().into()
     }
 }
 
@@ -115,10 +127,17 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
+/// A keyed hash, ready to be used many times.
+fn keyed(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
+    // A key of the block's length or less is taken as it is.
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Hmac::new(&block.into())
+}
+
 /// A keyed hash over texts, none of which can run into the next.
-fn mac(key: &[u8; KEY_BYTES], parts: &[&str]) -> [u8; 32] {
-    // Any length of key will do.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+fn mac(keyed: &Hmac<Sha256>, parts: &[&str]) -> [u8; 32] {
+    let mut mac = keyed.clone();
     for part in parts {
         mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         mac.update(part.as_bytes());
@@ -185,7 +204,7 @@ impl Subjects {
             next += 1;
         }
         let slots = Mutex::new(Slots { file, known, next });
-        Ok(Self { path, names, wrap, slots, dirty: AtomicBool::new(false) })
+        Ok(Self { path, names: keyed(&names), wrap, slots, dirty: AtomicBool::new(false) })
     }
 
     /// Whom a call is about.
@@ -352,9 +371,12 @@ mod tests {
         let (alice, first) = subjects.of(&scope("support", "helpdesk", "alice")).unwrap();
         let (bob, other) = subjects.of(&scope("support", "helpdesk", "bob")).unwrap();
         let (again, same) = subjects.of(&scope("support", "mail", "alice")).unwrap();
-        assert_eq!((again, same.derive("c", "p")), (alice, first.derive("c", "p")));
-        assert_ne!(first.derive("c", "p"), other.derive("c", "p"));
-        assert_ne!(first.derive("c", "p"), first.derive("cp", ""));
+        assert_eq!((again, same.of_call("c").0), (alice, first.of_call("c").0));
+        assert_ne!(first.of_call("c").0, other.of_call("c").0);
+        assert_ne!(first.of_call("c").0, first.of_call("d").0);
+        let call = first.of_call("c");
+        assert_ne!(call.derive("salt", "request"), call.derive("salt", "answer"));
+        assert_ne!(call.derive("salt", "request"), call.derive("text", "request"));
         assert_ne!(subjects.subject(&scope("sales", "helpdesk", "alice")), alice);
         let (desk, mail) = (scope("support", "helpdesk", ""), scope("support", "mail", ""));
         assert_ne!(subjects.subject(&desk), subjects.subject(&mail));
@@ -364,7 +386,7 @@ mod tests {
 
         let subjects = Subjects::open(dir.path(), &content).unwrap();
         assert!(
-            matches!(subjects.find(alice), Known::Key(key) if key.derive("c", "p") == first.derive("c", "p"))
+            matches!(subjects.find(alice), Known::Key(key) if key.of_call("c").0 == first.of_call("c").0)
         );
         assert!(subjects.erase(alice).unwrap() && !subjects.erase(alice).unwrap());
         drop(subjects);
@@ -372,7 +394,7 @@ mod tests {
         assert!(matches!(subjects.find(alice), Known::Erased) && matches!(subjects.find(bob), Known::Key(_)));
         // Who comes back begins anew, in the same place.
         let (_, new) = subjects.of(&scope("support", "helpdesk", "alice")).unwrap();
-        assert_ne!(new.derive("c", "p"), first.derive("c", "p"));
+        assert_ne!(new.of_call("c").0, first.of_call("c").0);
         assert_eq!(std::fs::metadata(dir.path().join("subjects")).unwrap().len(), 64 + 2 * 80);
         drop(subjects);
 

@@ -332,8 +332,9 @@ fn opened(known: &Known, call: &str, payload: &PayloadView<'_>, sealed: &[u8]) -
         Known::Nobody => return (None, Standing::Missing),
     };
     // The sealed text is the one that was written, so the key is another: that of one who came back.
-    let Some(text) = commit::open(key, call, &payload.role, sealed) else { return (None, Standing::Erased) };
-    let salt = commit::salt(key, call, &payload.role);
+    let key = key.of_call(call);
+    let Some(text) = commit::open(&key, &payload.role, sealed) else { return (None, Standing::Erased) };
+    let salt = commit::salt(&key, &payload.role);
     let same = hex(&commit::commitment(&salt, &Sha256::digest(&text).into())) == payload.commit;
     // The commitment is to all of a body of which no more than the begin is kept, and which may have been no text.
     let whole = u64::try_from(text.len()).is_ok_and(|len| len == payload.bytes);

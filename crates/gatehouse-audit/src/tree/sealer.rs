@@ -89,6 +89,8 @@ pub struct Sealer {
     epochs: Ended,
     /// The month in which the one under way began.
     month: String,
+    /// Whether something went wrong on the way, so that what is on the disk has to be read again.
+    stale: bool,
 }
 
 /// Epochs that ended.
@@ -111,6 +113,12 @@ impl Sealer {
         create_dir(&dir.join(EPOCHS)).map_err(io)?;
         let origin = named(log, &dir, shard, origin)?;
         let epochs = finish_rotation(&dir, &origin).map_err(io)?;
+        let was_signed = dir.join(CHECKPOINT).exists();
+        if was_signed && keys::held(&dir, &origin).map_err(io)?.is_none() {
+            tracing::error!(
+                "the key that signs the audit log is gone: nobody vouches for the one that is made now"
+            );
+        }
         let key = keys::current(&dir, &origin).map_err(io)?;
         let month = begun(&dir).map_err(io)?;
         keys::publish(&dir, &key.verifier()).map_err(io)?;
@@ -134,6 +142,7 @@ impl Sealer {
             checkpoint,
             epochs,
             month,
+            stale: false,
         })
     }
 
@@ -187,6 +196,16 @@ impl Sealer {
     /// # Errors
     /// When the log cannot be read, or the tree not be written.
     pub fn advance(&mut self, durable: u64) -> Result<bool, SealError> {
+        if self.stale {
+            // As after a crash: what was not signed is read and hashed again.
+            *self = Self::open(&self.log, &self.shard, None)?;
+        }
+        let advanced = self.follow(durable);
+        self.stale = advanced.is_err();
+        advanced
+    }
+
+    fn follow(&mut self, durable: u64) -> Result<bool, SealError> {
         let before = self.size();
         if before >= durable {
             return Ok(false);
@@ -211,7 +230,7 @@ impl Sealer {
     /// # Errors
     /// When the tree cannot be read.
     pub fn prove(&self, index: u64) -> Result<Option<Proof>, SealError> {
-        if self.checkpoint.is_empty() || index >= self.size() {
+        if self.stale || self.checkpoint.is_empty() || index >= self.size() {
             return Ok(None);
         }
         let path = inclusion(index, self.size(), &self.files).map_err(|source| self.io(source))?;

@@ -246,3 +246,36 @@ fn a_new_month_is_a_new_epoch() {
     assert_eq!(closed, 1);
     assert_eq!(house.verify().verdict(), Verdict::Verified, "{:?}", house.verify());
 }
+
+/// What could not be signed is signed when it can be, with no proof in between that does not hold.
+#[test]
+fn a_disk_that_fails_for_a_while_costs_no_leaf_and_gives_no_false_proof() {
+    let house = House::new();
+    let first = house.write(300);
+    let mut sealer = house.sealer();
+    sealer.advance(first).unwrap();
+    // A folder stands where the next checkpoint is to be written.
+    let blocked = house.tree().join("checkpoint.new");
+    std::fs::create_dir(&blocked).unwrap();
+    let second = house.write(300);
+    assert!(matches!(sealer.advance(second), Err(SealError::Io { .. })));
+    assert_eq!(sealer.prove(5).unwrap(), None, "under which checkpoint?");
+    assert!(sealer.advance(second).is_err(), "it is not well because nothing is new");
+    std::fs::remove_dir(&blocked).unwrap();
+    assert!(sealer.advance(second).unwrap());
+    let leaves = crate::read(&house.dir(), crate::Cursor::default(), 10_000).unwrap().entries;
+    for index in [5u64, second - 1] {
+        let proof = sealer.prove(index).unwrap().unwrap();
+        proof.verify(&leaves[usize::try_from(index).unwrap()].leaf, &[sealer.verifier()]).unwrap();
+    }
+    assert_eq!(house.verify().verdict(), Verdict::Verified, "{:?}", house.verify());
+    // The same while an epoch ends.
+    let closed = close_epoch(&house, &sealer);
+    std::fs::create_dir(house.tree().join("epochs/000001.new")).unwrap();
+    assert!(sealer.advance(closed).is_err());
+    std::fs::remove_dir(house.tree().join("epochs/000001.new")).unwrap();
+    let written = house.write(20);
+    sealer.advance(written).unwrap();
+    assert_eq!(sealer.epoch(), 2);
+    assert_eq!(house.verify().verdict(), Verdict::Verified, "{:?}", house.verify());
+}

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// How long a record that was written just now is waited for: checkpoints are signed every second.
 const COVERED_WITHIN: Duration = Duration::from_secs(3);
-/// How long between two looks.
+/// How long between two looks: a file that another process writes tells nobody.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Writes a proof.
