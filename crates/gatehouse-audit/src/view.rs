@@ -72,6 +72,9 @@ pub struct View<'a> {
     /// What was planned.
     #[serde(borrow, default)]
     pub route: Route<'a>,
+    /// What the guardrails did.
+    #[serde(borrow, default)]
+    pub policy: Vec<PolicyView<'a>>,
     /// Tokens.
     #[serde(borrow, default)]
     pub usage: UsageView<'a>,
@@ -134,6 +137,13 @@ views! {
         provider: Cow<'a, str>,
         /// The model at the provider.
         served: Cow<'a, str>,
+    }
+    /// A guardrail.
+    PolicyView {
+        /// Its name.
+        id: Cow<'a, str>,
+        /// What it did: `allow`, `block`, `redact` …
+        outcome: Cow<'a, str>,
     }
     /// What was planned.
     Route {

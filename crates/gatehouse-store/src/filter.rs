@@ -2,6 +2,7 @@
 //!
 //! Every value is a bound parameter. The SQL is put together from the texts in this file alone.
 
+use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::UnixMicros;
 use rusqlite::types::Value;
 
@@ -42,9 +43,16 @@ pub struct Filter {
     pub error: Option<String>,
     /// The HTTP status.
     pub status: Option<u16>,
+    /// A guardrail that looked at it (`pii`), or what one did (`pii=redact`).
+    pub guard: Option<String>,
+    /// Cost at least this.
+    pub cost_min: Option<Nanodollars>,
+    /// Took at least so many microseconds.
+    pub micros_min: Option<u64>,
 }
 
 /// A condition and the values of its parameters.
+#[derive(Clone, Default)]
 pub(crate) struct Conditions {
     clauses: Vec<&'static str>,
     pub(crate) values: Vec<Value>,
@@ -53,27 +61,52 @@ pub(crate) struct Conditions {
 // === impl Filter ===
 
 impl Filter {
+    /// All of it, over `calls`, `kinds` and `callers`.
     pub(crate) fn conditions(&self) -> Conditions {
-        let mut conditions = Conditions { clauses: Vec::new(), values: Vec::new() };
+        let mut conditions = self.of_calls();
+        conditions.add(self.of_kinds());
+        conditions.text("user = ?", self.user.as_deref());
+        conditions
+    }
+
+    /// What is asked of `calls` alone.
+    pub(crate) fn of_calls(&self) -> Conditions {
+        let mut conditions = Conditions::default();
         if let Some(since) = self.since {
             conditions.push("call >= ? AND at >= ?", [id_before(since), Value::Integer(signed(since))]);
         }
         if let Some(until) = self.until {
             conditions.push("call < ? AND at < ?", [id_after(until), Value::Integer(signed(until))]);
         }
+        // Said twice, so that the index that leaves out the empty ones is used.
+        conditions.text("run = ? AND run != ''", self.run.as_deref());
+        conditions.number("cost_nanos >= ?", self.cost_min.map(|cost| cost.0));
+        conditions.number("total_us >= ?", self.micros_min);
+        conditions
+    }
+
+    /// What is asked of `kinds` alone.
+    pub(crate) fn of_kinds(&self) -> Conditions {
+        let mut conditions = Conditions::default();
         conditions.text("org = ?", self.org.as_deref());
         conditions.text("team = ?", self.team.as_deref());
         conditions.text("app = ?", self.app.as_deref());
         conditions.text("use_case = ?", self.use_case.as_deref());
-        conditions.text("user = ?", self.user.as_deref());
         conditions.text("key = ?", self.key.as_deref());
-        conditions.text("run = ?", self.run.as_deref());
         conditions.text("? IN (model, served)", self.model.as_deref());
         conditions.text("provider = ?", self.provider.as_deref());
         conditions.text("ending = ?", self.ending.as_deref());
         conditions.text("error = ?", self.error.as_deref());
         conditions.number("status = ?", self.status.map(u64::from));
+        let guard = self.guard.as_deref();
+        let within = guard.map(|guard| format!(",{guard}{}", if guard.contains('=') { "," } else { "=" }));
+        conditions.text("instr(guards, ?) > 0", within.as_deref());
         conditions
+    }
+
+    /// Whether sums by kind and by caller tell enough.
+    pub(crate) fn is_summed(&self) -> bool {
+        self.run.is_none() && self.cost_min.is_none() && self.micros_min.is_none()
     }
 }
 
@@ -86,12 +119,30 @@ impl Conditions {
         self.values.extend(values);
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clauses.is_empty()
+    }
+
+    /// Adds other conditions.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.clauses.extend(other.clauses);
+        self.values.extend(other.values);
+    }
+
     /// The `WHERE` clause, or nothing when all calls are meant.
     pub(crate) fn sql(&self) -> String {
         if self.clauses.is_empty() {
             return String::new();
         }
         [" WHERE ", &self.clauses.join(" AND ")].concat()
+    }
+
+    /// Only calls that are older than this one.
+    pub(crate) fn before(&mut self, call: Option<Value>) {
+        if let Some(call) = call {
+            self.push("call < ?", [call]);
+        }
     }
 
     fn text(&mut self, clause: &'static str, value: Option<&str>) {

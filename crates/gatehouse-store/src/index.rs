@@ -15,7 +15,7 @@ use crate::filter::{id_after, id_before};
 pub const INDEX_FILE: &str = "index.db";
 /// Microseconds of an hour: what is spent is summed up by the hour.
 pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
-const MIGRATIONS: &[&str] = &[include_str!("sql/index_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("sql/index_1.sql"), include_str!("sql/index_2.sql")];
 
 /// The index as readers use it. Every method blocks on the disk. It shows the log as far as a
 /// [`crate::Projector`] has read it.
@@ -56,8 +56,8 @@ impl Index {
         // Whole hours from the roll-up, the part of an hour before them from the calls themselves.
         let mut select = connection.prepare_cached(
             "SELECT coalesce((SELECT sum(nanos) FROM spent WHERE key = ?1 AND hour >= ?2), 0) \
-             + coalesce((SELECT sum(cost_nanos) FROM calls WHERE call >= ?5 AND call < ?6 AND at >= ?3 AND at < ?4 \
-             AND key = ?1), 0) \
+             + coalesce((SELECT sum(cost_nanos) FROM calls CROSS JOIN kinds USING (kind) WHERE call >= ?5 \
+             AND call < ?6 AND at >= ?3 AND at < ?4 AND key = ?1), 0) \
              + coalesce((SELECT sum(reserved_nanos) FROM open_calls WHERE key = ?1 AND at >= ?3), 0)",
         )?;
         let first_whole = whole_hours.saturating_mul(HOUR_MICROS);

@@ -15,10 +15,14 @@ mod error;
 mod filter;
 mod index;
 mod keys;
+mod names;
 mod projector;
 mod query;
 mod responses;
+#[cfg(test)]
+mod samples;
 mod store;
+mod sums;
 mod things;
 mod usage;
 

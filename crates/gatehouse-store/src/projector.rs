@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use crate::database::signed;
 use crate::error::StoreError;
 use crate::index::{HOUR_MICROS, cursor, open_index};
+use crate::names::Book;
+use crate::sums::Sums;
 
 /// How many leaves go into one transaction.
 pub const BATCH_LEAVES_MAX: usize = 2000;
@@ -22,6 +24,7 @@ pub struct Projector {
     connection: Connection,
     data: PathBuf,
     shards: HashMap<String, Shard>,
+    names: Book,
 }
 
 /// What the database says of one shard, remembered.
@@ -37,12 +40,15 @@ type Id = [u8; 16];
 /// One batch on its way into the database.
 struct Filling<'t> {
     shard: &'t str,
+    transaction: &'t Transaction<'t>,
+    names: &'t mut Book,
     insert: Statement<'t>,
     delete_open: Statement<'t>,
     /// First leaves of this batch: their place in it.
     fresh: HashMap<Id, usize>,
     /// Key and hour to nanodollars.
     spent: HashMap<(String, u64), u64>,
+    sums: Sums,
 }
 
 // === impl Projector ===
@@ -53,7 +59,12 @@ impl Projector {
     /// # Errors
     /// When the file cannot be opened, or was written by a newer version.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: open_index(data)?, data: data.to_owned(), shards: HashMap::new() })
+        Ok(Self {
+            connection: open_index(data)?,
+            data: data.to_owned(),
+            shards: HashMap::new(),
+            names: Book::default(),
+        })
     }
 
     /// Takes in all that the log holds by now. Gives the number of leaves read.
@@ -75,6 +86,7 @@ impl Projector {
                 let taken = self.take_batch(&shard).inspect_err(|_| {
                     // What is remembered may be ahead of what was committed.
                     self.shards.remove(&shard);
+                    self.names.forget();
                 })?;
                 total += u64::try_from(taken).unwrap_or_default();
                 if taken == 0 {
@@ -100,7 +112,7 @@ impl Projector {
             *shard = Shard::load(&transaction, name)?;
             return Ok(batch.entries.len());
         }
-        fill(&transaction, name, &batch.entries, shard)?;
+        fill(&transaction, name, &batch.entries, shard, &mut self.names)?;
         shard.cursor = batch.next;
         store_cursor(&transaction, name, batch.next)?;
         transaction.commit()?;
@@ -113,13 +125,17 @@ fn fill(
     name: &str,
     entries: &[Entry],
     shard: &mut Shard,
+    names: &mut Book,
 ) -> Result<(), StoreError> {
     let mut filling = Filling {
         shard: name,
+        transaction,
+        names,
         insert: transaction.prepare(INSERT_CALL)?,
         delete_open: transaction.prepare("DELETE FROM open_calls WHERE call = ?")?,
         fresh: HashMap::new(),
         spent: HashMap::new(),
+        sums: Sums::default(),
     };
     for (place, entry) in entries.iter().enumerate() {
         // One leaf that does not read must not keep all later ones out.
@@ -145,18 +161,18 @@ fn fill(
             Part::Other => {}
         }
     }
-    let Filling { fresh, spent, .. } = filling;
+    let Filling { fresh, spent, sums, .. } = filling;
     insert_open(transaction, name, &fresh, entries, shard)?;
-    add_spent(transaction, spent)
+    add_spent(transaction, spent)?;
+    sums.store(transaction)
 }
 
 // === impl Filling ===
 
-const INSERT_CALL: &str = "INSERT INTO calls (at, call, ending, status, error, key, org, team, app, use_case, \
-    user, run, model, provider, served, operation, surface, stream, input_tokens, cached_tokens, \
+const INSERT_CALL: &str = "INSERT INTO calls (call, at, kind, caller, run, input_tokens, cached_tokens, \
     output_tokens, reasoning_tokens, usage_source, cost_nanos, cost_status, total_us, ttft_us, tags, shard, \
-    segment, position, admitted_segment, admitted_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    segment, position, admitted_segment, admitted_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+    ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 impl Filling<'_> {
     /// A call of an earlier batch has ended. Gives the place of its first leaf.
@@ -175,25 +191,13 @@ impl Filling<'_> {
         admitted: Option<Cursor>,
     ) -> Result<(), StoreError> {
         let accepted_at = view.accepted_at();
+        let names = self.names.names(self.transaction, view)?;
         let inserted = self.insert.execute(params![
-            signed(accepted_at),
             id,
-            ending(&view.kind),
-            view.result.status,
-            view.result.error.as_ref(),
-            view.actor.credential.as_ref(),
-            view.org.org.as_ref(),
-            view.org.team.as_ref(),
-            view.org.app.as_ref(),
-            view.org.use_case.as_ref(),
-            view.org.user.as_ref(),
+            signed(accepted_at),
+            names.kind,
+            names.caller,
             view.corr.run_id.as_ref(),
-            view.model.requested.as_ref(),
-            view.model.provider.as_ref(),
-            view.model.served.as_ref(),
-            view.op.as_ref(),
-            view.surface.as_ref(),
-            view.stream,
             signed(view.usage.input),
             signed(view.usage.in_cached),
             signed(view.usage.out),
@@ -210,6 +214,9 @@ impl Filling<'_> {
             admitted.map(|at| signed(at.segment)),
             admitted.map(|at| signed(at.offset)),
         ])?;
+        if inserted == 1 {
+            self.sums.add(view, names);
+        }
         let nanos = view.cost.nano.unwrap_or_default();
         if inserted == 1 && nanos > 0 && !view.actor.credential.is_empty() {
             let bucket = (view.actor.credential.to_string(), accepted_at / HOUR_MICROS);
@@ -218,11 +225,6 @@ impl Filling<'_> {
         }
         Ok(())
     }
-}
-
-/// `settled`, `denied`, `failed` or `aborted`.
-fn ending(kind: &str) -> &str {
-    kind.rsplit('.').next().unwrap_or(kind)
 }
 
 fn insert_open(

@@ -5,11 +5,11 @@ use gatehouse_core::call::CallId;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::UnixMicros;
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use crate::database::unsigned;
 use crate::error::StoreError;
-use crate::filter::Filter;
+use crate::filter::{Conditions, Filter};
 use crate::index::{Index, cursor};
 
 /// The longest page.
@@ -72,6 +72,8 @@ pub struct CallRow {
     pub total_us: u64,
     /// Microseconds from accept to the first byte of the answer; zero when none came.
     pub ttft_us: u64,
+    /// The guardrails and what they did: `pii=redact,injection=allow`.
+    pub guards: String,
 }
 
 /// Where a page ended: the next one starts behind it.
@@ -105,10 +107,16 @@ pub struct Shown {
     pub at: Cursor,
 }
 
-const SELECT_PAGE: &str = "SELECT at, call, ending, status, error, key, org, team, app, use_case, user, run, \
-    model, provider, served, operation, surface, stream, input_tokens, cached_tokens, output_tokens, \
-    reasoning_tokens, usage_source, cost_nanos, cost_status, total_us, ttft_us FROM calls";
+/// What [`read_call`] reads.
+const COLUMNS: &str = "SELECT at, call, ending, status, error, key, org, team, app, use_case, user, run, model, \
+    provider, served, operation, surface, stream, input_tokens, cached_tokens, output_tokens, reasoning_tokens, \
+    usage_source, cost_nanos, cost_status, total_us, ttft_us, guards";
+/// Every call with its names: in this order, so that calls are gone through in theirs.
+pub(crate) const NAMED: &str = " FROM calls CROSS JOIN kinds USING (kind) CROSS JOIN callers USING (caller)";
 const NEWEST_FIRST: &str = " ORDER BY call DESC LIMIT ?";
+/// Lists of so many kinds or callers are put together; more of them are so common that looking through all
+/// calls finds them soon.
+const LISTS_MAX: usize = 4000;
 
 // === impl Index ===
 
@@ -119,18 +127,27 @@ impl Index {
     /// When the database fails.
     pub fn calls(&self, filter: &Filter, after: Option<&After>, rows_max: usize) -> Result<Page, StoreError> {
         let rows_max = rows_max.clamp(1, PAGE_ROWS_MAX);
-        let mut conditions = filter.conditions();
-        if let Some(after) = after {
-            let call = CallId::parse(&after.call).map_or(Value::Blob(Vec::new()), blob);
-            conditions.push("call < ?", [call]);
-        }
-        let sql = [SELECT_PAGE, &conditions.sql(), NEWEST_FIRST].concat();
+        let before = after.map(|after| CallId::parse(&after.call).map_or(Value::Blob(Vec::new()), blob));
         // One more than asked for, to know whether there is more.
-        conditions.values.push(Value::Integer(i64::try_from(rows_max + 1).unwrap_or(i64::MAX)));
+        let wanted = rows_max + 1;
         let connection = self.connection();
-        let mut select = connection.prepare_cached(&sql)?;
-        let found = select.query_map(params_from_iter(conditions.values), read_call)?;
-        let mut rows = found.collect::<Result<Vec<_>, _>>()?;
+        let mut rows = match lists(&connection, filter)? {
+            Some(lists) => {
+                let ids = merge(&connection, &lists, &filter.of_calls(), before.as_ref(), wanted)?;
+                let sql = [COLUMNS, NAMED, " WHERE call = ?"].concat();
+                let mut select = connection.prepare_cached(&sql)?;
+                ids.into_iter().map(|id| select.query_row([id], read_call)).collect::<Result<Vec<_>, _>>()?
+            }
+            None => {
+                let mut conditions = filter.conditions();
+                conditions.before(before);
+                let sql = [COLUMNS, NAMED, &conditions.sql(), NEWEST_FIRST].concat();
+                conditions.values.push(count(wanted));
+                let mut select = connection.prepare_cached(&sql)?;
+                let found = select.query_map(params_from_iter(conditions.values), read_call)?;
+                found.collect::<Result<Vec<_>, _>>()?
+            }
+        };
         let more = rows.len() > rows_max;
         rows.truncate(rows_max);
         let last = rows.last().filter(|_| more);
@@ -164,7 +181,9 @@ impl Index {
     /// When the database fails.
     pub fn accounts_of(&self, user: &str) -> Result<Vec<(String, String)>, StoreError> {
         let connection = self.connection();
-        let mut select = connection.prepare_cached("SELECT DISTINCT org, team FROM calls WHERE user = ?1")?;
+        let mut select = connection.prepare_cached(
+            "SELECT DISTINCT org, team FROM callers JOIN kinds USING (kind) WHERE user = ?1",
+        )?;
         let rows = select.query_map([user], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -184,6 +203,65 @@ impl Index {
         let read = |row: &Row<'_>| Ok((row.get(0)?, place(row, 1)?, place(row, 3)?));
         Ok(select.query_row([blob(call)], read).optional()?)
     }
+}
+
+/// The lists that hold all calls which `filter` means, each in the order of time.
+struct Lists {
+    column: &'static str,
+    numbers: Vec<i64>,
+}
+
+/// `None` when it is better to look through all calls.
+fn lists(connection: &Connection, filter: &Filter) -> Result<Option<Lists>, StoreError> {
+    let mut conditions = filter.of_kinds();
+    let (column, sql) = match &filter.user {
+        // Its calls are few, and in an index of their own.
+        _ if filter.run.is_some() => return Ok(None),
+        None if conditions.is_empty() => return Ok(None),
+        None => ("kind", "SELECT kind FROM kinds"),
+        Some(user) => {
+            conditions.push("user = ?", [Value::Text(user.clone())]);
+            ("caller", "SELECT caller FROM callers CROSS JOIN kinds USING (kind)")
+        }
+    };
+    let sql = [sql, &conditions.sql(), " LIMIT ?"].concat();
+    conditions.values.push(count(LISTS_MAX + 1));
+    let mut select = connection.prepare_cached(&sql)?;
+    let found = select.query_map(params_from_iter(conditions.values), |row| row.get(0))?;
+    let numbers = found.collect::<Result<Vec<i64>, _>>()?;
+    Ok((numbers.len() <= LISTS_MAX).then_some(Lists { column, numbers }))
+}
+
+/// The newest `wanted` calls of all lists, newest first.
+fn merge(
+    connection: &Connection,
+    lists: &Lists,
+    conditions: &Conditions,
+    before: Option<&Value>,
+    wanted: usize,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut newest: Vec<Vec<u8>> = Vec::new();
+    for number in &lists.numbers {
+        let mut conditions = conditions.clone();
+        let of_list = if lists.column == "kind" { "kind = ?" } else { "caller = ?" };
+        conditions.push(of_list, [Value::Integer(*number)]);
+        conditions.before(before.cloned());
+        // What is older than all that were found so far does not matter.
+        let oldest = newest.last().filter(|_| newest.len() >= wanted).cloned().unwrap_or_default();
+        conditions.push("call > ?", [Value::Blob(oldest)]);
+        let sql = ["SELECT call FROM calls", &conditions.sql(), NEWEST_FIRST].concat();
+        conditions.values.push(count(wanted));
+        let mut select = connection.prepare_cached(&sql)?;
+        let found = select.query_map(params_from_iter(conditions.values), |row| row.get::<_, Vec<u8>>(0))?;
+        newest.extend(found.collect::<Result<Vec<_>, _>>()?);
+        newest.sort_unstable_by(|left, right| right.cmp(left));
+        newest.truncate(wanted);
+    }
+    Ok(newest)
+}
+
+fn count(rows: usize) -> Value {
+    Value::Integer(i64::try_from(rows).unwrap_or(i64::MAX))
 }
 
 fn blob(call: CallId) -> Value {
@@ -220,6 +298,7 @@ fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRow> {
         cost_status: row.get(24)?,
         total_us: number(25)?,
         ttft_us: number(26)?,
+        guards: row.get::<_, String>(27)?.trim_matches(',').to_owned(),
     })
 }
 
@@ -229,3 +308,7 @@ fn hyphenated(id: [u8; 16]) -> String {
     // The text parses as an id, which prints itself with hyphens.
     CallId::parse(&digits).map_or(digits, |call| call.to_string())
 }
+
+#[cfg(test)]
+#[path = "query_tests.rs"]
+mod tests;

@@ -1,13 +1,15 @@
 //! Tokens and money, summed over whatever somebody wants to see them by.
 
 use gatehouse_core::money::Nanodollars;
+use gatehouse_core::record::UnixMicros;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use crate::database::unsigned;
+use crate::database::{signed, unsigned};
 use crate::error::StoreError;
 use crate::filter::Filter;
 use crate::index::Index;
+use crate::sums::{cover, grains};
 
 /// How many dimensions one report may have.
 pub const DIMENSIONS_MAX: usize = 6;
@@ -37,6 +39,10 @@ pub enum Dimension {
     Target,
     /// The operation.
     Operation,
+    /// How the call ended: `settled`, `denied`, `failed` or `aborted`.
+    Outcome,
+    /// The stable error code.
+    Error,
     /// The day, in UTC: `2026-11-22`.
     Day,
     /// The hour, in UTC: `2026-11-22T19`.
@@ -70,9 +76,20 @@ pub struct UsageRow {
     pub estimated_calls: u64,
 }
 
-const SUMS: &str = "count(*), sum(ending IN ('denied', 'failed')), sum(input_tokens), sum(cached_tokens), \
-    sum(output_tokens), sum(reasoning_tokens), coalesce(sum(cost_nanos), 0), \
-    sum(cost_status = 'unpriced'), sum(cost_status = 'estimated') FROM calls";
+const SUMS: &str = "sum(calls), sum(iif(ending IN ('denied', 'failed'), calls, 0)), sum(input_tokens), sum(cached_tokens), sum(output_tokens), \
+    sum(reasoning_tokens), sum(cost_nanos), sum(unpriced), sum(estimated)";
+/// Single calls, with the columns of a sum.
+const OF_CALLS: &str = "SELECT at, kind, caller, tags, 1 AS calls, \
+    input_tokens, cached_tokens, output_tokens, reasoning_tokens, coalesce(cost_nanos, 0) AS cost_nanos, \
+    cost_status = 'unpriced' AS unpriced, cost_status = 'estimated' AS estimated FROM calls";
+/// Ready sums, with the same columns.
+const OF_KINDS: &str = "SELECT start AS at, who AS kind, NULL AS caller, NULL AS tags, calls, input_tokens, cached_tokens, output_tokens, \
+    reasoning_tokens, cost_nanos, unpriced, estimated FROM sums WHERE grain = ? AND start >= ? AND start < ?";
+const OF_CALLERS: &str = "SELECT start AS at, kind, who AS caller, NULL AS tags, calls, input_tokens, cached_tokens, output_tokens, \
+    reasoning_tokens, cost_nanos, unpriced, estimated FROM sums CROSS JOIN callers ON caller = who \
+    WHERE grain = ? AND start >= ? AND start < ?";
+/// The end of time: the year 9999, at the begin of a day.
+const FOREVER: UnixMicros = 253_402_214_400_000_000;
 /// The ordinals of the dimensions, for `GROUP BY`.
 const ORDINALS: [&str; DIMENSIONS_MAX] = ["1", "2", "3", "4", "5", "6"];
 
@@ -93,6 +110,8 @@ impl Dimension {
             "provider" => Self::Provider,
             "target" => Self::Target,
             "operation" => Self::Operation,
+            "outcome" => Self::Outcome,
+            "error" => Self::Error,
             "day" => Self::Day,
             "hour" => Self::Hour,
             _ => Self::Tag(word.strip_prefix("tag:").filter(|name| !name.is_empty())?.to_owned()),
@@ -113,6 +132,8 @@ impl Dimension {
             Self::Provider => "provider".to_owned(),
             Self::Target => "target".to_owned(),
             Self::Operation => "operation".to_owned(),
+            Self::Outcome => "outcome".to_owned(),
+            Self::Error => "error".to_owned(),
             Self::Day => "day".to_owned(),
             Self::Hour => "hour".to_owned(),
             Self::Tag(name) => format!("tag:{name}"),
@@ -131,11 +152,13 @@ impl Dimension {
             Self::Provider => "provider",
             Self::Target => "iif(served = '', '', provider || '/' || served)",
             Self::Operation => "operation",
+            Self::Outcome => "ending",
+            Self::Error => "error",
             Self::Day => "strftime('%Y-%m-%d', at / 1000000, 'unixepoch')",
             Self::Hour => "strftime('%Y-%m-%dT%H', at / 1000000, 'unixepoch')",
             // Not a JSON path: a name may hold what a path cannot quote.
             Self::Tag(_) => {
-                "coalesce((SELECT tag.value FROM json_each(calls.tags) AS tag WHERE tag.key = ?), '')"
+                "coalesce((SELECT tag.value FROM json_each(part.tags) AS tag WHERE tag.key = ?), '')"
             }
         }
     }
@@ -151,23 +174,26 @@ impl Index {
     /// When the database fails.
     pub fn usage(&self, by: &[Dimension], filter: &Filter) -> Result<Vec<UsageRow>, StoreError> {
         let by = by.get(..DIMENSIONS_MAX).unwrap_or(by);
-        let conditions = filter.conditions();
+        let by_user = by.contains(&Dimension::User) || filter.user.is_some();
         let mut sql = "SELECT ".to_owned();
         for dimension in by {
             sql.push_str(dimension.sql());
             sql.push_str(", ");
         }
-        sql.push_str(SUMS);
-        sql.push_str(&conditions.sql());
+        let (parts, part_values) = parts(by, by_user, filter);
+        let mut conditions = filter.of_kinds();
+        let users = if by_user { " JOIN callers USING (caller)" } else { "" };
+        if let Some(user) = &filter.user {
+            conditions.push("user = ?", [Value::Text(user.clone())]);
+        }
+        let from = [" FROM (", &parts, ") AS part JOIN kinds ON kinds.kind = part.kind", users].concat();
+        sql.extend([SUMS, &from, &conditions.sql()]);
         if by.is_empty() {
-            sql.push_str(" HAVING count(*) > 0");
+            sql.push_str(" HAVING sum(calls) > 0");
         } else {
             let ordinals = ORDINALS.get(..by.len()).unwrap_or_default().join(", ");
-            // The sum of the costs stands seventh behind the dimensions; ties in the order of names.
-            sql.push_str(
-                &[" GROUP BY ", &ordinals, " ORDER BY coalesce(sum(cost_nanos), 0) DESC, ", &ordinals]
-                    .concat(),
-            );
+            // Ties in the order of names.
+            sql.extend([" GROUP BY ", &ordinals, " ORDER BY sum(cost_nanos) DESC, ", &ordinals]);
         }
         sql.push_str(" LIMIT ?");
         let tags = by.iter().filter_map(|dimension| match dimension {
@@ -175,12 +201,44 @@ impl Index {
             _ => None,
         });
         let limit = Value::Integer(i64::try_from(USAGE_ROWS_MAX).unwrap_or(i64::MAX));
-        let values: Vec<Value> = tags.chain(conditions.values).chain([limit]).collect();
+        let values: Vec<Value> = tags.chain(part_values).chain(conditions.values).chain([limit]).collect();
         let connection = self.connection();
         let mut select = connection.prepare_cached(&sql)?;
         let rows = select.query_map(params_from_iter(values), |row| read_usage(row, by.len()))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// What is to be added up: ready sums as far as they tell enough, and single calls.
+fn parts(by: &[Dimension], by_user: bool, filter: &Filter) -> (String, Vec<Value>) {
+    let by_tag = by.iter().any(|dimension| matches!(dimension, Dimension::Tag(_)));
+    if by_tag || !filter.is_summed() {
+        let of_calls = filter.of_calls();
+        return ([OF_CALLS, &of_calls.sql()].concat(), of_calls.values);
+    }
+    let (since, until) = (filter.since.unwrap_or_default(), filter.until.unwrap_or(FOREVER));
+    let mut texts = Vec::new();
+    let mut values = Vec::new();
+    for piece in cover(since, until, grains(by_user, by.contains(&Dimension::Hour))) {
+        match piece.grain {
+            None => {
+                let of_calls =
+                    Filter { since: Some(piece.from), until: Some(piece.to), ..Filter::default() }.of_calls();
+                texts.push([OF_CALLS, &of_calls.sql()].concat());
+                values.extend(of_calls.values);
+            }
+            Some(grain) => {
+                texts.push(if grain.by_user() { OF_CALLERS } else { OF_KINDS }.to_owned());
+                let times = [piece.from, piece.to].map(|at| Value::Integer(signed(at)));
+                values.push(Value::Integer(grain.number()));
+                values.extend(times);
+            }
+        }
+    }
+    if texts.is_empty() {
+        texts.push([OF_CALLS, " WHERE false"].concat());
+    }
+    (texts.join(" UNION ALL "), values)
 }
 
 fn read_usage(row: &Row<'_>, dimensions: usize) -> rusqlite::Result<UsageRow> {

@@ -358,6 +358,15 @@ pub(crate) struct AuditQuery {
     /// An HTTP status.
     #[arg(long)]
     pub(crate) status: Option<u16>,
+    /// A guardrail that looked at it, such as pii, or what it did: pii=redact.
+    #[arg(long)]
+    pub(crate) guard: Option<String>,
+    /// Cost at least so many US dollars.
+    #[arg(long, value_name = "USD")]
+    pub(crate) cost_over: Option<String>,
+    /// Took at least so long, such as 2s.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) slower_than: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,

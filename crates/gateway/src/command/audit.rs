@@ -14,7 +14,9 @@ use crate::output;
 use crate::when;
 use anyhow::{Context as _, Result};
 use gatehouse_audit::{Leaf, Standing, rfc3339};
+use gatehouse_config::unit::Duration;
 use gatehouse_core::call::CallId;
+use gatehouse_core::money::Nanodollars;
 use gatehouse_store::{After, CallRow, Filter, Shown};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -37,6 +39,9 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
         ending: wanted.outcome.clone(),
         error: wanted.error.clone(),
         status: wanted.status,
+        guard: wanted.guard.clone(),
+        cost_min: wanted.cost_over.as_deref().map(dollars).transpose()?,
+        micros_min: wanted.slower_than.as_deref().map(length).transpose()?,
     };
     let index = index::up_to_date(&data)?;
     let after = wanted.after.as_deref().map(behind).transpose()?;
@@ -70,6 +75,18 @@ pub(crate) fn show(place: &Place, record: &str, json: bool) -> Result<ExitCode> 
     let content = content(&data, record, &shown)?;
     output::json(&if json { whole(&shown, &content) } else { readable(&shown, content) });
     Ok(ExitCode::SUCCESS)
+}
+
+fn dollars(text: &str) -> Result<Nanodollars> {
+    Nanodollars::parse_dollars(text)
+        .with_context(|| format!("--cost-over {text:?}: write an amount such as 0.05"))
+}
+
+fn length(text: &str) -> Result<u64> {
+    let length = Duration::parse(text);
+    length
+        .map(when::micros)
+        .with_context(|| format!("--slower-than {text:?}: write a duration such as 2s or 500ms"))
 }
 
 /// Where the page that ended with this record goes on.
@@ -108,7 +125,7 @@ fn as_json(row: &CallRow) -> Value {
         "input_tokens": row.input_tokens, "cached_tokens": row.cached_tokens,
         "output_tokens": row.output_tokens, "reasoning_tokens": row.reasoning_tokens,
         "usage_source": row.usage_source, "cost_usd": row.cost.map(|cost| cost.to_string()),
-        "cost_status": row.cost_status, "total_us": row.total_us, "ttft_us": row.ttft_us,
+        "cost_status": row.cost_status, "total_us": row.total_us, "ttft_us": row.ttft_us, "guards": row.guards,
     })
 }
 

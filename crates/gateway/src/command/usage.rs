@@ -46,8 +46,8 @@ pub(crate) fn run(wanted: &Usage) -> Result<()> {
 fn dimension(word: &str) -> Result<Dimension> {
     Dimension::parse(word).with_context(|| {
         format!(
-            "--by {word:?}: known are org, team, app, use_case, user, key, model, provider, target, operation, day, \
-             hour and tag:NAME"
+            "--by {word:?}: known are org, team, app, use_case, user, key, model, provider, target, operation, \
+             outcome, error, day, hour and tag:NAME"
         )
     })
 }
