@@ -155,6 +155,35 @@ impl Index {
         Ok(Page { rows, next })
     }
 
+    /// Those of these calls that `filter` means, in their order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn among(&self, calls: &[CallId], filter: &Filter) -> Result<Vec<CallRow>, StoreError> {
+        let connection = self.connection();
+        let mut rows = Vec::new();
+        for call in calls {
+            let mut conditions = filter.conditions();
+            conditions.push("call = ?", [blob(*call)]);
+            let sql = [COLUMNS, NAMED, &conditions.sql()].concat();
+            let mut select = connection.prepare_cached(&sql)?;
+            rows.extend(select.query_row(params_from_iter(conditions.values), read_call).optional()?);
+        }
+        Ok(rows)
+    }
+
+    /// How far the log of each shard has been read.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn cursors(&self) -> Result<Vec<(String, Cursor)>, StoreError> {
+        let connection = self.connection();
+        let mut select =
+            connection.prepare_cached("SELECT shard, segment, position FROM cursors ORDER BY 1")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, cursor(row.get(1)?, row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Everything that the log holds about one call; `None` when there is no such call.
     ///
     /// # Errors

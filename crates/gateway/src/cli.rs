@@ -373,6 +373,9 @@ pub(crate) struct AuditQuery {
     /// Go on behind this record (the last of the page before).
     #[arg(long)]
     pub(crate) after: Option<String>,
+    /// Go on with every call that ends from now on, until interrupted. As JSON: one call a line.
+    #[arg(long, conflicts_with_all = ["after", "until"])]
+    pub(crate) follow: bool,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,

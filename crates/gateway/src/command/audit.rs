@@ -2,6 +2,7 @@
 
 pub(crate) mod erase;
 pub(crate) mod export;
+mod follow;
 mod live;
 pub(crate) mod prove;
 pub(crate) mod verify;
@@ -21,10 +22,38 @@ use gatehouse_store::{After, CallRow, Filter, Shown};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+const HEADING: [&str; 12] =
+    ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
+
 /// Lists calls, newest first.
 pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
     let data = Data::existing(&wanted.place.data)?;
-    let filter = Filter {
+    let filter = filter(wanted)?;
+    if wanted.follow {
+        return follow::run(&data, &filter, wanted.json);
+    }
+    let index = index::up_to_date(&data)?;
+    let after = wanted.after.as_deref().map(behind).transpose()?;
+    let page = index.calls(&filter, after.as_ref(), wanted.limit)?;
+    if wanted.json {
+        let next = page.next.as_ref().map(|next| next.call.clone());
+        output::json(&json!({ "calls": page.rows.iter().map(as_json).collect::<Vec<_>>(), "next": next }));
+        return Ok(());
+    }
+    if page.rows.is_empty() {
+        output::note("no such calls");
+        return Ok(());
+    }
+    output::table(&HEADING, &page.rows.iter().map(as_row).collect::<Vec<_>>());
+    if let Some(next) = page.next {
+        output::note(&format!("more with --after {}", next.call));
+    }
+    Ok(())
+}
+
+/// Which calls are meant.
+fn filter(wanted: &AuditQuery) -> Result<Filter> {
+    Ok(Filter {
         since: wanted.since.as_deref().map(when::past).transpose()?,
         until: wanted.until.as_deref().map(when::past).transpose()?,
         org: wanted.org.clone(),
@@ -42,26 +71,7 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
         guard: wanted.guard.clone(),
         cost_min: wanted.cost_over.as_deref().map(dollars).transpose()?,
         micros_min: wanted.slower_than.as_deref().map(length).transpose()?,
-    };
-    let index = index::up_to_date(&data)?;
-    let after = wanted.after.as_deref().map(behind).transpose()?;
-    let page = index.calls(&filter, after.as_ref(), wanted.limit)?;
-    if wanted.json {
-        let next = page.next.as_ref().map(|next| next.call.clone());
-        output::json(&json!({ "calls": page.rows.iter().map(as_json).collect::<Vec<_>>(), "next": next }));
-        return Ok(());
-    }
-    if page.rows.is_empty() {
-        output::note("no such calls");
-        return Ok(());
-    }
-    let heading =
-        ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
-    output::table(&heading, &page.rows.iter().map(as_row).collect::<Vec<_>>());
-    if let Some(next) = page.next {
-        output::note(&format!("more with --after {}", next.call));
-    }
-    Ok(())
+    })
 }
 
 /// Shows one call.

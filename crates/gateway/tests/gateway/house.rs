@@ -155,6 +155,12 @@ impl House {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
+    /// Starts a command against this gateway that goes on until it is killed.
+    pub(crate) fn start_command(&self, words: &[&str]) -> Child {
+        let mut command = command(self.dir.path());
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Runs a command that prints JSON.
     pub(crate) async fn json(&self, words: &[&str]) -> Value {
         let output = self.command(&[words, &["--json"]].concat()).await;

@@ -6,6 +6,7 @@ use crate::house::House;
 use crate::provider::Provider;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
 
 const CONFIG: &str = r#"
 guards:
@@ -279,4 +280,73 @@ async fn usage_is_the_sum_of_the_records() {
     assert!((sum - cost).abs() < 1e-9 && cost > 0.0, "{sum} {cost}");
     let whole = house.admin("/metrics").await;
     assert!(whole.status == 200 && whole.text().contains("# EOF"), "{}", whole.text());
+}
+
+/// `audit query --follow` tells of each call that is meant as it ends, and of no other.
+#[tokio::test]
+async fn calls_are_followed_as_they_end() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("")).await;
+    let ask = |user: &str| {
+        let body =
+            json!({"model": "openai/m", "user": user, "messages": [{"role": "user", "content": "hi"}]});
+        Ask::post("/v1/chat/completions", &body)
+    };
+    // What was before is not told.
+    house.call(ask("ann")).await;
+    let mut follower = house.start_command(&["audit", "query", "--follow", "--json", "--user", "ann"]);
+    let mut notes = BufReader::new(follower.stderr.take().unwrap());
+    let mut lines = BufReader::new(follower.stdout.take().unwrap());
+    let note = tokio::task::spawn_blocking(move || {
+        let mut note = String::new();
+        notes.read_line(&mut note).unwrap();
+        note
+    });
+    assert!(note.await.unwrap().contains("from now on"));
+    house.call(ask("bob")).await;
+    let first = house.call(ask("ann")).await.record();
+    let second = house.call(ask("ann")).await.record();
+    let told = tokio::task::spawn_blocking(move || {
+        [(); 2].map(|()| {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            serde_json::from_str::<Value>(&line).unwrap()
+        })
+    });
+    let told = told.await.unwrap();
+    assert_eq!((&told[0]["record"], &told[1]["record"]), (&json!(first), &json!(second)));
+    assert_eq!(told[0]["user"], "ann");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[tokio::test]
+async fn lists_by_guard_cost_and_time_and_reports_by_outcome() {
+    let provider = Provider::start().await;
+    let guard =
+        "guards:\n  - { name: names, detect: words, words: [Nightingale], at: [input], do: redact }\n";
+    let house = House::start(&[&provider.config(""), guard].concat()).await;
+    let ask = |text: &str| {
+        let body = json!({"model": "openai/m", "messages": [{"role": "user", "content": text}]});
+        Ask::post("/v1/chat/completions", &body)
+    };
+    let found = house.call(ask("of Nightingale")).await.record();
+    let clean = house.call(ask("of birds")).await.record();
+    let list = async |words: &[&str]| -> Vec<String> {
+        let listed = house.json(&[&["audit", "query"], words].concat()).await;
+        let calls = listed["calls"].as_array().unwrap();
+        calls.iter().map(|call| call["record"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(list(&["--guard", "names=redact"]).await, [found.as_str()]);
+    assert_eq!(list(&["--guard", "names=allow"]).await, [clean.as_str()]);
+    assert_eq!(list(&["--guard", "names"]).await, [clean.as_str(), found.as_str()]);
+    assert!(list(&["--guard", "nam"]).await.is_empty());
+    assert!(list(&["--slower-than", "1h"]).await.is_empty());
+    assert_eq!(list(&["--slower-than", "0s", "--guard", "names"]).await.len(), 2);
+    assert!(list(&["--cost-over", "1000000"]).await.is_empty());
+    for words in [["--cost-over", "much"], ["--slower-than", "long"]] {
+        assert!(!house.command(&["audit", "query", words[0], words[1]]).await.status.success(), "{words:?}");
+    }
+    let report = house.json(&["usage", "--by", "outcome,error"]).await;
+    assert_eq!((&report[0]["outcome"], &report[0]["calls"]), (&json!("settled"), &json!(2)), "{report}");
 }
