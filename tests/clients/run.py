@@ -72,6 +72,9 @@ CLIENTS = [
     Client("anthropic-clouds-node", HERE / "node/anthropic-clouds.mjs", None),
 ]
 
+# Looks at what all the others left.
+RECORD = Client("record", HERE / "python/record_schema.py", "litellm")
+
 
 def main() -> int:
     """Runs everything that was asked for; 0 when all of it passed."""
@@ -112,6 +115,8 @@ def run(stage: Stage, file: Path, node: Path, options: argparse.Namespace) -> li
         with ThreadPoolExecutor(CLIENTS_MAX) as pool:
             for found in pool.map(lambda one: run_client(one, node, environment, options.case), clients):
                 crashed += found
+        if options.only in (None, RECORD.name):
+            crashed += run_client(RECORD, node, environment, "")
         rows = probe(stage) if options.only in (None, "matrix") else []
     written = [json.loads(line) for line in file.read_text().splitlines()]
     return written + rows + crashed
