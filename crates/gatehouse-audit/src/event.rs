@@ -53,6 +53,12 @@ pub enum EventKind {
     SubjectErased,
     /// Somebody read what was said.
     ContentViewed,
+    /// What is on hold is given up by nobody, from now on.
+    HoldPlaced,
+    /// It may be given up again.
+    HoldReleased,
+    /// Texts or records went whose time was over.
+    RetentionPruned,
     /// An epoch of the key that signs the log ended: the last leaf under the old key.
     EpochClosed,
     /// Another configuration was read and could not be used: the one in force stays.
@@ -136,6 +142,9 @@ impl EventKind {
             Self::ConfigChanged => "config.changed",
             Self::SubjectErased => "subject.erased",
             Self::ContentViewed => "content.viewed",
+            Self::HoldPlaced => "hold.placed",
+            Self::HoldReleased => "hold.released",
+            Self::RetentionPruned => "retention.pruned",
             Self::EpochClosed => "epoch.closed",
             Self::ConfigRefused => "config.refused",
         }

@@ -7,6 +7,7 @@ use crate::leaf::Leaf;
 use crate::reader::{Cursor, read};
 use crate::samples::{admitted, settled};
 use crate::view::View;
+use gatehouse_core::record::Settled;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +76,13 @@ impl SegmentFile for FaultyFile {
     }
 }
 
+/// A call of which no text is kept.
+fn mute(number: u128) -> Settled {
+    let mut settled = settled(number);
+    settled.payload.iter_mut().for_each(|payload| payload.text = None);
+    settled
+}
+
 fn faulty(dir: &Path) -> (Log, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let log = Log::open_on(&Options::new(dir), Arc::new(FaultyDisk(faults.clone()))).unwrap();
@@ -129,7 +137,11 @@ async fn a_full_disk_refuses_calls_and_keeps_the_ends_of_those_in_flight() {
         ["log.opened", "call.admitted", "gap.declared", "call.settled", "call.admitted", "call.settled"];
     assert_eq!(kinds(&log), expected(&all));
     let found = leaves(&log);
-    assert!(found[2].2.contains(r#""calls_refused":1,"reason":"cannot write: injected""#), "{}", found[2].2);
+    assert!(
+        found[2].2.contains(r#""calls_refused":1,"reason":"cannot write what was said: injected""#),
+        "{}",
+        found[2].2
+    );
     // The text of a kept leaf is gone, the commitment to it is not.
     assert!(found[3].2.contains(r#""commit":"#) && !found[3].2.contains("sealed_sha256"), "{}", found[3].2);
     assert_eq!((log.stats().leaves_kept, log.stats().failures), (0, 1));
@@ -143,7 +155,7 @@ async fn an_end_that_was_to_ride_with_the_next_write_is_not_lost_with_it() {
     one.admitted(&admitted(1)).unwrap();
     faults.write.store(true, Ordering::SeqCst);
     // Into memory only: the next write, or the thread's, is the one that fails.
-    let rides = one.settle_durably(&settled(1)).unwrap();
+    let rides = one.settle_durably(&mute(1)).unwrap();
     assert!(two.admitted(&admitted(2)).is_err());
     // Nobody is kept waiting for the disk to be mended.
     assert!(matches!(log.durable(rides).await, Err(LogError::Lost { .. })));
@@ -234,8 +246,8 @@ async fn leaves_that_may_have_been_written_are_cut_before_they_are_written_again
     faults.write.store(true, Ordering::SeqCst);
     faults.cut.store(true, Ordering::SeqCst);
     // Two ends of calls in one write, of which half, and so the first, comes to the disk.
-    one.settle_durably(&settled(1)).unwrap();
-    two.settle_durably(&settled(2)).unwrap();
+    one.settle_durably(&mute(1)).unwrap();
+    two.settle_durably(&mute(2)).unwrap();
     assert!(log.append(Leaf::Admitted(&admitted(3))).is_err());
     faults.write.store(false, Ordering::SeqCst);
     // As long as half of it stands there, no other segment is begun.

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use crate::commit::Commitments;
 use crate::event::Event;
 use crate::leaf::{Leaf, render};
-use crate::segment::{FRAME_HEADER_BYTES, FrameKind, push_frame, seal_frame};
+use crate::pack::{SPOT_BYTES, Spot, day_of, push_text};
+use crate::segment::{FRAME_HEADER_BYTES, FrameKind, seal_frame};
 
 /// A buffer that a large content has grown beyond this is given back to the system.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;
@@ -24,6 +25,12 @@ pub(crate) struct Group {
     leaf_at: usize,
     /// Where the number of the leaf belongs.
     number_at: usize,
+    /// The texts that the leaf commits to, as they will stand in a pack.
+    texts: Vec<u8>,
+    /// How long each is.
+    lengths: Vec<u32>,
+    /// The day of the leaf.
+    day: u32,
 }
 
 // === impl Group ===
@@ -38,13 +45,41 @@ impl Group {
     pub(crate) fn new(leaf: Leaf<'_>, shard: &str, commits: &Commitments) -> Self {
         let mut bytes = SPARE.take();
         bytes.clear();
-        for (sealed, _) in commits.bodies.iter().filter_map(|body| body.sealed.as_ref()) {
-            push_frame(&mut bytes, FrameKind::Content, sealed);
+        let sealed = || commits.bodies.iter().filter_map(|body| body.sealed.as_ref());
+        let (mut texts, mut lengths) = (Vec::new(), Vec::new());
+        for (sealed, _) in sealed() {
+            push_text(&mut texts, sealed);
+            lengths.push(u32::try_from(sealed.len()).unwrap_or(u32::MAX));
+        }
+        if !lengths.is_empty() {
+            // Where they stand is only known under the lock.
+            bytes.resize(FRAME_HEADER_BYTES + lengths.len() * SPOT_BYTES, 0);
         }
         let leaf_at = bytes.len();
         bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
         let number_at = render(&mut bytes, leaf, shard, commits);
-        Self { bytes, leaf_at, number_at }
+        Self { bytes, leaf_at, number_at, texts, lengths, day: day_of(leaf.at()) }
+    }
+
+    /// The texts, as they stand in a pack; none when there are none.
+    pub(crate) fn texts(&self) -> Option<&[u8]> {
+        (!self.texts.is_empty()).then_some(&self.texts)
+    }
+
+    /// The day of the leaf.
+    pub(crate) fn day(&self) -> u32 {
+        self.day
+    }
+
+    /// The texts stand in this pack, from this place on.
+    pub(crate) fn placed(&mut self, pack: u64, mut offset: u64) {
+        let Some(frame) = self.bytes.get_mut(..self.leaf_at) else { return };
+        let places = frame.get_mut(FRAME_HEADER_BYTES..).unwrap_or_default();
+        for (place, bytes) in places.chunks_exact_mut(SPOT_BYTES).zip(&self.lengths) {
+            place.copy_from_slice(&Spot { pack, offset, bytes: *bytes }.written());
+            offset += u64::try_from(FRAME_HEADER_BYTES).unwrap_or_default() + u64::from(*bytes);
+        }
+        seal_frame(frame, 0, FrameKind::Spots);
     }
 
     /// The whole group, with the number that its leaf has got.

@@ -54,6 +54,17 @@ pub enum Leaf<'a> {
     Event(&'a Event),
 }
 
+impl Leaf<'_> {
+    /// The moment of the leaf.
+    pub(crate) fn at(self) -> UnixMicros {
+        match self {
+            Self::Admitted(call) => call.at,
+            Self::Settled(call) => call.at.saturating_add(call.timing.total_micros),
+            Self::Event(event) => event.at,
+        }
+    }
+}
+
 /// Writes the canonical bytes of a leaf, but for its number, which is only known under the log's lock: gives
 /// the place where its digits belong.
 pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, shard: &str, commits: &Commitments) -> usize {

@@ -1,5 +1,6 @@
 //! The log as everybody shares it: append, wait until durable, see whether it works.
 
+use gatehouse_core::record::UnixMicros;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::open::{Opened, open};
 use crate::options::Options;
+use crate::pack::day_of;
 use crate::shared::{Parts, Shared};
 use crate::subjects::Subjects;
 use crate::writer::Ticket;
@@ -122,6 +124,11 @@ impl Log {
             None => Status::Healthy,
             Some(reason) => Status::Failed { reason },
         }
+    }
+
+    /// The texts of the days before this moment's are complete: nothing is added to their packs any more.
+    pub fn end_packs(&self, before: UnixMicros) {
+        self.shared().lock().writer.end_pack(day_of(before));
     }
 
     /// The log's figures.

@@ -4,6 +4,7 @@ use super::{Log, Options, Status};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::leaf::Leaf;
+use crate::pack::Text;
 use crate::reader::{Cursor, Entry, read, read_at, shard_dir};
 use crate::samples::{admitted, settled};
 use crate::segment::segment_path;
@@ -41,7 +42,8 @@ async fn a_call_comes_back_with_its_contents() {
     log.durable(last).await.unwrap();
     assert_eq!((first.seq, last.seq, log.status()), (1, 2, Status::Healthy));
     let entry = read_at(log.dir(), last.at).unwrap().unwrap();
-    assert!(entry.contents.len() == 1 && !entry.contents[0].windows(5).any(|part| part == b"hello"));
+    let Text::There(sealed) = &entry.contents[0] else { panic!("{:?}", entry.contents) };
+    assert!(entry.contents.len() == 1 && !sealed.windows(5).any(|part| part == b"hello"));
     assert_eq!(View::parse(&entry.leaf).unwrap().id, settled(1).call.to_string());
     let kept = entry.payloads(log.subjects()).unwrap();
     assert_eq!(
@@ -62,7 +64,8 @@ fn what_was_said_is_gone_with_the_key_of_its_subject_and_changed_texts_are_seen(
     let entry = |ticket: Ticket| read_at(log.dir(), ticket.at).unwrap().unwrap();
     let standing = |entry: &Entry| entry.payloads(log.subjects()).unwrap()[0].standing;
     let mut changed = entry(mine);
-    changed.contents[0][0] ^= 1;
+    let Text::There(sealed) = &mut changed.contents[0] else { panic!("{:?}", changed.contents) };
+    sealed[0] ^= 1;
     assert_eq!((standing(&entry(mine)), standing(&changed)), (Standing::Intact, Standing::Changed));
     changed.contents.clear();
     assert_eq!(standing(&changed), Standing::Missing);

@@ -11,10 +11,12 @@ use crate::event::{Event, EventKind};
 use crate::group::Group;
 use crate::leaf::now;
 use crate::options::Options;
+use crate::pack::day_of;
 use crate::reader::shard_dir;
 use crate::room::Room;
-use crate::segment::{Contents, SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
+use crate::segment::{SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
 use crate::subjects::{ContentKey, Subjects};
+use crate::view::View;
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
 
 /// The file whose lock says who writes.
@@ -61,6 +63,7 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         tail: Vec::new(),
         tail_leaves: 0,
         segment: tail.segment,
+        pack: None,
         ended: Vec::new(),
         dir_changed: is_new,
         dirty: false,
@@ -71,7 +74,7 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         dir,
     };
     if is_new {
-        let first = create_segment(&*writer.disk, &writer.dir, &writer.shard, writer.next_seq);
+        let first = create_segment(&*writer.disk, &writer.dir, &writer.shard, writer.next_seq, day_of(now()));
         writer.install(first.map_err(LogError::io("create a segment in", &writer.dir))?);
     }
     if tail.failed {
@@ -137,8 +140,13 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError>
     let Some(mut reader) = opened else {
         return begun_or_damaged(&path, first_seq, header(shard, first_seq).len(), failed);
     };
-    let mut next_seq = first_seq;
-    while reader.next_group(Contents::Skip).map_err(LogError::io("read", &path))?.is_some() {
+    let (mut next_seq, mut day) = (first_seq, day_of(now()));
+    while let Some(group) = reader.next_group().map_err(LogError::io("read", &path))? {
+        if next_seq == first_seq
+            && let Ok(first) = View::parse(&group.leaf)
+        {
+            day = day_of(first.at());
+        }
         next_seq += 1;
     }
     let offset = reader.offset();
@@ -158,7 +166,7 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError>
     file.sync_data().map_err(LogError::io("sync", &path))?;
     Ok(Tail {
         next_seq,
-        segment: Some(Segment { file, first_seq, offset, room: Room::new(len) }),
+        segment: Some(Segment { file, first_seq, day, offset, room: Room::new(len) }),
         torn_bytes,
         failed,
     })

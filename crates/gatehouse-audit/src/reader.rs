@@ -8,7 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::ReadError;
-use crate::segment::{Contents, SegmentReader, list_segments};
+use crate::pack::{self, Spot, Text};
+use crate::segment::{Contents, Found, SegmentReader, list_segments};
 
 /// A place in the log of one shard. The default is its begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,9 +29,11 @@ pub struct Entry {
     pub next: Cursor,
     /// The leaf's bytes, exactly as hashed. [`crate::View`] reads them.
     pub leaf: Vec<u8>,
-    /// The texts that the leaf commits to, in the order of its payload entries marked `stored`; only
+    /// The sealed texts that the leaf commits to, in the order of its payload entries with `sealed_sha256`; only
     /// when they were asked for.
-    pub contents: Vec<Vec<u8>>,
+    pub contents: Vec<Text>,
+    /// Where they stand.
+    pub(crate) spots: Vec<Spot>,
 }
 
 /// Bytes of a segment that are no whole group, with a newer segment behind it.
@@ -184,9 +187,15 @@ impl Reader {
         }
         let Some(segment) = &mut self.segment else { return Ok(None) };
         let at = Cursor { segment: self.at.segment, offset: segment.offset() };
-        let Some(group) = segment.next_group(self.wanted)? else { return Ok(None) };
+        let Some(Found { leaf, spots }) = segment.next_group()? else { return Ok(None) };
         self.at = Cursor { segment: at.segment, offset: segment.offset() };
-        Ok(Some(Entry { at, next: self.at, leaf: group.leaf, contents: group.contents }))
+        let contents = match self.wanted {
+            Contents::Skip => Vec::new(),
+            Contents::Keep => {
+                spots.iter().map(|spot| pack::read(&self.dir, *spot)).collect::<io::Result<_>>()?
+            }
+        };
+        Ok(Some(Entry { at, next: self.at, leaf, contents, spots }))
     }
 
     fn note_damage(&mut self) -> io::Result<()> {

@@ -4,8 +4,8 @@
 //! header  magic 8 · version u32 · first seq u64 · shard length u8 · shard · crc32 u32
 //! frame   payload length u32 · kind u8 · crc32 u32 of kind and payload · payload
 //! ```
-//! All numbers are little-endian. A *group* is a leaf preceded by the content frames that it commits to:
-//! it is written by one call of `write`, and a reader takes it whole or not at all. Zeros at the end are room
+//! All numbers are little-endian. A *group* is a leaf preceded, where texts are kept, by a frame that says where in
+//! which pack they stand: it is written by one call of `write`, and a reader takes it whole or not at all. Zeros at the end are room
 //! made ahead (`room`): nothing yet. The checksum finds torn tails and bad sectors; against an attacker stands
 //! the Merkle tree over the leaf bytes, not this.
 
@@ -13,18 +13,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::pack::Spot;
+
 /// Opens every segment.
 const MAGIC: &[u8; 8] = b"GATEHSEG";
-/// The version of the file format.
-const FORMAT_VERSION: u32 = 1;
+/// The version of the file format. In the first, texts stood among the leaves.
+const FORMAT_VERSION: u32 = 2;
 /// The longest name of a shard.
 pub const SHARD_BYTES_MAX: usize = 64;
 /// Bytes of a frame before its payload.
 pub(crate) const FRAME_HEADER_BYTES: usize = 9;
 /// The longest payload that a reader accepts: a larger length is damage, not something to allocate.
-const FRAME_BYTES_MAX: u64 = 80 * 1024 * 1024;
-/// How many content frames a reader accepts before a leaf.
-const GROUP_FRAMES_MAX: usize = 16;
+const FRAME_BYTES_MAX: u64 = 64 * 1024;
 /// How much is read at once.
 const READ_BUFFER_BYTES: usize = 128 * 1024;
 const EXTENSION: &str = "seg";
@@ -34,8 +34,8 @@ const EXTENSION: &str = "seg";
 pub(crate) enum FrameKind {
     /// The canonical bytes of a leaf.
     Leaf,
-    /// A text that the next leaf commits to.
-    Content,
+    /// Where the texts stand that the next leaf commits to.
+    Spots,
 }
 
 /// Whether a reader wants the texts beside the leaves.
@@ -47,11 +47,11 @@ pub enum Contents {
     Keep,
 }
 
-/// A leaf and the texts stored with it.
+/// A leaf, and where its texts stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) leaf: Vec<u8>,
-    pub(crate) contents: Vec<Vec<u8>>,
+    pub(crate) spots: Vec<Spot>,
 }
 
 /// Reads the groups of one segment file, from the front to the first byte that is no whole frame.
@@ -70,6 +70,11 @@ pub(crate) fn segment_path(dir: &Path, first_seq: u64) -> PathBuf {
 
 /// The first sequence numbers of the segments in `dir`, in order. A folder that is not there has none.
 pub(crate) fn list_segments(dir: &Path) -> io::Result<Vec<u64>> {
+    list_files(dir, EXTENSION)
+}
+
+/// The numbers of the files in `dir` that are called a number and this extension.
+pub(crate) fn list_files(dir: &Path, wanted: &str) -> io::Result<Vec<u64>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -79,7 +84,7 @@ pub(crate) fn list_segments(dir: &Path) -> io::Result<Vec<u64>> {
     for entry in entries {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if path.extension().is_some_and(|extension| extension == EXTENSION)
+        if path.extension().is_some_and(|extension| extension == wanted)
             && let Some(first) = stem.and_then(|stem| stem.parse().ok())
         {
             found.push(first);
@@ -102,15 +107,7 @@ pub(crate) fn header(shard: &str, first_seq: u64) -> Vec<u8> {
     out
 }
 
-/// Appends one frame.
-pub(crate) fn push_frame(out: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
-    let start = out.len();
-    out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-    out.extend_from_slice(payload);
-    seal_frame(out, start, kind);
-}
-
-/// Fills in the head of the last frame of `out`, whose payload follows its place at `start`.
+/// Fills in the head of a frame that ends with `out`, and whose payload follows its place at `start`.
 pub(crate) fn seal_frame(out: &mut [u8], start: usize, kind: FrameKind) {
     let Some((head, payload)) = out.get_mut(start..).and_then(|f| f.split_at_mut_checked(FRAME_HEADER_BYTES))
     else {
@@ -140,14 +137,14 @@ impl FrameKind {
     fn byte(self) -> u8 {
         match self {
             Self::Leaf => 1,
-            Self::Content => 2,
+            Self::Spots => 3,
         }
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Leaf),
-            2 => Some(Self::Content),
+            3 => Some(Self::Spots),
             _ => None,
         }
     }
@@ -220,10 +217,10 @@ impl SegmentReader {
     }
 
     /// The next whole group, or `None` where there is none (yet).
-    pub(crate) fn next_group(&mut self, wanted: Contents) -> io::Result<Option<Found>> {
-        match self.group(wanted)? {
+    pub(crate) fn next_group(&mut self) -> io::Result<Option<Found>> {
+        match self.group()? {
             // What was buffered may be older than what has been written since.
-            None if self.has_more()? => self.group(wanted),
+            None if self.has_more()? => self.group(),
             found => Ok(found),
         }
     }
@@ -236,20 +233,21 @@ impl SegmentReader {
         Ok(head.get(..read).is_some_and(|head| head.iter().any(|byte| *byte != 0)))
     }
 
-    fn group(&mut self, wanted: Contents) -> io::Result<Option<Found>> {
+    fn group(&mut self) -> io::Result<Option<Found>> {
         let mut group = Found::default();
         let mut at = self.offset;
-        for _ in 0..GROUP_FRAMES_MAX {
+        // One frame of spots at the most, and the leaf.
+        for _ in 0..2 {
             let Some((kind, payload)) = self.next_frame(at)? else { break };
             at += u64::try_from(FRAME_HEADER_BYTES + payload.len()).unwrap_or_default();
-            match kind {
-                FrameKind::Leaf => {
+            match (kind, Spot::all(&payload)) {
+                (FrameKind::Leaf, _) => {
                     self.offset = at;
                     group.leaf = payload;
                     return Ok(Some(group));
                 }
-                FrameKind::Content if wanted == Contents::Keep => group.contents.push(payload),
-                FrameKind::Content => {}
+                (FrameKind::Spots, Some(spots)) => group.spots = spots,
+                (FrameKind::Spots, None) => break,
             }
         }
         // Whoever asks again starts at the group's first frame, and not with what was buffered.

@@ -16,6 +16,8 @@ use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::group::Group;
 use crate::leaf::{Leaf, now};
+use crate::pack::day_of;
+use crate::room::Room;
 use crate::segment::segment_path;
 use crate::shared::{Rest, Shared, State};
 use crate::writer::{Failure, Segment, Write, Writer, create_segment};
@@ -129,6 +131,8 @@ fn take_job(shared: &Shared, writer: &mut Writer) -> Job {
         shared.note_failure(writer);
     }
     let mut files = std::mem::take(&mut writer.ended);
+    // Texts before the leaves that refer to them.
+    files.extend(writer.pack.as_ref().map(|pack| pack.file.clone()));
     files.extend(writer.segment.as_ref().map(|segment| segment.file.clone()));
     writer.dirty = false;
     Job { files, dir_changed: std::mem::take(&mut writer.dir_changed), next_seq: writer.written_seq() }
@@ -154,14 +158,22 @@ fn finish(shared: &Shared, writer: &mut Writer, job: &Job, synced: io::Result<()
     }
 }
 
-/// Sees that the next leaves find room. Where there is none to be had, they are written all the same, or fail.
+/// Sees that the next leaves and texts find room. Where there is none to be had, they are written all the same, or
+/// fail.
 fn make_room<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
     let segment_bytes_max = state.writer.segment_bytes_max;
-    let short = |segment: &&Segment| segment.room.is_short(segment.offset, segment_bytes_max);
-    let Some(segment) = state.writer.segment.as_ref().filter(short) else { return state };
-    let (file, room) = (segment.file.clone(), segment.room.clone());
+    let short = |file: &Arc<dyn SegmentFile>, room: &Room, offset: u64| {
+        room.is_short(offset, segment_bytes_max).then(|| (file.clone(), room.clone()))
+    };
+    let (segment, pack) = (&state.writer.segment, &state.writer.pack);
+    let leaves = segment.as_ref().and_then(|segment| short(&segment.file, &segment.room, segment.offset));
+    let texts = pack.as_ref().and_then(|pack| short(&pack.file, &pack.room, pack.offset));
+    if leaves.is_none() && texts.is_none() {
+        return state;
+    }
     drop(state);
-    let made = room.grow(&*file, segment_bytes_max);
+    let grow = |(file, room): (Arc<dyn SegmentFile>, Room)| room.grow(&*file, segment_bytes_max);
+    let made = leaves.map_or(Ok(()), grow).and_then(|()| texts.map_or(Ok(()), grow));
     state = shared.lock();
     if let Err(error) = made {
         tracing::debug!(%error, "no room ahead in the audit log");
@@ -170,18 +182,23 @@ fn make_room<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>) -> MutexG
     if let Some(segment) = &mut state.writer.segment {
         segment.room.look();
     }
+    if let Some(pack) = &mut state.writer.pack {
+        pack.room.look();
+    }
     // The zeros are on the disk before a call has to wait for them.
     state.writer.dirty = true;
     state.urgent = true;
     state
 }
 
-/// A log that is closed ends with its last leaf.
+/// A log that is closed ends with its last leaf, and its last text.
 fn give_room_back(writer: &Writer) {
-    if let Some(segment) = &writer.segment
-        && let Err(error) = segment.file.set_len(segment.offset)
-    {
-        tracing::debug!(%error, "the audit log ends in zeros");
+    let leaves = writer.segment.as_ref().map(|segment| (&segment.file, segment.offset));
+    let texts = writer.pack.as_ref().map(|pack| (&pack.file, pack.offset));
+    for (file, offset) in leaves.into_iter().chain(texts) {
+        if let Err(error) = file.set_len(offset) {
+            tracing::debug!(%error, "the audit log ends in zeros");
+        }
     }
 }
 
@@ -194,7 +211,7 @@ fn open_after(
     first_seq: u64,
     tail: &[u8],
 ) -> io::Result<Segment> {
-    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, first_seq)?;
+    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, first_seq, day_of(now()))?;
     let mut gap = Event::new(EventKind::GapDeclared, now()).field("reason", failure.reason.to_string());
     if !failure.lost.is_empty() {
         gap = gap.field("lost_first", failure.lost.start).field("lost_last", failure.lost.end - 1);

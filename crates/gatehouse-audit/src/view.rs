@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use crate::commit;
 use crate::leaf::KIND_ADMITTED;
+use crate::pack::Text;
 use crate::reader::Entry;
 use crate::subjects::{Known, Subject, Subjects};
 use crate::time::parse_rfc3339;
@@ -225,6 +226,8 @@ pub enum Standing {
     Changed,
     /// The key of its subject was destroyed.
     Erased,
+    /// It was given up when its time was over.
+    Pruned,
     /// It is not there.
     Missing,
 }
@@ -316,8 +319,9 @@ impl Entry {
             let stored = !payload.sealed_sha256.is_empty();
             let (text, standing) = match (stored, if stored { contents.next() } else { None }) {
                 (false, _) => (None, Standing::NotKept),
-                (true, None) => (None, Standing::Missing),
-                (true, Some(sealed)) => opened(&known, &leaf.id, &payload, sealed),
+                (true, None | Some(Text::Missing)) => (None, Standing::Missing),
+                (true, Some(Text::Pruned)) => (None, Standing::Pruned),
+                (true, Some(Text::There(sealed))) => opened(&known, &leaf.id, &payload, sealed),
             };
             Kept {
                 role: payload.role.into_owned(),

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::disk::{Disk, SegmentFile};
 use crate::error::LogError;
 use crate::group::Group;
+use crate::pack::{self, Pack};
 use crate::reader::Cursor;
 use crate::room::Room;
 use crate::segment::{header, segment_path};
@@ -27,6 +28,9 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Leaves that wait for the next write are written when they are more than this.
 const TAIL_BYTES_MAX: usize = 64 * 1024;
+
+/// A segment is followed by another after so many days, so that old records can be given up without new ones.
+const SEGMENT_DAYS_MAX: u32 = 7;
 
 /// When a leaf has to be with the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,9 @@ pub(crate) struct Writer {
     pub(crate) tail_leaves: u64,
     /// Where leaves go; none while the log has failed.
     pub(crate) segment: Option<Segment>,
-    /// Ended segments that hold leaves which nobody has synced yet.
+    /// Where texts go; none before the first.
+    pub(crate) pack: Option<Pack>,
+    /// Ended packs and segments that hold what nobody has synced yet.
     pub(crate) ended: Vec<Arc<dyn SegmentFile>>,
     /// Whether a new segment's name may not be on the disk yet.
     pub(crate) dir_changed: bool,
@@ -78,6 +84,8 @@ pub(crate) struct Writer {
 pub(crate) struct Segment {
     pub(crate) file: Arc<dyn SegmentFile>,
     pub(crate) first_seq: u64,
+    /// The day of its first leaf.
+    pub(crate) day: u32,
     /// Where the next group goes.
     pub(crate) offset: u64,
     pub(crate) room: Room,
@@ -96,13 +104,24 @@ pub(crate) struct Failure {
 
 impl Writer {
     /// Adds a group. An error leaves the log failed, and the number unused.
-    pub(crate) fn append(&mut self, group: Group, when: Write) -> Result<Ticket, LogError> {
+    pub(crate) fn append(&mut self, mut group: Group, mut when: Write) -> Result<Ticket, LogError> {
         if let Some(failure) = &self.failure {
             return Err(LogError::Unavailable { reason: failure.reason.clone() });
         }
-        if self.segment.as_ref().is_none_or(|segment| segment.offset >= self.segment_bytes_max) {
+        let full = |segment: &Segment| {
+            segment.offset >= self.segment_bytes_max || segment.day + SEGMENT_DAYS_MAX <= group.day()
+        };
+        if self.segment.as_ref().is_none_or(full) {
             self.flush().map_err(|error| self.failed_to("write", &error))?;
-            self.rotate().map_err(|error| self.failed_to("start a new segment", &error))?;
+            self.rotate(group.day()).map_err(|error| self.failed_to("start a new segment", &error))?;
+        }
+        // A leaf whose texts are with the kernel follows them at once: what waits for a later write has none.
+        if let Some(texts) = group.texts() {
+            let (pack, offset) = self
+                .keep(texts, group.day())
+                .map_err(|error| self.failed_to("write what was said", &error))?;
+            group.placed(pack, offset);
+            when = Write::Now;
         }
         let group = group.numbered(self.next_seq);
         let at = self.add(group.bytes(), when).map_err(|error| self.failed_to("write", &error))?;
@@ -110,6 +129,30 @@ impl Writer {
         self.next_seq += 1;
         self.dirty = true;
         Ok(Ticket { seq, at })
+    }
+
+    /// Nothing is added any more to a pack of a day that ended before this one.
+    pub(crate) fn end_pack(&mut self, day: u32) {
+        if let Some(ended) = self.pack.take_if(|pack| pack.day < day) {
+            self.ended.push(ended.file);
+            self.dirty = true;
+        }
+    }
+
+    /// Writes texts into the pack of their day: gives its number, and where they begin.
+    fn keep(&mut self, texts: &[u8], day: u32) -> io::Result<(u64, u64)> {
+        let full = |pack: &Pack| pack.offset >= self.segment_bytes_max || pack.day < day;
+        if self.pack.as_ref().is_none_or(full) {
+            let next = pack::create(&*self.disk, &self.dir, self.next_seq, day)?;
+            self.ended.extend(self.pack.replace(next).map(|ended| ended.file));
+            self.dir_changed = true;
+            self.dirty = true;
+        }
+        let pack = self.pack.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let at = pack.offset;
+        pack.room.write(&*pack.file, texts, at)?;
+        pack.offset += u64::try_from(texts.len()).unwrap_or_default();
+        Ok((pack.number, at))
     }
 
     fn add(&mut self, group: &[u8], when: Write) -> io::Result<Cursor> {
@@ -169,8 +212,8 @@ impl Writer {
     }
 
     /// Ends the segment and starts the next one.
-    fn rotate(&mut self) -> io::Result<()> {
-        let next = create_segment(&*self.disk, &self.dir, &self.shard, self.next_seq)?;
+    fn rotate(&mut self, day: u32) -> io::Result<()> {
+        let next = create_segment(&*self.disk, &self.dir, &self.shard, self.next_seq, day)?;
         self.install(next);
         Ok(())
     }
@@ -202,6 +245,7 @@ impl Writer {
             self.ended.push(sealed.file);
             self.dirty = true;
         }
+        self.ended.extend(self.pack.take().map(|pack| pack.file));
         let before = self.failure.take().map_or(0..0, |failure| failure.lost);
         let lost = match (before.is_empty(), lost.is_empty()) {
             (true, _) => lost,
@@ -224,6 +268,7 @@ pub(crate) fn create_segment(
     dir: &std::path::Path,
     shard: &str,
     first_seq: u64,
+    day: u32,
 ) -> io::Result<Segment> {
     let path = segment_path(dir, first_seq);
     // A file of this name holds no leaf, or the number would have been used: a start that failed.
@@ -239,7 +284,7 @@ pub(crate) fn create_segment(
         return Err(error);
     }
     let offset = u64::try_from(header.len()).unwrap_or_default();
-    Ok(Segment { file, first_seq, offset, room: Room::new(offset) })
+    Ok(Segment { file, first_seq, day, offset, room: Room::new(offset) })
 }
 
 /// The file that says that a segment must not be continued.

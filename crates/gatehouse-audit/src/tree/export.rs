@@ -4,6 +4,7 @@ use super::files::TreeFiles;
 use super::follow::Follower;
 use super::sealer::SealError;
 use super::{CHECKPOINT, EPOCHS, KEYS, TREE_DIR};
+use crate::prune::Pruned;
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::leaf::lost;
 use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile, push_entry};
@@ -32,13 +33,19 @@ pub fn export(log: &Path, shard: &str, to: &Path) -> Result<u64, SealError> {
     }
     let files = TreeFiles::read(&tree).map_err(io)?;
     let mut follower = Follower::open(log, 0)?;
+    let pruned = Pruned::read(log).map_err(io)?;
     for tile in Tile::all(checkpoint.size) {
         let mut bytes = Vec::new();
         match tile.kind {
             Kind::Entries => {
                 let end = tile.number * TILE_WIDTH + tile.width;
                 while let Some(next) = follower.next(end)? {
-                    let leaf = next.leaf.unwrap_or_else(|| lost(shard, next.seq));
+                    let leaf = match next.leaf {
+                        Some(leaf) => leaf,
+                        // Its time was over: its hash stands in the tile beside.
+                        None if next.seq < pruned.records => Vec::new(),
+                        None => lost(shard, next.seq),
+                    };
                     if !push_entry(&mut bytes, &leaf) {
                         return Err(io(io::Error::other(format!(
                             "leaf {} is too long for a tile",

@@ -1,0 +1,208 @@
+//! Where texts stand: apart from the leaves that commit to them, so that they can be given up before these.
+//!
+//! ```text
+//! header  magic 8 · version u32 · number u64 · day u32 · crc32 u32
+//! frame   length u32 · state u8 · crc32 u32 of state and text · sealed text
+//! ```
+//! All numbers are little-endian. A pack holds the texts of one day, by the clock in UTC, and has the number of the
+//! first leaf that refers to it. A leaf's group in its segment says where its texts stand ([`Spot`]): that is not
+//! signed and need not be, because the leaf has the SHA-256 of each. A pack is never gone on with after a restart.
+//! Texts that are given up while others of their pack are on hold are overwritten where they stand.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, SegmentFile};
+use crate::prune::Pruned;
+use crate::room::Room;
+use crate::segment::{FRAME_HEADER_BYTES, list_files};
+
+const MAGIC: &[u8; 8] = b"GATEHPAK";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 8 + 4 + 8 + 4 + 4;
+const EXTENSION: &str = "pack";
+/// The longest text that a reader accepts.
+const TEXT_BYTES_MAX: u32 = 80 * 1024 * 1024;
+/// How a [`Spot`] is written.
+pub(crate) const SPOT_BYTES: usize = 8 + 8 + 4;
+/// What a frame holds: a text, or zeros where one was.
+const TEXT: u8 = 1;
+const GIVEN_UP: u8 = 2;
+/// Microseconds of a day.
+const DAY_MICROS: u64 = 86_400_000_000;
+
+/// Where one text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// The number of its pack.
+    pub(crate) pack: u64,
+    /// Where its frame begins.
+    pub(crate) offset: u64,
+    /// How long the sealed text is.
+    pub(crate) bytes: u32,
+}
+
+/// A sealed text that a leaf commits to, as far as it is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// It is.
+    There(Vec<u8>),
+    /// It was given up when its time was over.
+    Pruned,
+    /// It is not where it should be.
+    Missing,
+}
+
+/// The pack that is written.
+pub(crate) struct Pack {
+    pub(crate) file: Arc<dyn SegmentFile>,
+    pub(crate) number: u64,
+    pub(crate) day: u32,
+    /// Where the next text goes.
+    pub(crate) offset: u64,
+    pub(crate) room: Room,
+}
+
+/// The day of a moment.
+pub(crate) fn day_of(micros: u64) -> u32 {
+    u32::try_from(micros / DAY_MICROS).unwrap_or(u32::MAX)
+}
+
+/// The path of the pack of this number.
+pub(crate) fn path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.{EXTENSION}"))
+}
+
+/// The numbers of the packs in `dir`, in order.
+pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    list_files(dir, EXTENSION)
+}
+
+/// Makes a pack.
+pub(crate) fn create(disk: &dyn Disk, dir: &Path, number: u64, day: u32) -> io::Result<Pack> {
+    let path = path(dir, number);
+    // A pack of this name has no leaf, or the number would have been used: a start that failed.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.create(&path)?;
+    let header = header(number, day);
+    if let Err(error) = file.write_at(&header, 0) {
+        let _ = std::fs::remove_file(&path);
+        return Err(error);
+    }
+    let offset = u64::try_from(header.len()).unwrap_or_default();
+    Ok(Pack { file, number, day, offset, room: Room::new(offset) })
+}
+
+/// The day of a pack; none when its header does not read.
+pub(crate) fn day(dir: &Path, number: u64) -> io::Result<Option<u32>> {
+    let mut found = [0; HEADER_BYTES];
+    match File::open(path(dir, number))?.read_exact_at(&mut found, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let day = found.get(20..24).and_then(|day| day.try_into().ok()).map(u32::from_le_bytes);
+    Ok(day.filter(|day| header(number, *day) == found))
+}
+
+fn header(number: u64, day: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_BYTES);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&number.to_le_bytes());
+    out.extend_from_slice(&day.to_le_bytes());
+    let checksum = crc32fast::hash(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+/// Appends a text as it stands in a pack.
+pub(crate) fn push_text(out: &mut Vec<u8>, sealed: &[u8]) {
+    // Texts are limited far below four gigabytes before they come here.
+    let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.push(TEXT);
+    out.extend_from_slice(&checksum(TEXT, sealed).to_le_bytes());
+    out.extend_from_slice(sealed);
+}
+
+fn checksum(state: u8, text: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[state]);
+    hasher.update(text);
+    hasher.finalize()
+}
+
+/// The text at a spot.
+pub(crate) fn read(dir: &Path, spot: Spot) -> io::Result<Text> {
+    let file = match File::open(path(dir, spot.pack)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let gone = Pruned::read(dir)?.contents > spot.pack;
+            return Ok(if gone { Text::Pruned } else { Text::Missing });
+        }
+        Err(error) => return Err(error),
+    };
+    if spot.bytes > TEXT_BYTES_MAX {
+        return Ok(Text::Missing);
+    }
+    let mut frame = vec![0; FRAME_HEADER_BYTES + usize::try_from(spot.bytes).unwrap_or_default()];
+    match file.read_exact_at(&mut frame, spot.offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Text::Missing),
+        other => other?,
+    }
+    let text = frame.split_off(FRAME_HEADER_BYTES);
+    let [l0, l1, l2, l3, state, c0, c1, c2, c3] = frame.as_slice() else { return Ok(Text::Missing) };
+    let known = u32::from_le_bytes([*l0, *l1, *l2, *l3]) == spot.bytes
+        && checksum(*state, &text) == u32::from_le_bytes([*c0, *c1, *c2, *c3]);
+    Ok(match (known, *state) {
+        (true, TEXT) => Text::There(text),
+        (true, GIVEN_UP) => Text::Pruned,
+        _ => Text::Missing,
+    })
+}
+
+/// Overwrites texts where they stand, and sees that this is on the disk.
+pub(crate) fn give_up(dir: &Path, number: u64, spots: &[Spot]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path(dir, number))?;
+    for spot in spots {
+        let zeros = vec![0; usize::try_from(spot.bytes).unwrap_or_default()];
+        let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + zeros.len());
+        frame.extend_from_slice(&spot.bytes.to_le_bytes());
+        frame.push(GIVEN_UP);
+        frame.extend_from_slice(&checksum(GIVEN_UP, &zeros).to_le_bytes());
+        frame.extend_from_slice(&zeros);
+        file.write_all_at(&frame, spot.offset)?;
+    }
+    file.sync_data()
+}
+
+// === impl Spot ===
+
+impl Spot {
+    /// As it stands in a segment.
+    pub(crate) fn written(self) -> [u8; SPOT_BYTES] {
+        let mut out = [0; SPOT_BYTES];
+        let bytes = self.pack.to_le_bytes().into_iter().chain(self.offset.to_le_bytes());
+        out.iter_mut().zip(bytes.chain(self.bytes.to_le_bytes())).for_each(|(to, from)| *to = from);
+        out
+    }
+
+    /// All spots of a frame; none of one that is no list of spots.
+    pub(crate) fn all(frame: &[u8]) -> Option<Vec<Self>> {
+        let (spots, rest) = frame.as_chunks::<SPOT_BYTES>();
+        let part = |spot: &[u8; SPOT_BYTES], from: usize| {
+            spot.get(from..from + 8).and_then(|part| part.try_into().ok()).map(u64::from_le_bytes)
+        };
+        let spot = |spot: &[u8; SPOT_BYTES]| {
+            let bytes = spot.get(16..).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes)?;
+            Some(Self { pack: part(spot, 0)?, offset: part(spot, 8)?, bytes })
+        };
+        rest.is_empty().then(|| spots.iter().map(spot).collect()).flatten()
+    }
+}

@@ -1,0 +1,271 @@
+//! Giving up what its time is over for: texts pack by pack, records segment by segment, but for what is on hold.
+//!
+//! What is to go is found first ([`contents_due`], [`records_due`]), so that it can be said in the log before it is
+//! done. The file `pruned` beside the segments says how far things went: what is not there and stands below is no
+//! loss.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::disk::{create_dir, private};
+use crate::error::ReadError;
+use crate::pack::{self, Spot, Text, day_of};
+use crate::reader::{Cursor, Reader};
+use crate::segment::{Contents, list_segments, segment_path};
+use crate::view::View;
+use gatehouse_core::record::UnixMicros;
+
+/// The file.
+const FILE: &str = "pruned";
+
+/// How far a log was pruned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Texts of leaves below this may be gone.
+    pub contents: u64,
+    /// Leaves below this are gone.
+    pub records: u64,
+}
+
+/// Whether a call is on hold.
+pub type Held<'a> = &'a dyn Fn(&View<'_>) -> bool;
+
+/// Texts whose time is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContentsDue {
+    /// Packs that go as a whole.
+    packs: Vec<u64>,
+    /// Texts that are overwritten, since others of their pack are on hold.
+    texts: Vec<(u64, Vec<Spot>)>,
+    /// Below which leaf this is all.
+    until: u64,
+    /// Texts whose time is over, and which are on hold.
+    pub held: u64,
+}
+
+/// Records whose time is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordsDue {
+    segments: Vec<u64>,
+    /// The first leaf that goes.
+    pub first: u64,
+    /// The first leaf that stays.
+    pub until: u64,
+    /// Whether more would go if it were not on hold.
+    pub held: bool,
+}
+
+/// The texts of days that ended before `before`. With no `held`, nothing is on hold.
+///
+/// # Errors
+/// When a file cannot be read, or a leaf does not parse.
+pub fn contents_due(
+    dir: &Path,
+    before: UnixMicros,
+    held: Option<Held<'_>>,
+) -> Result<ContentsDue, ReadError> {
+    let io = |source| ReadError::Io { dir: dir.to_owned(), source };
+    let packs = pack::list(dir).map_err(io)?;
+    let mut due = ContentsDue::default();
+    for (place, number) in packs.iter().enumerate() {
+        // One that does not say its day is as old as the next that does.
+        let of_day = |number: &u64| pack::day(dir, *number).transpose();
+        let day = packs.get(place..).unwrap_or_default().iter().find_map(of_day).transpose().map_err(io)?;
+        if day.is_none_or(|day| day >= day_of(before)) {
+            break;
+        }
+        let until = packs.get(place + 1).copied().unwrap_or(u64::MAX);
+        match held {
+            None => due.packs.push(*number),
+            Some(held) => due.sort(dir, *number, until, held)?,
+        }
+        due.until = if until == u64::MAX { number + 1 } else { until };
+    }
+    Ok(due)
+}
+
+/// The segments whose leaves all happened before `before`, from the begin of the log to the first that has to stay:
+/// one with a leaf on hold, or with one that is not below `below`.
+///
+/// # Errors
+/// When a file cannot be read, or a leaf does not parse.
+pub fn records_due(
+    dir: &Path,
+    before: UnixMicros,
+    below: u64,
+    held: Option<Held<'_>>,
+) -> Result<RecordsDue, ReadError> {
+    let segments = list_segments(dir).map_err(|source| ReadError::Io { dir: dir.to_owned(), source })?;
+    let mut due =
+        RecordsDue { first: segments.first().copied().unwrap_or_default(), ..RecordsDue::default() };
+    due.until = due.first;
+    for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
+        let first_of_next = Reader::open(dir, Cursor { segment: *next, offset: 0 }, Contents::Skip).next()?;
+        let Some(entry) = first_of_next else { break };
+        if *next > below || parse(&entry)?.at() >= before {
+            break;
+        }
+        if let Some(held) = held
+            && any_held(dir, *segment, held)?
+        {
+            due.held = true;
+            break;
+        }
+        due.segments.push(*segment);
+        due.until = *next;
+    }
+    Ok(due)
+}
+
+fn any_held(dir: &Path, segment: u64, held: Held<'_>) -> Result<bool, ReadError> {
+    let mut reader = Reader::open(dir, Cursor { segment, offset: 0 }, Contents::Skip);
+    while let Some(entry) = reader.next()?.filter(|entry| entry.at.segment == segment) {
+        if held(&parse(&entry)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn parse(entry: &crate::reader::Entry) -> Result<View<'_>, ReadError> {
+    View::parse(&entry.leaf).map_err(|source| ReadError::Leaf {
+        segment: entry.at.segment,
+        offset: entry.at.offset,
+        source,
+    })
+}
+
+// === impl ContentsDue ===
+
+impl ContentsDue {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty() && self.texts.is_empty()
+    }
+
+    /// Below which leaf texts go.
+    #[must_use]
+    pub fn until(&self) -> u64 {
+        self.until
+    }
+
+    /// Takes a pack apart: what is on hold stays.
+    fn sort(&mut self, dir: &Path, number: u64, until: u64, held: Held<'_>) -> Result<(), ReadError> {
+        let io = |source| ReadError::Io { dir: dir.to_owned(), source };
+        let segments = list_segments(dir).map_err(io)?;
+        let segment = segments.into_iter().take_while(|first| *first <= number).last().unwrap_or_default();
+        let mut reader = Reader::open(dir, Cursor { segment, offset: 0 }, Contents::Skip);
+        let (mut staying, mut going) = (0, Vec::new());
+        while let Some(entry) = reader.next()? {
+            if entry.at.segment >= until {
+                break;
+            }
+            let mut spots = entry.spots.iter().filter(|spot| spot.pack == number).peekable();
+            if spots.peek().is_none() {
+                continue;
+            }
+            if held(&parse(&entry)?) {
+                staying += u64::try_from(spots.count()).unwrap_or_default();
+                continue;
+            }
+            for spot in spots {
+                if matches!(pack::read(dir, *spot).map_err(io)?, Text::There(_)) {
+                    going.push(*spot);
+                }
+            }
+        }
+        self.held += staying;
+        match (staying, going.is_empty()) {
+            (0, _) => self.packs.push(number),
+            (_, false) => self.texts.push((number, going)),
+            (_, true) => {}
+        }
+        Ok(())
+    }
+
+    /// Gives it all up. What goes has been said in the log before.
+    ///
+    /// # Errors
+    /// When a file cannot be written; what is left goes the next time.
+    pub fn carry_out(&self, dir: &Path) -> io::Result<()> {
+        let mut pruned = Pruned::read(dir)?;
+        pruned.contents = pruned.contents.max(self.until);
+        pruned.write(dir)?;
+        for (number, spots) in &self.texts {
+            pack::give_up(dir, *number, spots)?;
+        }
+        self.packs.iter().try_for_each(|number| remove(&pack::path(dir, *number)))?;
+        fs::File::open(dir)?.sync_all()
+    }
+}
+
+// === impl RecordsDue ===
+
+impl RecordsDue {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Gives them all up. What goes has been said in the log before.
+    ///
+    /// # Errors
+    /// When a file cannot be written; what is left goes the next time.
+    pub fn carry_out(&self, dir: &Path) -> io::Result<()> {
+        let mut pruned = Pruned::read(dir)?;
+        pruned.records = pruned.records.max(self.until);
+        pruned.contents = pruned.contents.max(self.until);
+        pruned.write(dir)?;
+        for segment in &self.segments {
+            let path = segment_path(dir, *segment);
+            remove(&path.with_extension("failed"))?;
+            remove(&path)?;
+        }
+        fs::File::open(dir)?.sync_all()
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+// === impl Pruned ===
+
+impl Pruned {
+    /// How far the log in a folder was pruned.
+    ///
+    /// # Errors
+    /// When the file is there and does not read.
+    pub fn read(dir: &Path) -> io::Result<Self> {
+        let text = match fs::read_to_string(dir.join(FILE)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(error),
+        };
+        let mut numbers = text.lines().map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(contents)), Some(Ok(records))) => Ok(Self { contents, records }),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the file \"pruned\" does not read")),
+        }
+    }
+
+    fn write(self, dir: &Path) -> io::Result<()> {
+        create_dir(dir)?;
+        let (begun, path) = (dir.join("pruned.new"), dir.join(FILE));
+        let mut file = private().create(true).truncate(true).write(true).open(&begun)?;
+        write!(file, "{}\n{}\n", self.contents, self.records)?;
+        file.sync_all()?;
+        fs::rename(begun, path)?;
+        fs::File::open(dir)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+#[path = "prune_tests.rs"]
+mod tests;
