@@ -1,11 +1,11 @@
 //! A disk that fails: nothing is said to be safe that is not, and the log goes on by itself.
 
-use super::{Log, Options, Status};
+use super::{Log, Status};
 use crate::disk::{Disk, RealDisk, SegmentFile};
 use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::reader::{Cursor, read};
-use crate::samples::{admitted, settled};
+use crate::samples::{admitted, options, settled};
 use crate::view::View;
 use gatehouse_core::record::Settled;
 use std::io;
@@ -85,7 +85,7 @@ fn mute(number: u128) -> Settled {
 
 fn faulty(dir: &Path) -> (Log, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
-    let log = Log::open_on(&Options::new(dir), Arc::new(FaultyDisk(faults.clone()))).unwrap();
+    let log = Log::open_on(&options(dir), Arc::new(FaultyDisk(faults.clone()))).unwrap();
     (log, faults)
 }
 
@@ -169,7 +169,7 @@ async fn an_end_that_was_to_ride_with_the_next_write_is_not_lost_with_it() {
     let next = log.append(Leaf::Admitted(&admitted(4))).unwrap();
     log.durable(next).await.unwrap();
     drop(log);
-    let log = Log::open(&Options::new(dir.path())).unwrap();
+    let log = Log::open(&options(dir.path())).unwrap();
     assert_eq!(log.stats().next_seq, 6);
 }
 
@@ -221,7 +221,7 @@ fn a_segment_that_failed_is_not_continued_after_a_restart() {
     faults.write.store(true, Ordering::SeqCst);
     assert!(log.append(Leaf::Admitted(&admitted(1))).is_err());
     drop(log);
-    let log = Log::open(&Options::new(dir.path())).unwrap();
+    let log = Log::open(&options(dir.path())).unwrap();
     assert_eq!(kinds(&log), expected(&["log.opened", "gap.declared", "log.opened"]));
     assert_eq!(crate::segment::list_segments(log.dir()).unwrap(), [0, 1]);
 }

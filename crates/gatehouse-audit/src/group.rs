@@ -1,13 +1,14 @@
 //! A leaf with its texts as they will stand in the log, but for the leaf's number: made before the log's lock
 //! is taken, so that under it nothing is left but to count and to write.
 
+use gatehouse_core::record::UnixMicros;
 use std::cell::Cell;
 use std::io::Write as _;
 
 use crate::commit::Commitments;
 use crate::event::Event;
 use crate::leaf::{Leaf, render};
-use crate::pack::{SPOT_BYTES, Spot, day_of, push_text};
+use crate::pack::{SPOT_BYTES, Spot, push_text};
 use crate::segment::{FRAME_HEADER_BYTES, FrameKind, seal_frame};
 
 /// A buffer that a large content has grown beyond this is given back to the system.
@@ -29,8 +30,8 @@ pub(crate) struct Group {
     texts: Vec<u8>,
     /// How long each is.
     lengths: Vec<u32>,
-    /// The day of the leaf.
-    day: u32,
+    /// The moment of the leaf.
+    at: UnixMicros,
 }
 
 // === impl Group ===
@@ -58,7 +59,7 @@ impl Group {
         let leaf_at = bytes.len();
         bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
         let number_at = render(&mut bytes, leaf, shard, commits);
-        Self { bytes, leaf_at, number_at, texts, lengths, day: day_of(leaf.at()) }
+        Self { bytes, leaf_at, number_at, texts, lengths, at: leaf.at() }
     }
 
     /// The texts, as they stand in a pack; none when there are none.
@@ -66,9 +67,9 @@ impl Group {
         (!self.texts.is_empty()).then_some(&self.texts)
     }
 
-    /// The day of the leaf.
-    pub(crate) fn day(&self) -> u32 {
-        self.day
+    /// The moment of the leaf.
+    pub(crate) fn at(&self) -> UnixMicros {
+        self.at
     }
 
     /// The texts stand in this pack, from this place on.

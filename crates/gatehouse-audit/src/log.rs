@@ -11,8 +11,8 @@ use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::open::{Opened, open};
 use crate::options::Options;
-use crate::pack::day_of;
 use crate::shared::{Parts, Shared};
+use crate::span::Spans;
 use crate::subjects::Subjects;
 use crate::writer::Ticket;
 
@@ -126,9 +126,14 @@ impl Log {
         }
     }
 
-    /// The texts of the days before this moment's are complete: nothing is added to their packs any more.
+    /// Texts of periods that ended at this moment, or earlier, are complete: nothing is added to their packs any more.
     pub fn end_packs(&self, before: UnixMicros) {
-        self.shared().lock().writer.end_pack(day_of(before));
+        self.shared().lock().writer.end_pack(before);
+    }
+
+    /// How long a time one file holds, from the next file on.
+    pub fn set_spans(&self, spans: Spans) {
+        self.shared().lock().writer.spans = spans;
     }
 
     /// The log's figures.

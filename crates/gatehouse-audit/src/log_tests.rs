@@ -6,7 +6,7 @@ use crate::event::{Event, EventKind};
 use crate::leaf::Leaf;
 use crate::pack::Text;
 use crate::reader::{Cursor, Entry, read, read_at, shard_dir};
-use crate::samples::{admitted, settled};
+use crate::samples::{self, admitted, settled};
 use crate::segment::segment_path;
 use crate::unfinished::unfinished;
 use crate::view::{Standing, View};
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 fn options(dir: &Path) -> Options {
-    Options { shard: "t0".to_owned(), ..Options::new(dir) }
+    Options { shard: "t0".to_owned(), ..samples::options(dir) }
 }
 
 fn sequence(dir: &Path) -> Vec<u64> {

@@ -11,10 +11,10 @@ use crate::event::{Event, EventKind};
 use crate::group::Group;
 use crate::leaf::now;
 use crate::options::Options;
-use crate::pack::day_of;
 use crate::reader::shard_dir;
 use crate::room::Room;
 use crate::segment::{SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
+use crate::span::Spans;
 use crate::subjects::{ContentKey, Subjects};
 use crate::view::View;
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
@@ -53,12 +53,13 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     let content = options.content_key.clone().map_or_else(|| own_content_key(&options.data_dir), Ok)?;
     let subjects =
         Subjects::open(&dir, &content).map_err(LogError::io("open the keys of subjects in", &dir))?;
-    let tail = find_tail(&dir, &options.shard, &*disk)?;
+    let tail = find_tail(&dir, &options.shard, &*disk, options.spans)?;
     let is_new = tail.segment.is_none();
     let mut writer = Writer {
         disk,
         shard: options.shard.as_str().into(),
         segment_bytes_max: options.segment_bytes_max,
+        spans: options.spans,
         next_seq: tail.next_seq,
         tail: Vec::new(),
         tail_leaves: 0,
@@ -74,7 +75,8 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         dir,
     };
     if is_new {
-        let first = create_segment(&*writer.disk, &writer.dir, &writer.shard, writer.next_seq, day_of(now()));
+        let end = writer.spans.leaves.end(now());
+        let first = create_segment(&*writer.disk, &writer.dir, &writer.shard, writer.next_seq, end);
         writer.install(first.map_err(LogError::io("create a segment in", &writer.dir))?);
     }
     if tail.failed {
@@ -129,7 +131,7 @@ fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError> {
+fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk, spans: Spans) -> Result<Tail, LogError> {
     let segments = list_segments(dir).map_err(LogError::io("list", dir))?;
     let Some(first_seq) = segments.last().copied() else {
         return Ok(Tail { next_seq: 0, segment: None, torn_bytes: 0, failed: false });
@@ -140,12 +142,12 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError>
     let Some(mut reader) = opened else {
         return begun_or_damaged(&path, first_seq, header(shard, first_seq).len(), failed);
     };
-    let (mut next_seq, mut day) = (first_seq, day_of(now()));
+    let (mut next_seq, mut begun) = (first_seq, now());
     while let Some(group) = reader.next_group().map_err(LogError::io("read", &path))? {
         if next_seq == first_seq
             && let Ok(first) = View::parse(&group.leaf)
         {
-            day = day_of(first.at());
+            begun = first.at();
         }
         next_seq += 1;
     }
@@ -166,7 +168,13 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk) -> Result<Tail, LogError>
     file.sync_data().map_err(LogError::io("sync", &path))?;
     Ok(Tail {
         next_seq,
-        segment: Some(Segment { file, first_seq, day, offset, room: Room::new(len) }),
+        segment: Some(Segment {
+            file,
+            first_seq,
+            end: spans.leaves.end(begun),
+            offset,
+            room: Room::new(len),
+        }),
         torn_bytes,
         failed,
     })

@@ -1,5 +1,6 @@
 //! How a log is opened: where it is, how large its parts may grow, how long it may wait.
 
+use crate::span::Spans;
 use crate::subjects::ContentKey;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct Options {
     pub shard: String,
     /// See [`SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
+    /// How long a time one file holds.
+    pub spans: Spans,
     /// See [`PERMITS_MAX`].
     pub permits_max: usize,
     /// See [`FLUSH_AFTER`].
@@ -40,6 +43,7 @@ impl Options {
             data_dir: data_dir.into(),
             shard: DEFAULT_SHARD.to_owned(),
             segment_bytes_max: SEGMENT_BYTES_MAX,
+            spans: Spans::default(),
             permits_max: PERMITS_MAX,
             flush_after: FLUSH_AFTER,
             content_key: None,

@@ -1,14 +1,15 @@
 //! Where texts stand: apart from the leaves that commit to them, so that they can be given up before these.
 //!
 //! ```text
-//! header  magic 8 · version u32 · number u64 · day u32 · crc32 u32
+//! header  magic 8 · version u32 · number u64 · end u64 · crc32 u32
 //! frame   length u32 · state u8 · crc32 u32 of state and text · sealed text
 //! ```
-//! All numbers are little-endian. A pack holds the texts of one day, by the clock in UTC, and has the number of the
-//! first leaf that refers to it. A leaf's group in its segment says where its texts stand ([`Spot`]): that is not
+//! All numbers are little-endian. A pack holds the texts of one period (a day, or less where texts are kept for
+//! a short time) up to its end, in microseconds, and has the number of the first leaf that refers to it. A leaf's group in its segment says where its texts stand ([`Spot`]): that is not
 //! signed and need not be, because the leaf has the SHA-256 of each. A pack is never gone on with after a restart.
 //! Texts that are given up while others of their pack are on hold are overwritten where they stand.
 
+use gatehouse_core::record::UnixMicros;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -22,7 +23,7 @@ use crate::segment::{FRAME_HEADER_BYTES, list_files};
 
 const MAGIC: &[u8; 8] = b"GATEHPAK";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 8 + 4 + 8 + 4 + 4;
+const HEADER_BYTES: usize = 8 + 4 + 8 + 8 + 4;
 const EXTENSION: &str = "pack";
 /// The longest text that a reader accepts.
 const TEXT_BYTES_MAX: u32 = 80 * 1024 * 1024;
@@ -31,8 +32,6 @@ pub(crate) const SPOT_BYTES: usize = 8 + 8 + 4;
 /// What a frame holds: a text, or zeros where one was.
 const TEXT: u8 = 1;
 const GIVEN_UP: u8 = 2;
-/// Microseconds of a day.
-const DAY_MICROS: u64 = 86_400_000_000;
 
 /// Where one text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +59,11 @@ pub enum Text {
 pub(crate) struct Pack {
     pub(crate) file: Arc<dyn SegmentFile>,
     pub(crate) number: u64,
-    pub(crate) day: u32,
+    /// The end of its period.
+    pub(crate) end: UnixMicros,
     /// Where the next text goes.
     pub(crate) offset: u64,
     pub(crate) room: Room,
-}
-
-/// The day of a moment.
-pub(crate) fn day_of(micros: u64) -> u32 {
-    u32::try_from(micros / DAY_MICROS).unwrap_or(u32::MAX)
 }
 
 /// The path of the pack of this number.
@@ -82,7 +77,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Makes a pack.
-pub(crate) fn create(disk: &dyn Disk, dir: &Path, number: u64, day: u32) -> io::Result<Pack> {
+pub(crate) fn create(disk: &dyn Disk, dir: &Path, number: u64, end: UnixMicros) -> io::Result<Pack> {
     let path = path(dir, number);
     // A pack of this name has no leaf, or the number would have been used: a start that failed.
     match std::fs::remove_file(&path) {
@@ -90,32 +85,32 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, number: u64, day: u32) -> io::
         _ => {}
     }
     let file = disk.create(&path)?;
-    let header = header(number, day);
+    let header = header(number, end);
     if let Err(error) = file.write_at(&header, 0) {
         let _ = std::fs::remove_file(&path);
         return Err(error);
     }
     let offset = u64::try_from(header.len()).unwrap_or_default();
-    Ok(Pack { file, number, day, offset, room: Room::new(offset) })
+    Ok(Pack { file, number, end, offset, room: Room::new(offset) })
 }
 
-/// The day of a pack; none when its header does not read.
-pub(crate) fn day(dir: &Path, number: u64) -> io::Result<Option<u32>> {
+/// The end of a pack's period; none when its header does not read.
+pub(crate) fn end(dir: &Path, number: u64) -> io::Result<Option<UnixMicros>> {
     let mut found = [0; HEADER_BYTES];
     match File::open(path(dir, number))?.read_exact_at(&mut found, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let day = found.get(20..24).and_then(|day| day.try_into().ok()).map(u32::from_le_bytes);
-    Ok(day.filter(|day| header(number, *day) == found))
+    let end = found.get(20..28).and_then(|end| end.try_into().ok()).map(u64::from_le_bytes);
+    Ok(end.filter(|end| header(number, *end) == found))
 }
 
-fn header(number: u64, day: u32) -> Vec<u8> {
+fn header(number: u64, end: UnixMicros) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&number.to_le_bytes());
-    out.extend_from_slice(&day.to_le_bytes());
+    out.extend_from_slice(&end.to_le_bytes());
     let checksum = crc32fast::hash(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::disk::{create_dir, private};
 use crate::error::ReadError;
-use crate::pack::{self, Spot, Text, day_of};
+use crate::pack::{self, Spot, Text};
 use crate::reader::{Cursor, Reader};
 use crate::segment::{Contents, list_segments, segment_path};
 use crate::view::View;
@@ -56,7 +56,7 @@ pub struct RecordsDue {
     pub held: bool,
 }
 
-/// The texts of days that ended before `before`. With no `held`, nothing is on hold.
+/// The texts of periods that ended at `before`, or earlier. With no `held`, nothing is on hold.
 ///
 /// # Errors
 /// When a file cannot be read, or a leaf does not parse.
@@ -69,10 +69,10 @@ pub fn contents_due(
     let packs = pack::list(dir).map_err(io)?;
     let mut due = ContentsDue::default();
     for (place, number) in packs.iter().enumerate() {
-        // One that does not say its day is as old as the next that does.
-        let of_day = |number: &u64| pack::day(dir, *number).transpose();
-        let day = packs.get(place..).unwrap_or_default().iter().find_map(of_day).transpose().map_err(io)?;
-        if day.is_none_or(|day| day >= day_of(before)) {
+        // One that does not say its end is as old as the next that does.
+        let end = |number: &u64| pack::end(dir, *number).transpose();
+        let end = packs.get(place..).unwrap_or_default().iter().find_map(end).transpose().map_err(io)?;
+        if end.is_none_or(|end| end > before) {
             break;
         }
         let until = packs.get(place + 1).copied().unwrap_or(u64::MAX);

@@ -1,5 +1,7 @@
 //! Calls to write about, for the tests of this crate.
 
+use crate::options::Options;
+use crate::span::{Span, Spans};
 use gatehouse_core::call::{CallId, Operation, Scope};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::money::Nanodollars;
@@ -8,6 +10,14 @@ use gatehouse_core::record::{
 };
 use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_core::verdict::{Decision, Outcome};
+use std::path::Path;
+use std::time::Duration;
+
+/// A log whose files hold any time: calls of a fixed date and leaves of today stand in it side by side.
+pub(crate) fn options(dir: &Path) -> Options {
+    let ever = Span::of(Duration::MAX, Duration::MAX);
+    Options { spans: Spans { texts: ever, leaves: ever }, ..Options::new(dir) }
+}
 
 /// 2026-11-22T19:30:00.123456Z
 pub(crate) const AT: u64 = 1_795_375_800_123_456;

@@ -16,7 +16,6 @@ use crate::error::LogError;
 use crate::event::{Event, EventKind};
 use crate::group::Group;
 use crate::leaf::{Leaf, now};
-use crate::pack::day_of;
 use crate::room::Room;
 use crate::segment::segment_path;
 use crate::shared::{Rest, Shared, State};
@@ -211,7 +210,8 @@ fn open_after(
     first_seq: u64,
     tail: &[u8],
 ) -> io::Result<Segment> {
-    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, first_seq, day_of(now()))?;
+    let end = shared.lock().writer.spans.leaves.end(now());
+    let mut segment = create_segment(&*shared.disk, &shared.dir, &shared.shard, first_seq, end)?;
     let mut gap = Event::new(EventKind::GapDeclared, now()).field("reason", failure.reason.to_string());
     if !failure.lost.is_empty() {
         gap = gap.field("lost_first", failure.lost.start).field("lost_last", failure.lost.end - 1);

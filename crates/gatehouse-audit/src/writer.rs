@@ -6,7 +6,7 @@
 //! never written again, and the log has failed until the thread in `sync` has opened another segment, which
 //! begins with the leaves that were still to be written.
 
-use gatehouse_core::record::Settled;
+use gatehouse_core::record::{Settled, UnixMicros};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use crate::pack::{self, Pack};
 use crate::reader::Cursor;
 use crate::room::Room;
 use crate::segment::{header, segment_path};
+use crate::span::Spans;
 
 /// The first pause before a failed log tries a new segment.
 pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -28,9 +29,6 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Leaves that wait for the next write are written when they are more than this.
 const TAIL_BYTES_MAX: usize = 64 * 1024;
-
-/// A segment is followed by another after so many days, so that old records can be given up without new ones.
-const SEGMENT_DAYS_MAX: u32 = 7;
 
 /// When a leaf has to be with the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +54,7 @@ pub(crate) struct Writer {
     pub(crate) dir: PathBuf,
     pub(crate) shard: Arc<str>,
     pub(crate) segment_bytes_max: u64,
+    pub(crate) spans: Spans,
     pub(crate) next_seq: u64,
     /// The last leaves, as they will stand in the log, that are not with the kernel yet; and how many.
     pub(crate) tail: Vec<u8>,
@@ -84,8 +83,8 @@ pub(crate) struct Writer {
 pub(crate) struct Segment {
     pub(crate) file: Arc<dyn SegmentFile>,
     pub(crate) first_seq: u64,
-    /// The day of its first leaf.
-    pub(crate) day: u32,
+    /// The end of its period.
+    pub(crate) end: UnixMicros,
     /// Where the next group goes.
     pub(crate) offset: u64,
     pub(crate) room: Room,
@@ -109,16 +108,16 @@ impl Writer {
             return Err(LogError::Unavailable { reason: failure.reason.clone() });
         }
         let full = |segment: &Segment| {
-            segment.offset >= self.segment_bytes_max || segment.day + SEGMENT_DAYS_MAX <= group.day()
+            segment.offset >= self.segment_bytes_max || self.spans.leaves.is_over(segment.end, group.at())
         };
         if self.segment.as_ref().is_none_or(full) {
             self.flush().map_err(|error| self.failed_to("write", &error))?;
-            self.rotate(group.day()).map_err(|error| self.failed_to("start a new segment", &error))?;
+            self.rotate(group.at()).map_err(|error| self.failed_to("start a new segment", &error))?;
         }
         // A leaf whose texts are with the kernel follows them at once: what waits for a later write has none.
         if let Some(texts) = group.texts() {
             let (pack, offset) = self
-                .keep(texts, group.day())
+                .keep(texts, group.at())
                 .map_err(|error| self.failed_to("write what was said", &error))?;
             group.placed(pack, offset);
             when = Write::Now;
@@ -131,28 +130,29 @@ impl Writer {
         Ok(Ticket { seq, at })
     }
 
-    /// Nothing is added any more to a pack of a day that ended before this one.
-    pub(crate) fn end_pack(&mut self, day: u32) {
-        if let Some(ended) = self.pack.take_if(|pack| pack.day < day) {
+    /// Nothing is added any more to a pack whose period ended at this moment, or earlier.
+    pub(crate) fn end_pack(&mut self, before: UnixMicros) {
+        if let Some(ended) = self.pack.take_if(|pack| pack.end <= before) {
             self.ended.push(ended.file);
             self.dirty = true;
         }
     }
 
-    /// Writes texts into the pack of their day: gives its number, and where they begin.
-    fn keep(&mut self, texts: &[u8], day: u32) -> io::Result<(u64, u64)> {
-        let full = |pack: &Pack| pack.offset >= self.segment_bytes_max || pack.day < day;
+    /// Writes texts into the pack of their period: gives its number, and where they begin.
+    fn keep(&mut self, texts: &[u8], at: UnixMicros) -> io::Result<(u64, u64)> {
+        let full =
+            |pack: &Pack| pack.offset >= self.segment_bytes_max || self.spans.texts.is_over(pack.end, at);
         if self.pack.as_ref().is_none_or(full) {
-            let next = pack::create(&*self.disk, &self.dir, self.next_seq, day)?;
+            let next = pack::create(&*self.disk, &self.dir, self.next_seq, self.spans.texts.end(at))?;
             self.ended.extend(self.pack.replace(next).map(|ended| ended.file));
             self.dir_changed = true;
             self.dirty = true;
         }
         let pack = self.pack.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        let at = pack.offset;
-        pack.room.write(&*pack.file, texts, at)?;
+        let offset = pack.offset;
+        pack.room.write(&*pack.file, texts, offset)?;
         pack.offset += u64::try_from(texts.len()).unwrap_or_default();
-        Ok((pack.number, at))
+        Ok((pack.number, offset))
     }
 
     fn add(&mut self, group: &[u8], when: Write) -> io::Result<Cursor> {
@@ -212,8 +212,9 @@ impl Writer {
     }
 
     /// Ends the segment and starts the next one.
-    fn rotate(&mut self, day: u32) -> io::Result<()> {
-        let next = create_segment(&*self.disk, &self.dir, &self.shard, self.next_seq, day)?;
+    fn rotate(&mut self, at: UnixMicros) -> io::Result<()> {
+        let next =
+            create_segment(&*self.disk, &self.dir, &self.shard, self.next_seq, self.spans.leaves.end(at))?;
         self.install(next);
         Ok(())
     }
@@ -268,7 +269,7 @@ pub(crate) fn create_segment(
     dir: &std::path::Path,
     shard: &str,
     first_seq: u64,
-    day: u32,
+    end: UnixMicros,
 ) -> io::Result<Segment> {
     let path = segment_path(dir, first_seq);
     // A file of this name holds no leaf, or the number would have been used: a start that failed.
@@ -284,7 +285,7 @@ pub(crate) fn create_segment(
         return Err(error);
     }
     let offset = u64::try_from(header.len()).unwrap_or_default();
-    Ok(Segment { file, first_seq, day, offset, room: Room::new(offset) })
+    Ok(Segment { file, first_seq, end, offset, room: Room::new(offset) })
 }
 
 /// The file that says that a segment must not be continued.

@@ -4,7 +4,6 @@ use super::{SealError, Sealer};
 use crate::event::{Event, EventKind};
 use crate::leaf::Leaf;
 use crate::log::Log;
-use crate::options::Options;
 use crate::tree::{EPOCHS, TREE_DIR};
 use gatehouse_proof::examine::{Examiner, Known};
 use gatehouse_proof::leaf::Facts;
@@ -37,7 +36,7 @@ impl House {
     }
 
     fn write_each(&self, count: u64, event: impl Fn(u64) -> Event) -> u64 {
-        let mut options = Options::new(self.data.path());
+        let mut options = crate::samples::options(self.data.path());
         options.segment_bytes_max = 4_000;
         let log = Log::open(&options).unwrap();
         for n in 0..count {
@@ -231,7 +230,7 @@ fn a_new_month_is_a_new_epoch() {
     house.write(3);
     drop(house.sealer());
     std::fs::write(house.tree().join("begun"), "2001-01").unwrap();
-    let log = Log::open(&Options::new(house.data.path())).unwrap();
+    let log = Log::open(&crate::samples::options(house.data.path())).unwrap();
     let tick = std::time::Duration::from_millis(1);
     let sealing = crate::tree::Sealing::start(&log, "r0", None, tick).unwrap();
     let old = sealing.signed().1;
