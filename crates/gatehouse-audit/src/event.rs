@@ -18,6 +18,9 @@ pub const EVENT_TEXTS_MAX: usize = 16;
 /// The longest text of a list.
 const EVENT_LIST_TEXT_BYTES_MAX: usize = 48;
 
+/// The kind of the leaf that tells of texts or records whose time was over.
+pub const RETENTION_PRUNED: &str = "retention.pruned";
+
 /// Something that happened to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -144,7 +147,7 @@ impl EventKind {
             Self::ContentViewed => "content.viewed",
             Self::HoldPlaced => "hold.placed",
             Self::HoldReleased => "hold.released",
-            Self::RetentionPruned => "retention.pruned",
+            Self::RetentionPruned => RETENTION_PRUNED,
             Self::EpochClosed => "epoch.closed",
             Self::ConfigRefused => "config.refused",
         }

@@ -58,6 +58,9 @@ pub struct View<'a> {
     /// The labels: a JSON object of texts, as it stands in the leaf.
     #[serde(borrow, default)]
     pub tags: Option<&'a RawValue>,
+    /// The particulars of an event, as they stand in the leaf.
+    #[serde(borrow, default)]
+    pub event: Option<&'a RawValue>,
     /// The operation.
     #[serde(borrow, default)]
     pub op: Cow<'a, str>,

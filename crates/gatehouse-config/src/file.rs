@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
+pub use crate::retention::Retention;
 pub use crate::unit::Decimal;
 
 /// The whole file. All of it is optional.
@@ -36,6 +37,8 @@ pub struct Config {
     pub teams: BTreeMap<String, Team>,
     /// What is recorded of each exchange.
     pub record: Record,
+    /// How long what is recorded is kept.
+    pub retention: Retention,
     /// What is kept of the answers of `/v1/responses` for those who refer to them later.
     pub responses: Responses,
     /// What happens when a price is not known.

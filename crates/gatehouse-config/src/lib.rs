@@ -50,6 +50,7 @@ mod unbuilt;
 
 mod fault;
 mod reference;
+mod retention;
 mod schema;
 
 pub use account::{Slip, slip};

@@ -19,7 +19,6 @@ pub(crate) const UNBUILT: &[(&str, &[&str])] = &[
             "mcp",
             "a2a",
             "inventory",
-            "retention",
         ],
     ),
     ("models.*", &["weights"]),

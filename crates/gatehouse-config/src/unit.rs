@@ -37,7 +37,7 @@ impl Duration {
         Self(std::time::Duration::from_millis(millis))
     }
 
-    /// Reads `250ms`, `30s`, `15m`, `1h`, `90d`.
+    /// Reads `250ms`, `30s`, `15m`, `1h`, `90d`, `7y` (of 365 days).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, unit) = split(text)?;
@@ -47,6 +47,7 @@ impl Duration {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
+            "y" => 365 * 86_400_000,
             _ => return None,
         };
         number.checked_mul(millis).map(Self::millis)
@@ -157,7 +158,7 @@ impl<T> de::Visitor<'_> for Reader<T> {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reader("a duration such as 250ms, 30s, 15m, 1h or 90d", Self::parse))
+        from.deserialize_any(Reader("a duration such as 250ms, 30s, 15m, 1h, 90d or 7y", Self::parse))
     }
 }
 

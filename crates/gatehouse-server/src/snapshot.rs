@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub guards: Guards,
     /// What is kept of what was said.
     pub content: Content,
+    /// How long what is recorded is kept.
+    pub retention: file::Retention,
     /// When the end of an answer is released.
     pub durability: gatehouse_audit::Durability,
     /// What happens to calls of models without a known price.
@@ -107,6 +109,7 @@ impl Snapshot {
             version: version.into(),
             guards: guards(&config.guards)?,
             content: config.record.content,
+            retention: config.retention.clone(),
             durability: match config.record.durability {
                 Durability::Async => gatehouse_audit::Durability::Async,
                 Durability::Local => gatehouse_audit::Durability::Local,

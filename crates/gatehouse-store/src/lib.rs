@@ -1,6 +1,6 @@
 //! Where it is kept: SQLite files in the data folder.
 //!
-//! [`Store`] is `gatehouse.db`: caller keys and settings, which exist nowhere else. [`Index`] is
+//! [`Store`] is `gatehouse.db`: caller keys, settings and holds, which exist nowhere else. [`Index`] is
 //! `index.db`: what the audit log says, in a shape that can be asked; a [`Projector`] builds it, and it
 //! may be deleted at any time. [`Responses`] is `responses.db`: answers that are kept for callers, sealed.
 //! [`Things`] is `things.db`: whose which file and batch at a provider is, and which batches are to be settled.
@@ -13,6 +13,8 @@
 mod database;
 mod error;
 mod filter;
+mod forget;
+mod holds;
 mod index;
 mod keys;
 mod names;
@@ -28,6 +30,7 @@ mod usage;
 
 pub use error::StoreError;
 pub use filter::Filter;
+pub use holds::{Hold, Selection};
 pub use index::{INDEX_FILE, Index};
 pub use keys::{KeyBudget, KeyHash, KeyRecord};
 pub use projector::{BATCH_LEAVES_MAX, Projector};

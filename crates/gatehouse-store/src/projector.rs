@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::database::signed;
 use crate::error::StoreError;
+use crate::forget::{forget, last_pruned};
 use crate::index::{HOUR_MICROS, cursor, open_index};
 use crate::names::Book;
 use crate::sums::Sums;
@@ -108,7 +109,8 @@ impl Projector {
         }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if load_cursor(&transaction, name)? != shard.cursor {
-            // Another process was faster: begin from where it stopped.
+            // Another process was faster: begin from where it stopped. It may have taken names out.
+            self.names.forget();
             *shard = Shard::load(&transaction, name)?;
             return Ok(batch.entries.len());
         }
@@ -137,12 +139,14 @@ fn fill(
         spent: HashMap::new(),
         sums: Sums::default(),
     };
+    let mut pruned = None;
     for (place, entry) in entries.iter().enumerate() {
         // One leaf that does not read must not keep all later ones out.
         let Ok(view) = View::parse(&entry.leaf) else {
             tracing::warn!(shard = name, ?entry.at, "a record of the audit log does not read");
             continue;
         };
+        pruned = pruned.max(last_pruned(&view));
         let Some(call) = CallId::parse(&view.id) else { continue };
         let id = *call.as_bytes();
         match view.part() {
@@ -161,10 +165,15 @@ fn fill(
             Part::Other => {}
         }
     }
-    let Filling { fresh, spent, sums, .. } = filling;
+    let Filling { fresh, spent, sums, names, .. } = filling;
     insert_open(transaction, name, &fresh, entries, shard)?;
     add_spent(transaction, spent)?;
-    sums.store(transaction)
+    sums.store(transaction)?;
+    if let Some(last) = pruned {
+        names.forget();
+        forget(transaction, name, last)?;
+    }
+    Ok(())
 }
 
 // === impl Filling ===

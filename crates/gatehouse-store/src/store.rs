@@ -1,4 +1,4 @@
-//! The database of what cannot be rebuilt: `gatehouse.db`, with keys and settings.
+//! The database of what cannot be rebuilt: `gatehouse.db`, with keys, settings and holds.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -9,9 +9,9 @@ use crate::error::StoreError;
 
 /// The file in the data folder.
 pub const STORE_FILE: &str = "gatehouse.db";
-const MIGRATIONS: &[&str] = &[include_str!("sql/store_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("sql/store_1.sql"), include_str!("sql/store_2.sql")];
 
-/// Keys and settings. Every method blocks on the disk; call it where blocking is allowed. Several
+/// Keys, settings and holds. Every method blocks on the disk; call it where blocking is allowed. Several
 /// processes may have it open at once.
 pub struct Store {
     connection: Mutex<Connection>,

@@ -260,6 +260,11 @@ pub(crate) enum AuditCommand {
     ///
     /// The keys of the texts and of the commitments to them are destroyed; the record of the calls stays, and verifies.
     Erase(Box<AuditErase>),
+    /// Keep what is recorded of some calls beyond its time: nothing of them is given up or erased.
+    #[command(subcommand)]
+    Hold(AuditHold),
+    /// Give up now what its time is over for (retention), and not at the next look.
+    Prune(AuditPrune),
     /// Copy the log, so that it can be checked and read elsewhere.
     Export {
         #[command(flatten)]
@@ -295,6 +300,83 @@ pub(crate) struct AuditErase {
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditHold {
+    /// Place a hold.
+    Place(Box<HoldPlace>),
+    /// List holds, the released ones too.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a hold.
+    Release {
+        #[command(flatten)]
+        place: Place,
+        /// Its number.
+        number: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Why: a case, a request of an authority. It is recorded.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) of: HoldSelection,
+    /// All calls.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which calls a hold is on: all that fit everything that is named.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HoldSelection {
+    #[arg(long)]
+    pub(crate) org: Option<String>,
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    #[arg(long)]
+    pub(crate) app: Option<String>,
+    #[arg(long)]
+    pub(crate) use_case: Option<String>,
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// One call, by the id of its record.
+    #[arg(long)]
+    pub(crate) record: Option<String>,
+    /// From when: a duration back from now such as 24h, or a time.
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Until when.
+    #[arg(long)]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditPrune {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Only say what would go.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

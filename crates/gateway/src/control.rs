@@ -2,9 +2,10 @@
 //! owner of the folder can open. One word a line, one word back.
 
 use crate::data::Data;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{Event, EventKind, Subject};
 use gatehouse_server::clock::unix_micros;
+use gatehouse_store::Store;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub(crate) enum Word {
     Index,
     /// Destroy the key of this subject, and write that into the book.
     Erase(Subject),
+    /// A hold of this number was placed, or released: write that into the book.
+    Hold(bool, u64),
+    /// Give up now what its time is over for.
+    Prune,
     /// Somebody read what was said in the call of this record: write that into the book.
     Viewed(String),
 }
@@ -45,6 +50,9 @@ impl Word {
         match self {
             Self::Key(change, id) => format!("{} {id}", change.as_str()),
             Self::Index => "index".to_owned(),
+            Self::Prune => "prune".to_owned(),
+            Self::Hold(true, number) => format!("hold {number}"),
+            Self::Hold(false, number) => format!("release {number}"),
             Self::Erase(subject) => format!("erase {subject}"),
             Self::Viewed(record) => format!("viewed {record}"),
         }
@@ -52,7 +60,13 @@ impl Word {
 
     fn parse(text: &str) -> Option<Self> {
         match text.split_once(' ') {
-            None => (text == "index").then_some(Self::Index),
+            None => match text {
+                "index" => Some(Self::Index),
+                "prune" => Some(Self::Prune),
+                _ => None,
+            },
+            Some(("hold", number)) => number.parse().ok().map(|number| Self::Hold(true, number)),
+            Some(("release", number)) => number.parse().ok().map(|number| Self::Hold(false, number)),
             Some(("erase", subject)) => Subject::parse(subject).map(Self::Erase),
             Some(("viewed", record)) => Some(Self::Viewed(record.to_owned())),
             Some((change, id)) => Change::parse(change).map(|change| Self::Key(change, id.to_owned())),
@@ -89,6 +103,20 @@ pub(crate) fn erased(subject: Subject) -> Event {
     Event::new(EventKind::SubjectErased, unix_micros())
         .by("command line")
         .field("subject", subject.to_string())
+}
+
+/// The leaf about a hold.
+pub(crate) fn held(store: &Store, kind: EventKind, number: u64) -> Result<Event> {
+    let holds = store.holds()?;
+    let hold = holds.iter().find(|hold| hold.number == number).context("there is no such hold")?;
+    let mut event = Event::new(kind, unix_micros()).by("command line").field("hold", number);
+    if kind == EventKind::HoldPlaced {
+        event = event.field("reason", hold.reason.clone());
+        for (name, value) in hold.selection.named() {
+            event = event.field(name, value);
+        }
+    }
+    Ok(event)
 }
 
 /// The leaf about somebody who read what was said.

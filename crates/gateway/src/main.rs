@@ -11,6 +11,7 @@ mod data;
 mod index;
 mod output;
 mod receipts;
+mod retention;
 mod ring;
 mod settings;
 mod shelf;
@@ -67,6 +68,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             command::audit::prove::run(&place, &record, out.as_deref())
         }
         Command::Audit(AuditCommand::Erase(erase)) => command::audit::erase::run(&erase),
+        Command::Audit(AuditCommand::Hold(hold)) => command::audit::hold::run(&hold),
+        Command::Audit(AuditCommand::Prune(prune)) => done(command::audit::prune::run(&prune)),
         Command::Audit(AuditCommand::Export { place, format, out }) => {
             done(command::audit::export::run(&place, format, &out))
         }

@@ -5,6 +5,7 @@ mod address;
 mod limit;
 mod policy;
 mod provider;
+mod retention;
 
 use crate::fault::{FAULTS_MAX, Fault, Severity};
 use crate::file::{Catalogue, Config};
@@ -59,6 +60,7 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     policy::guards(config, report);
     policy::teams(config, report);
     limit::check(config, report);
+    retention::check(config, report);
     catalogue(&config.catalogue, report);
     if config.telemetry.otlp.as_deref().is_some_and(|otlp| address::Url::parse(otlp).is_err()) {
         let message = "is no address of a collector; write one such as http://localhost:4318";

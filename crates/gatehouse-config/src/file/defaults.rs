@@ -1,7 +1,8 @@
 //! What holds where nothing is written.
 
 use super::{
-    Admin, Batches, Catalogue, Config, Limits, Ordered, Prices, Record, Responses, Retry, Telemetry, Timeouts,
+    Admin, Batches, Catalogue, Config, Limits, Ordered, Prices, Record, Responses, Retention, Retry,
+    Telemetry, Timeouts,
 };
 use crate::unit::{Bytes, Duration};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ impl Default for Config {
             guards: Vec::new(),
             teams: BTreeMap::new(),
             record: Record::default(),
+            retention: Retention::default(),
             responses: Responses::default(),
             prices: Prices::default(),
             limits: Limits::default(),

@@ -3,8 +3,10 @@
 pub(crate) mod erase;
 pub(crate) mod export;
 mod follow;
+pub(crate) mod hold;
 mod live;
 pub(crate) mod prove;
+pub(crate) mod prune;
 pub(crate) mod verify;
 
 use crate::cli::{AuditQuery, Place};
@@ -172,6 +174,7 @@ fn content(data: &Data, record: &str, shown: &Shown) -> Result<Value> {
             (Some(text), Standing::Intact) => json!({ "role": body.role, "text": text }),
             (Some(text), _) => json!({ "role": body.role, "text": text, "state": "changed" }),
             (None, Standing::Erased) => json!({ "role": body.role, "state": "erased" }),
+            (None, Standing::Pruned) => json!({ "role": body.role, "state": "pruned" }),
             (None, Standing::Changed) => json!({ "role": body.role, "state": "changed" }),
             (None, _) => json!({ "role": body.role, "state": "missing" }),
         })

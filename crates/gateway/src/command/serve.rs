@@ -8,6 +8,7 @@ use crate::control::{self, Word};
 use crate::data::Data;
 use crate::index::{Indexer, Indexing};
 use crate::receipts::Prover;
+use crate::retention;
 use crate::ring;
 use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
@@ -32,6 +33,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// The version of the keys that seal ids. Ids of earlier versions stay open.
@@ -87,7 +89,9 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
 
     let indexing = indexer.spawn(house.log.clone());
     give_receipts(&house, &data, &indexing, &sealing);
-    let hearing = hear_commands(commands, &house, &store, pepper, &indexing);
+    let prune = Arc::new(Notify::new());
+    let hearing = hear_commands(commands, &house, &store, pepper, &indexing, Arc::clone(&prune));
+    let pruning = tokio::spawn(retention::watch(Arc::clone(&house), data.clone(), prune));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
@@ -96,7 +100,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
 
     wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
-    end_all([serving, administering, reloading, hearing, polling]).await;
+    end_all([serving, administering, reloading, hearing, polling, pruning]).await;
     // What is still open ends here, each call with its last leaf: before the index is told to end, and before
     // anything is dropped that the leaves need.
     tokio::task::spawn_blocking(|| drop(workers)).await?;
@@ -124,6 +128,7 @@ impl Book {
     fn open(settings: &Settings, data: &Data) -> Result<Self> {
         let mut options = Options::new(data.dir());
         options.content_key = Some(data.content_key()?);
+        options.spans = retention::spans(&settings.config.retention);
         options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
         let log = Log::open(&options).context("the audit log cannot be opened")?;
         let sealing =
@@ -175,6 +180,7 @@ fn hear_commands(
     store: &Arc<Store>,
     pepper: Arc<Pepper>,
     indexing: &Indexing,
+    prune: Arc<Notify>,
 ) -> JoinHandle<()> {
     let (house, store, indexing) = (Arc::clone(house), Arc::clone(store), indexing.handle());
     tokio::spawn(async move {
@@ -189,6 +195,15 @@ fn hear_commands(
                 // Said before it is done: what is gone and was not said would look like a loss.
                 house.log.append(Leaf::Event(&control::erased(subject)))?;
                 house.log.subjects().erase(subject)?;
+                Ok(())
+            }
+            Word::Hold(placed, number) => {
+                let kind = if placed { EventKind::HoldPlaced } else { EventKind::HoldReleased };
+                house.log.append(Leaf::Event(&control::held(&store, kind, number)?))?;
+                Ok(())
+            }
+            Word::Prune => {
+                prune.notify_one();
                 Ok(())
             }
             Word::Viewed(record) => {

@@ -5,8 +5,11 @@ use crate::control::{Word, erased, say};
 use crate::data::Data;
 use crate::index;
 use crate::output;
-use anyhow::{Context as _, Result};
-use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject};
+use crate::retention::in_force;
+use anyhow::{Context as _, Result, bail};
+use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject, View};
+use gatehouse_core::call::CallId;
+use gatehouse_store::{Filter, Index, Selection, Store};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -24,6 +27,7 @@ pub(crate) fn run(asked: &AuditErase) -> Result<ExitCode> {
         let subject = subjects.named(&org, &team, "", &asked.subject);
         match subjects.find(subject) {
             Known::Key(_) => {
+                refuse_held(&data, &index, &org, &team, &asked.subject)?;
                 erase(&data, subject)
                     .with_context(|| format!("the key of {subject} could not be destroyed"))?;
                 done.push(json!({ "subject": subject.to_string(), "org": org, "team": team }));
@@ -47,6 +51,40 @@ pub(crate) fn run(asked: &AuditErase) -> Result<ExitCode> {
         output::line(&format!("{} key(s) destroyed: {what}", done.len()));
     }
     Ok(if done.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is on hold is not erased.
+fn refuse_held(data: &Data, index: &Index, org: &str, team: &str, user: &str) -> Result<()> {
+    for hold in in_force(Store::open(data.dir())?.holds()?) {
+        let of = &hold.selection;
+        let is_his = |mine: &Option<String>, his: &str| mine.as_deref().is_none_or(|mine| mine == his);
+        if !is_his(&of.org, org) || !is_his(&of.team, team) || !is_his(&of.user, user) {
+            continue;
+        }
+        let [org, team, user] = [org, team, user].map(|name| Some(name.to_owned()));
+        let filter = Filter { org, team, user, ..of.filter() };
+        let covered = match of.record.as_deref().and_then(CallId::parse) {
+            Some(call) => index.show(call)?.and_then(|shown| shown.leaf).is_some_and(|leaf| {
+                let view = View::parse(leaf.as_bytes());
+                let his = Selection {
+                    org: filter.org.clone(),
+                    team: filter.team.clone(),
+                    user: filter.user.clone(),
+                    ..of.clone()
+                };
+                view.is_ok_and(|view| his.covers(&view))
+            }),
+            None => !index.calls(&filter, None, 1)?.rows.is_empty(),
+        };
+        if covered {
+            bail!(
+                "hold {} is on calls of this user ({}): release it first, or wait",
+                hold.number,
+                hold.reason
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Tells a gateway that runs; when none runs, we do it.
