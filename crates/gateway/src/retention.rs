@@ -2,7 +2,7 @@
 
 use crate::data::Data;
 use anyhow::{Context as _, Result};
-use gatehouse_audit::tree::{CHECKPOINT, TREE_DIR};
+use gatehouse_audit::tree::{CHECKPOINT, Sealing, TREE_DIR};
 use gatehouse_audit::{
     ContentsDue, DEFAULT_SHARD, Event, EventKind, Held, Leaf, Log, RecordsDue, Spans, View, contents_due,
     records_due, rfc3339,
@@ -72,44 +72,42 @@ pub(crate) fn in_force(holds: Vec<Hold>) -> Vec<Hold> {
     holds.into_iter().filter(|hold| hold.released_at.is_none()).collect()
 }
 
-/// Gives up what is to go: first the log says so, then it is done.
-pub(crate) fn carry_out(log: &Log, due: &Due) -> Result<()> {
+/// Gives up what is to go: first the log says so, signed, and then it is done.
+pub(crate) async fn carry_out(log: &Log, sealing: &Sealing, due: &Due) -> Result<()> {
     if let Some((contents, before)) = due.contents.as_ref().filter(|(contents, _)| !contents.is_empty()) {
-        let event = Event::new(EventKind::RetentionPruned, unix_micros())
-            .field("class", "content")
-            .field("before", rfc3339(*before))
-            .field("until", contents.until())
-            .field("held", contents.held);
-        log.append(Leaf::Event(&event))?;
+        let event = pruned("content", *before).field("until", contents.until()).field("held", contents.held);
+        record(log, sealing, &event).await?;
         contents.carry_out(log.dir()).context("what was said cannot be given up")?;
         tracing::info!(before = rfc3339(*before), held = contents.held, "what was said was given up");
     }
     if let Some((records, before)) = due.records.as_ref().filter(|(records, _)| !records.is_empty()) {
-        let event = Event::new(EventKind::RetentionPruned, unix_micros())
-            .field("class", "records")
-            .field("before", rfc3339(*before))
-            .field("first", records.first)
-            .field("last", records.until.saturating_sub(1));
-        log.append(Leaf::Event(&event))?;
+        let last = records.until.saturating_sub(1);
+        // All that is gone: the leaf that told of those before goes one day, too.
+        let event = pruned("records", *before).field("first", 0).field("last", last);
+        record(log, sealing, &event).await?;
         records.carry_out(log.dir()).context("records cannot be given up")?;
-        tracing::info!(
-            before = rfc3339(*before),
-            first = records.first,
-            until = records.until,
-            "records were given up"
-        );
+        tracing::info!(before = rfc3339(*before), first = records.first, last, "records were given up");
     }
     Ok(())
 }
 
+fn pruned(class: &'static str, before: UnixMicros) -> Event {
+    let event = Event::new(EventKind::RetentionPruned, unix_micros());
+    event.field("class", class).field("before", rfc3339(before))
+}
+
+async fn record(log: &Log, sealing: &Sealing, event: &Event) -> Result<()> {
+    let ticket = log.append(Leaf::Event(event))?;
+    log.durable(ticket).await?;
+    Ok(sealing.seal(log)?)
+}
+
 /// Looks now and then, and when it is told to, until it is ended.
-pub(crate) async fn watch(house: Arc<House>, data: Data, now: Arc<Notify>) {
+pub(crate) async fn watch(house: Arc<House>, sealing: Sealing, data: Data, now: Arc<Notify>) {
     loop {
         let kept = house.snapshot.load().retention.clone();
         let shortest = kept.texts().into_iter().chain(kept.records).map(|time| time.0 / 10).min();
-        let (log, data) = (house.log.clone(), data.clone());
-        let done = tokio::task::spawn_blocking(move || prune(&log, &data, &kept)).await;
-        if let Ok(Err(error)) = done {
+        if let Err(error) = look(&house.log, &sealing, &data, kept).await {
             tracing::error!(error = format!("{error:#}"), "what its time is over for could not be given up");
         }
         let pause = shortest.unwrap_or(LOOK_MAX).clamp(Duration::from_secs(1), LOOK_MAX);
@@ -117,14 +115,16 @@ pub(crate) async fn watch(house: Arc<House>, data: Data, now: Arc<Notify>) {
     }
 }
 
-fn prune(log: &Log, data: &Data, kept: &Retention) -> Result<()> {
-    log.set_spans(spans(kept));
-    if *kept == Retention::default() {
+async fn look(log: &Log, sealing: &Sealing, data: &Data, kept: Retention) -> Result<()> {
+    log.set_spans(spans(&kept));
+    if kept == Retention::default() {
         return Ok(());
     }
     if let Some(texts) = kept.texts() {
         let kept = u64::try_from(texts.0.as_micros()).unwrap_or(u64::MAX);
         log.end_packs(unix_micros().saturating_sub(kept));
     }
-    carry_out(log, &due(data, log.dir(), kept)?)
+    let (dir, data) = (log.dir().to_owned(), data.clone());
+    let due = tokio::task::spawn_blocking(move || due(&data, &dir, &kept)).await??;
+    carry_out(log, sealing, &due).await
 }

@@ -91,7 +91,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     give_receipts(&house, &data, &indexing, &sealing);
     let prune = Arc::new(Notify::new());
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing, Arc::clone(&prune));
-    let pruning = tokio::spawn(retention::watch(Arc::clone(&house), data.clone(), prune));
+    let pruning = tokio::spawn(retention::watch(Arc::clone(&house), sealing.clone(), data.clone(), prune));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));

@@ -73,6 +73,7 @@ mod records;
 mod reload;
 #[cfg(test)]
 mod rerank;
+mod retention;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

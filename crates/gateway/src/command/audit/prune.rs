@@ -7,6 +7,7 @@ use crate::output;
 use crate::retention::{Due, carry_out, due};
 use crate::settings::Settings;
 use anyhow::Result;
+use gatehouse_audit::tree::{SEAL_EVERY, Sealing};
 use gatehouse_audit::{DEFAULT_SHARD, rfc3339, shard_dir};
 use gatehouse_config::file::Retention;
 
@@ -26,7 +27,9 @@ pub(crate) fn run(asked: &AuditPrune) -> Result<()> {
         crate::index::up_to_date(&data)?;
         let log = data.log()?;
         let due = due(&data, log.dir(), &kept)?;
-        carry_out(&log, &due)?;
+        let sealing = Sealing::start(&log, DEFAULT_SHARD, None, SEAL_EVERY)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(carry_out(&log, &sealing, &due))?;
         say_due(&due);
     }
     Ok(())
