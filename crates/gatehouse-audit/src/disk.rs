@@ -83,3 +83,24 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
 }
+
+/// The numbers of the files in `dir` that are called a number and this extension.
+pub(crate) fn list_files(dir: &Path, wanted: &str) -> io::Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        if path.extension().is_some_and(|extension| extension == wanted)
+            && let Some(first) = stem.and_then(|stem| stem.parse().ok())
+        {
+            found.push(first);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}

@@ -8,8 +8,9 @@ use std::io::Write as _;
 use crate::commit::Commitments;
 use crate::event::Event;
 use crate::leaf::{Leaf, render};
-use crate::pack::{SPOT_BYTES, Spot, push_text};
+use crate::pack::push_text;
 use crate::segment::{FRAME_HEADER_BYTES, FrameKind, seal_frame};
+use crate::spot::{SPOT_BYTES, Spot};
 
 /// A buffer that a large content has grown beyond this is given back to the system.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;

@@ -236,6 +236,9 @@ fn write_payload(o: &mut Object<'_>, payload: &[Payload], bodies: &[Body]) {
                 if let Some(commit) = &body.commit {
                     o.digest("commit", commit);
                 }
+                if payload.redacted && body.sealed.is_some() {
+                    o.flag("redacted", true);
+                }
                 o.plain("role", payload.role.as_str());
                 if let Some((_, digest)) = &body.sealed {
                     o.digest("sealed_sha256", digest);

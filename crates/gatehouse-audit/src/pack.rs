@@ -16,33 +16,22 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, SegmentFile};
-use crate::prune::Pruned;
+use crate::disk::{Disk, SegmentFile, list_files};
+use crate::pruned::Pruned;
 use crate::room::Room;
-use crate::segment::{FRAME_HEADER_BYTES, list_files};
+use crate::spot::Spot;
 
 const MAGIC: &[u8; 8] = b"GATEHPAK";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 8 + 4 + 8 + 8 + 4;
 const EXTENSION: &str = "pack";
+/// Bytes of a frame before its text.
+const FRAME_HEADER_BYTES: usize = 4 + 1 + 4;
 /// The longest text that a reader accepts.
 const TEXT_BYTES_MAX: u32 = 80 * 1024 * 1024;
-/// How a [`Spot`] is written.
-pub(crate) const SPOT_BYTES: usize = 8 + 8 + 4;
 /// What a frame holds: a text, or zeros where one was.
 const TEXT: u8 = 1;
 const GIVEN_UP: u8 = 2;
-
-/// Where one text stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
-    /// The number of its pack.
-    pub(crate) pack: u64,
-    /// Where its frame begins.
-    pub(crate) offset: u64,
-    /// How long the sealed text is.
-    pub(crate) bytes: u32,
-}
 
 /// A sealed text that a leaf commits to, as far as it is still there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,29 +164,4 @@ pub(crate) fn give_up(dir: &Path, number: u64, spots: &[Spot]) -> io::Result<()>
         file.write_all_at(&frame, spot.offset)?;
     }
     file.sync_data()
-}
-
-// === impl Spot ===
-
-impl Spot {
-    /// As it stands in a segment.
-    pub(crate) fn written(self) -> [u8; SPOT_BYTES] {
-        let mut out = [0; SPOT_BYTES];
-        let bytes = self.pack.to_le_bytes().into_iter().chain(self.offset.to_le_bytes());
-        out.iter_mut().zip(bytes.chain(self.bytes.to_le_bytes())).for_each(|(to, from)| *to = from);
-        out
-    }
-
-    /// All spots of a frame; none of one that is no list of spots.
-    pub(crate) fn all(frame: &[u8]) -> Option<Vec<Self>> {
-        let (spots, rest) = frame.as_chunks::<SPOT_BYTES>();
-        let part = |spot: &[u8; SPOT_BYTES], from: usize| {
-            spot.get(from..from + 8).and_then(|part| part.try_into().ok()).map(u64::from_le_bytes)
-        };
-        let spot = |spot: &[u8; SPOT_BYTES]| {
-            let bytes = spot.get(16..).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes)?;
-            Some(Self { pack: part(spot, 0)?, offset: part(spot, 8)?, bytes })
-        };
-        rest.is_empty().then(|| spots.iter().map(spot).collect()).flatten()
-    }
 }

@@ -1,32 +1,20 @@
 //! Giving up what its time is over for: texts pack by pack, records segment by segment, but for what is on hold.
 //!
 //! What is to go is found first ([`contents_due`], [`records_due`]), so that it can be said in the log before it is
-//! done. The file `pruned` beside the segments says how far things went: what is not there and stands below is no
-//! loss.
+//! done.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
-use crate::disk::{create_dir, private};
 use crate::error::ReadError;
-use crate::pack::{self, Spot, Text};
+use crate::pack::{self, Text};
+use crate::pruned::Pruned;
 use crate::reader::{Cursor, Reader};
 use crate::segment::{Contents, list_segments, segment_path};
+use crate::spot::Spot;
 use crate::view::View;
 use gatehouse_core::record::UnixMicros;
-
-/// The file.
-const FILE: &str = "pruned";
-
-/// How far a log was pruned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Texts of leaves below this may be gone.
-    pub contents: u64,
-    /// Leaves below this are gone.
-    pub records: u64,
-}
 
 /// Whether a call is on hold.
 pub type Held<'a> = &'a dyn Fn(&View<'_>) -> bool;
@@ -232,37 +220,6 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-// === impl Pruned ===
-
-impl Pruned {
-    /// How far the log in a folder was pruned.
-    ///
-    /// # Errors
-    /// When the file is there and does not read.
-    pub fn read(dir: &Path) -> io::Result<Self> {
-        let text = match fs::read_to_string(dir.join(FILE)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error),
-        };
-        let mut numbers = text.lines().map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(contents)), Some(Ok(records))) => Ok(Self { contents, records }),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the file \"pruned\" does not read")),
-        }
-    }
-
-    fn write(self, dir: &Path) -> io::Result<()> {
-        create_dir(dir)?;
-        let (begun, path) = (dir.join("pruned.new"), dir.join(FILE));
-        let mut file = private().create(true).truncate(true).write(true).open(&begun)?;
-        write!(file, "{}\n{}\n", self.contents, self.records)?;
-        file.sync_all()?;
-        fs::rename(begun, path)?;
-        fs::File::open(dir)?.sync_all()
     }
 }
 

@@ -1,3 +1,5 @@
+//! What goes goes, what is on hold stays, and what is lost is not taken for pruned.
+
 use super::{Pruned, contents_due, records_due};
 use crate::log::Log;
 use crate::options::Options;

@@ -8,8 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::ReadError;
-use crate::pack::{self, Spot, Text};
+use crate::pack::{self, Text};
 use crate::segment::{Contents, Found, SegmentReader, list_segments};
+use crate::spot::Spot;
 
 /// A place in the log of one shard. The default is its begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -99,8 +99,20 @@ pub(crate) fn settled(number: u128) -> Settled {
         timing: Timing { queue_micros: 150, first_byte_micros: 91_200, total_micros: 1_400_000 },
         config: "5f".repeat(32).into(),
         payload: vec![
-            Payload { role: PayloadRole::Request, bytes: 5, sha256: None, text: Some("hello".to_owned()) },
-            Payload { role: PayloadRole::Answer, bytes: 9, sha256: Some([7; 32]), text: None },
+            Payload {
+                role: PayloadRole::Request,
+                bytes: 5,
+                sha256: None,
+                text: Some("hello".to_owned()),
+                redacted: false,
+            },
+            Payload {
+                role: PayloadRole::Answer,
+                bytes: 9,
+                sha256: Some([7; 32]),
+                text: None,
+                redacted: false,
+            },
         ],
         trace: Some("0af7651916cd43dd8448eb211c80319c".into()),
     }

@@ -13,7 +13,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::pack::Spot;
+use crate::disk::list_files;
+use crate::spot::Spot;
 
 /// Opens every segment.
 const MAGIC: &[u8; 8] = b"GATEHSEG";
@@ -71,27 +72,6 @@ pub(crate) fn segment_path(dir: &Path, first_seq: u64) -> PathBuf {
 /// The first sequence numbers of the segments in `dir`, in order. A folder that is not there has none.
 pub(crate) fn list_segments(dir: &Path) -> io::Result<Vec<u64>> {
     list_files(dir, EXTENSION)
-}
-
-/// The numbers of the files in `dir` that are called a number and this extension.
-pub(crate) fn list_files(dir: &Path, wanted: &str) -> io::Result<Vec<u64>> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if path.extension().is_some_and(|extension| extension == wanted)
-            && let Some(first) = stem.and_then(|stem| stem.parse().ok())
-        {
-            found.push(first);
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }
 
 /// The bytes that open a segment.

@@ -223,7 +223,7 @@ pub struct Kept {
 pub enum Standing {
     /// It was never kept.
     NotKept,
-    /// It is the one that the leaf commits to, or, of a long one, its begin.
+    /// It is the one that the leaf commits to; of a long one, its begin; of a redacted one, what was left of it.
     Intact,
     /// It is another.
     Changed,
@@ -253,6 +253,8 @@ struct PayloadView<'a> {
     bytes: u64,
     #[serde(borrow)]
     commit: Cow<'a, str>,
+    /// Whether the text is another than the body was.
+    redacted: bool,
     /// Empty where no text is kept.
     #[serde(borrow)]
     sealed_sha256: Cow<'a, str>,
@@ -355,7 +357,7 @@ fn opened(known: &Known, call: &str, payload: &PayloadView<'_>, sealed: &[u8]) -
     let same = hex(&commit::commitment(&salt, &Sha256::digest(&text).into())) == payload.commit;
     // The commitment is to all of a body of which no more than the begin is kept, and which may have been no text.
     let whole = u64::try_from(text.len()).is_ok_and(|len| len == payload.bytes);
-    let standing = if same || !whole { Standing::Intact } else { Standing::Changed };
+    let standing = if same || !whole || payload.redacted { Standing::Intact } else { Standing::Changed };
     (Some(String::from_utf8_lossy(&text).into_owned()), standing)
 }
 

@@ -3,6 +3,7 @@
 //! Doc comments here are the reference: `gatehouse schema` and the page in docs are made from them.
 
 mod defaults;
+mod record;
 
 use crate::secret::Secret;
 use crate::unit::{Bytes, Duration};
@@ -14,6 +15,7 @@ pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::retention::Retention;
 pub use crate::unit::Decimal;
+pub use record::RecordRule;
 
 /// The whole file. All of it is optional.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -308,13 +310,15 @@ pub struct Record {
     pub content: Content,
     /// When the end of an answer is released.
     pub durability: Durability,
+    /// Other rules for some calls, top down.
+    pub rules: Vec<RecordRule>,
     /// The name of this gateway's log in all that it signs, such as `gatehouse.acme.example/eu-1`: chosen once, for the
     /// life of the data folder. Without one, the first start makes one up.
     pub origin: Option<String>,
 }
 
 /// What is kept of what was said.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Nothing but its size.
@@ -322,6 +326,9 @@ pub enum Content {
     /// Its size, and a commitment to it that says nothing without its salt.
     #[default]
     Digest,
+    /// The texts without what guardrails find in them, whatever these do about it, sealed as below. What cannot be read
+    /// leaves a commitment alone.
+    Redacted,
     /// All of it, sealed under a key of its end user.
     Full,
 }

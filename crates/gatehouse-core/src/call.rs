@@ -215,11 +215,13 @@ impl Caller {
     /// Whether this caller may use the model of this name.
     #[must_use]
     pub fn may_use(&self, model: &str) -> bool {
-        self.models.is_empty() || self.models.iter().any(|pattern| matches(pattern, model))
+        self.models.is_empty() || self.models.iter().any(|pattern| is_meant(pattern, model))
     }
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a model is meant: by its name, or, before `*`, by how it begins.
+#[must_use]
+pub fn is_meant(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => pattern == name,

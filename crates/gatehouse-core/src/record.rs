@@ -171,8 +171,10 @@ pub struct Payload {
     pub bytes: u64,
     /// SHA-256 of the bytes, when the policy keeps a digest.
     pub sha256: Option<[u8; 32]>,
-    /// The text itself, when the policy keeps it in full.
+    /// The text itself, when the policy keeps it.
     pub text: Option<String>,
+    /// Whether something was taken out of the text, or may have been.
+    pub redacted: bool,
 }
 
 /// Which body of an exchange.

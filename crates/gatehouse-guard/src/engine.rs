@@ -94,7 +94,9 @@ impl Guards {
 }
 
 impl Only {
-    fn covers(&self, scope: &Scope) -> bool {
+    /// Whether calls on this account are meant.
+    #[must_use]
+    pub fn covers(&self, scope: &Scope) -> bool {
         let same = |wanted: &Option<Arc<str>>, own: &Arc<str>| wanted.as_ref().is_none_or(|name| name == own);
         same(&self.org, &scope.org)
             && same(&self.team, &scope.team)
@@ -171,6 +173,20 @@ impl Active {
             return arguments::judge(self, text, false, 0, Extent::Whole, tally);
         }
         self.judge_rest(text, 0, place, Extent::Whole, tally)
+    }
+
+    /// A text without anything that any of them finds, wherever it looks and whatever it does; `None` when one cannot
+    /// run.
+    #[must_use]
+    pub fn veiled(&self, text: &str) -> Option<String> {
+        let mut current = text.to_owned();
+        for guard in &self.guards {
+            let findings = guard.detector.find(&current).ok()?;
+            if !findings.is_empty() {
+                current = replaced(&current, &findings);
+            }
+        }
+        Some(current)
     }
 
     /// Judges a text of which the first `passed` bytes have passed: they are there to be seen before what

@@ -1,13 +1,14 @@
 //! The configuration as the pipeline uses it: compiled once, swapped whole, pinned by each call.
 
+use crate::keeping::{Keeping, only};
 use crate::target::{self, Target};
-use gatehouse_config::file::{self, At, Config, Content, Detect, Do, Durability, OnFailure, Prefer, Unknown};
+use gatehouse_config::file::{self, At, Config, Detect, Do, OnFailure, Prefer, Unknown};
 use gatehouse_config::slip;
 use gatehouse_core::call::{Caller, Scope};
 use gatehouse_core::content::{Dialect, Place};
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::verdict::Action;
-use gatehouse_guard::engine::{Guard, Guards, Only};
+use gatehouse_guard::engine::{Guard, Guards};
 use gatehouse_guard::words::Words;
 use gatehouse_ledger::{Catalogue, PriceBook, PriceOverride};
 use gatehouse_route::plan::Candidate;
@@ -25,12 +26,10 @@ pub struct Snapshot {
     pub version: Arc<str>,
     /// What may pass.
     pub guards: Guards,
-    /// What is kept of what was said.
-    pub content: Content,
+    /// What is kept of what was said, and when the end of an answer is released.
+    pub keeping: Keeping,
     /// How long what is recorded is kept.
     pub retention: file::Retention,
-    /// When the end of an answer is released.
-    pub durability: gatehouse_audit::Durability,
     /// What happens to calls of models without a known price.
     pub unknown_price: Unknown,
     /// How long answers are kept for their callers; `None` when none are.
@@ -108,12 +107,8 @@ impl Snapshot {
         let mut snapshot = Self {
             version: version.into(),
             guards: guards(&config.guards)?,
-            content: config.record.content,
+            keeping: Keeping::compile(&config.record),
             retention: config.retention.clone(),
-            durability: match config.record.durability {
-                Durability::Async => gatehouse_audit::Durability::Async,
-                Durability::Local => gatehouse_audit::Durability::Local,
-            },
             unknown_price: config.prices.unknown,
             keeps_responses: Some(config.responses.keep.0).filter(|keep| !keep.is_zero()),
             limits: config.limits.clone(),
@@ -352,7 +347,6 @@ fn guards(written: &[file::Guard]) -> Result<Guards, String> {
             Detect::Words => Words::new(&guard.words),
         };
         let detector = detector.map_err(|error| format!("guards.{}.words: {error}", guard.name))?;
-        let name = |name: &Option<String>| name.as_deref().map(Into::into);
         all.push(Guard {
             name: guard.name.as_str().into(),
             detector: Box::new(detector),
@@ -363,12 +357,7 @@ fn guards(written: &[file::Guard]) -> Result<Guards, String> {
                 Do::Flag => Action::Flag,
                 Do::Observe => Action::Observe,
             },
-            only: Only {
-                org: name(&guard.only.org),
-                team: name(&guard.only.team),
-                app: name(&guard.only.app),
-                use_case: name(&guard.only.use_case),
-            },
+            only: only(&guard.only),
             fail_open: guard.on_failure == OnFailure::Open,
         });
     }

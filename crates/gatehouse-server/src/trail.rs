@@ -15,13 +15,14 @@ use crate::target::Target;
 use crate::telemetry::otlp::{self, Begun};
 use crate::telemetry::trace_context::{SpanId, TraceContext};
 use gatehouse_audit::{Durability, Permit, Ticket};
+use gatehouse_config::file::Content;
 use gatehouse_core::call::{CallId, Operation, Scope};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::error::{Code, Error, Fault};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::{Admitted, Attempt, Cost, CostStatus, Ending, PayloadRole, Settled, Timing};
 use gatehouse_core::usage::{Usage, UsageSource};
-use gatehouse_guard::engine::Tally;
+use gatehouse_guard::engine::{Active, Tally};
 use gatehouse_ledger::{Hold, ServiceTier, settle};
 use http::HeaderMap;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Trail {
         })?;
         house.metrics.open_calls.inc();
         let snapshot = house.snapshot.load_full();
-        let content = snapshot.content;
+        let content = snapshot.keeping.most();
         let config = Arc::clone(&snapshot.version);
         Ok(Self {
             house: Arc::clone(house),
@@ -153,6 +154,9 @@ impl Trail {
         self.record.model = Some(model.into());
         self.record.stream = stream;
         self.tier = tier;
+        let most = self.snapshot.keeping.most_of(&self.record.scope, Some(model));
+        self.request.limit(most);
+        self.answer.limit(most);
     }
 
     /// The trace that the call belongs to: the caller's, or one that begins here if traces are exported.
@@ -332,7 +336,7 @@ impl Trail {
     /// # Errors
     /// `audit_unavailable` when it is not: the end of the answer must not be released.
     pub async fn safe(&self, ended: &Ended) -> Result<(), Error> {
-        if self.snapshot.durability == Durability::Async {
+        if self.snapshot.keeping.durability(&self.record) == Durability::Async {
             return Ok(());
         }
         let unavailable =
@@ -367,14 +371,18 @@ impl Trail {
         }
         self.record.timing.total_micros = clock::micros_since(self.started);
         self.record.guards = std::mem::take(&mut self.tally).into_outcomes();
-        self.record.payload =
-            [self.request.take(PayloadRole::Request), self.answer.take(PayloadRole::Answer)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let kept = self.snapshot.keeping.of(&self.record);
+        let guards = match kept.content {
+            Content::Redacted => self.snapshot.guards.for_scope(&self.record.scope),
+            _ => Active::default(),
+        };
+        let request = self.request.take(PayloadRole::Request, kept, &guards);
+        let answer = self.answer.take(PayloadRole::Answer, kept, &guards);
+        self.record.payload = request.into_iter().chain(answer).collect();
         self.house.metrics.ended(&self.record);
         // Who left is told nothing, so nobody will wait for the leaf.
-        let awaited = self.snapshot.durability == Durability::Local && ending != Ending::Aborted;
+        let durability = self.snapshot.keeping.durability(&self.record);
+        let awaited = durability == Durability::Local && ending != Ending::Aborted;
         let settle = if awaited { Permit::settle_durably } else { Permit::settle };
         let ticket = match settle(permit, &self.record) {
             Ok(ticket) => Some(ticket),
@@ -433,7 +441,7 @@ impl Drop for Trail {
     }
 }
 
-fn blank(call: CallId, config: Arc<str>) -> Settled {
+pub(crate) fn blank(call: CallId, config: Arc<str>) -> Settled {
     Settled {
         call,
         at: clock::unix_micros(),

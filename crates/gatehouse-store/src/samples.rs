@@ -77,6 +77,7 @@ pub(crate) fn settled(number: u64) -> Settled {
             bytes: 4,
             sha256: None,
             text: Some("text".to_owned()),
+            redacted: false,
         }],
         trace: None,
     }

@@ -4,7 +4,7 @@ use super::files::TreeFiles;
 use super::follow::Follower;
 use super::sealer::SealError;
 use super::{CHECKPOINT, EPOCHS, KEYS, TREE_DIR};
-use crate::prune::Pruned;
+use crate::pruned::Pruned;
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::leaf::lost;
 use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile, push_entry};

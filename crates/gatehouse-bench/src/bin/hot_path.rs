@@ -220,7 +220,7 @@ fn settled(call: CallId) -> Settled {
 
 /// A body that was hashed as it passed, as it is by default.
 fn body(role: PayloadRole) -> Payload {
-    Payload { role, bytes: 600, sha256: Some([7; 32]), text: None }
+    Payload { role, bytes: 600, sha256: Some([7; 32]), text: None, redacted: false }
 }
 
 fn scope() -> Scope {

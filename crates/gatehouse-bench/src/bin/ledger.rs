@@ -77,7 +77,7 @@ fn write(log: &Log, thread: u64, records: u64) -> Result<()> {
 
 fn call() -> Settled {
     let label = |number: u64| (format!("label-{number:02}").into(), "x".repeat(LABEL_LETTERS).into());
-    let body = |role, bytes| Payload { role, bytes, sha256: Some([7; 32]), text: None };
+    let body = |role, bytes| Payload { role, bytes, sha256: Some([7; 32]), text: None, redacted: false };
     Settled {
         call: CallId::new(uuid::Uuid::nil()),
         at: 1_795_375_800_000_000,

@@ -5,6 +5,7 @@ mod address;
 mod limit;
 mod policy;
 mod provider;
+mod record;
 mod retention;
 
 use crate::fault::{FAULTS_MAX, Fault, Severity};
@@ -60,6 +61,7 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     policy::guards(config, report);
     policy::teams(config, report);
     limit::check(config, report);
+    record::check(config, report);
     retention::check(config, report);
     catalogue(&config.catalogue, report);
     if config.telemetry.otlp.as_deref().is_some_and(|otlp| address::Url::parse(otlp).is_err()) {

@@ -76,7 +76,7 @@ fn words(guard: &Guard, at: &Path, report: &mut Report<'_>) {
     }
 }
 
-fn only(config: &Config, only: &Only, at: &Path, report: &mut Report<'_>) {
+pub(super) fn only(config: &Config, only: &Only, at: &Path, report: &mut Report<'_>) {
     if let Some(Slip { member, message, meant }) = slip(&config.teams, only) {
         report.unknown(&at.key(member), &message, meant);
     }

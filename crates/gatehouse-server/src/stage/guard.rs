@@ -3,7 +3,6 @@
 use super::Guarded;
 use crate::call::Call;
 use crate::dialects;
-use crate::payload::Kept;
 use crate::trail::Trail;
 use gatehouse_core::content::{Place, Span, splice};
 use gatehouse_core::error::{Code, Error};
@@ -55,8 +54,8 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
     let judged = call.guards.judge(call.doc.text(), &call.view.spans);
     trail.judged(judged.tally);
     if let Some(error) = judged.stopped {
-        // What may not pass is not kept either, beside its digest.
-        trail.request.forget_text();
+        // What may not pass is not kept either, beside its digest, unless a rule of the record wants it.
+        trail.request.stopped();
         return Err(error);
     }
     if !judged.edits.is_empty() {
@@ -66,8 +65,7 @@ pub fn guard(mut call: Call, trail: &mut Trail) -> Result<Guarded, Error> {
         if call.files.is_some() {
             trail.request.show(call.body());
         } else {
-            trail.request = Kept::new(trail.snapshot.content);
-            trail.request.take_in(call.body());
+            trail.request.replace(call.body());
         }
         call.view = dialects::view(&call.front, &call.doc)?;
     }

@@ -48,8 +48,9 @@ mod imports;
 #[cfg(test)]
 mod independent;
 #[cfg(test)]
-mod kept_responses;
+mod keeping;
 #[cfg(test)]
+mod kept_responses;
 mod keys;
 #[cfg(test)]
 mod life;

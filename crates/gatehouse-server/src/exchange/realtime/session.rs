@@ -227,8 +227,8 @@ impl Session {
         let judged = self.judged(&text).map_err(|error| {
             self.trail.request.take_in(text.as_bytes());
             if error.code == Code::GuardBlocked {
-                // What may not pass is not kept either, beside its digest.
-                self.trail.request.forget_text();
+                // What may not pass is not kept either, beside its digest, unless a rule of the record wants it.
+                self.trail.request.stopped();
             }
             End::Ours(error, CloseCode::Policy)
         })?;
