@@ -5,6 +5,7 @@
 //! are over the stored bytes.
 
 use gatehouse_core::record::UnixMicros;
+use gatehouse_core::usage::{Usage, UsageSource};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -167,6 +168,32 @@ pub struct UsageView<'a> {
     pub input: u64,
     /// Of the prompt: read from the provider's cache.
     pub in_cached: u64,
+    /// Of the prompt: written to the cache for the short time.
+    pub in_cache_write_5m: u64,
+    /// Of the prompt: written to the cache for the long time.
+    pub in_cache_write_1h: u64,
+    /// Of the prompt: counted and not billed.
+    pub in_unbilled: u64,
+    /// Of the prompt: audio.
+    pub audio_in: u64,
+    /// Of the prompt: images.
+    pub image_in: u64,
+    /// Of the answer: counted and not billed.
+    pub out_unbilled: u64,
+    /// Of the answer: audio.
+    pub audio_out: u64,
+    /// Of the answer: images.
+    pub image_out: u64,
+    /// Web searches.
+    pub searches: u64,
+    /// Images made.
+    pub images: u64,
+    /// Milliseconds of audio heard.
+    pub audio_ms: u64,
+    /// Characters read aloud.
+    pub characters: u64,
+    /// Units of rankings.
+    pub search_units: u64,
     /// All of the answer.
     pub out: u64,
     /// Of the answer: reasoning.
@@ -180,6 +207,9 @@ pub struct UsageView<'a> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct CostView<'a> {
+    /// The price row used.
+    #[serde(borrow)]
+    pub price_id: Cow<'a, str>,
     /// What it cost; absent when no price is known.
     pub nano: Option<u64>,
     /// What was reserved, on an admitted leaf.
@@ -306,6 +336,37 @@ impl<'a> View<'a> {
             "call.settled" | "call.denied" | "call.failed" | "stream.aborted" => Part::Ending,
             _ => Part::Other,
         }
+    }
+}
+
+// === impl UsageView ===
+
+impl UsageView<'_> {
+    /// As it was settled.
+    #[must_use]
+    pub fn used(&self) -> (Usage, UsageSource) {
+        let usage = Usage {
+            input_tokens: self.input,
+            unbilled_input_tokens: self.in_unbilled,
+            cached_read_tokens: self.in_cached,
+            cache_write_tokens: self.in_cache_write_5m,
+            cache_write_long_tokens: self.in_cache_write_1h,
+            audio_input_tokens: self.audio_in,
+            image_input_tokens: self.image_in,
+            output_tokens: self.out,
+            unbilled_output_tokens: self.out_unbilled,
+            reasoning_tokens: self.reasoning,
+            audio_output_tokens: self.audio_out,
+            image_output_tokens: self.image_out,
+            searches: self.searches,
+            images: self.images,
+            audio_millis: self.audio_ms,
+            characters: self.characters,
+            search_units: self.search_units,
+        };
+        let known = [UsageSource::Provider, UsageSource::Estimated];
+        let source = known.into_iter().find(|source| source.as_str() == self.source);
+        (usage, source.unwrap_or_default())
     }
 }
 

@@ -158,7 +158,7 @@ impl<T> de::Visitor<'_> for Reader<T> {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reader("a duration such as 250ms, 30s, 15m, 1h, 90d or 7y", Self::parse))
+        from.deserialize_any(Reader("a duration such as 250ms, 30s, 15m, 1h or 90d", Self::parse))
     }
 }
 

@@ -79,6 +79,11 @@ impl Guards {
         Self { all: all.into_iter().map(Arc::new).collect() }
     }
 
+    /// The names of those that stop calls.
+    pub fn stopping(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().filter(|guard| guard.action == Action::Block).map(|guard| &*guard.name)
+    }
+
     /// Whether any of them looks at this place, on whatever account.
     #[must_use]
     pub fn any_at(&self, place: Place) -> bool {
@@ -108,6 +113,12 @@ impl Only {
 // === impl Active ===
 
 impl Active {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.guards.is_empty()
+    }
+
     /// Whether any guardrail looks at one of these places.
     #[must_use]
     pub fn any_at(&self, places: &[Place]) -> bool {

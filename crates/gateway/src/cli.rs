@@ -56,6 +56,10 @@ pub(crate) enum Command {
     /// Look into the record.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Hold recorded calls against another configuration: what would change in targets, blocks and cost.
+    ///
+    /// Name the other configuration with --config. Nothing is sent to anybody. Guardrails judge the requests whose text is kept (record.content).
+    Replay(Box<Replay>),
     /// Make a configuration from that of another gateway, or from an environment.
     ///
     /// What does not go over as it was is reported on standard error, with its place and what to do instead. Secrets
@@ -458,6 +462,21 @@ pub(crate) struct AuditQuery {
     /// Go on with every call that ends from now on, until interrupted. As JSON: one call a line.
     #[arg(long, conflicts_with_all = ["after", "until"])]
     pub(crate) follow: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// From when: a duration back from now such as 24h, or a time.
+    #[arg(long, default_value = "24h")]
+    pub(crate) since: String,
+    /// Until when.
+    #[arg(long)]
+    pub(crate) until: Option<String>,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,

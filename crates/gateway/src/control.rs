@@ -28,6 +28,8 @@ pub(crate) enum Word {
     Hold(bool, u64),
     /// Give up now what its time is over for.
     Prune,
+    /// Somebody held what was said in so many calls against another configuration: write that into the book.
+    Replayed(u64),
     /// Somebody read what was said in the call of this record: write that into the book.
     Viewed(String),
 }
@@ -54,6 +56,7 @@ impl Word {
             Self::Hold(true, number) => format!("hold {number}"),
             Self::Hold(false, number) => format!("release {number}"),
             Self::Erase(subject) => format!("erase {subject}"),
+            Self::Replayed(records) => format!("replayed {records}"),
             Self::Viewed(record) => format!("viewed {record}"),
         }
     }
@@ -68,6 +71,7 @@ impl Word {
             Some(("hold", number)) => number.parse().ok().map(|number| Self::Hold(true, number)),
             Some(("release", number)) => number.parse().ok().map(|number| Self::Hold(false, number)),
             Some(("erase", subject)) => Subject::parse(subject).map(Self::Erase),
+            Some(("replayed", records)) => records.parse().ok().map(Self::Replayed),
             Some(("viewed", record)) => Some(Self::Viewed(record.to_owned())),
             Some((change, id)) => Change::parse(change).map(|change| Self::Key(change, id.to_owned())),
         }
@@ -122,6 +126,12 @@ pub(crate) fn held(store: &Store, kind: EventKind, number: u64) -> Result<Event>
 /// The leaf about somebody who read what was said.
 pub(crate) fn viewed(record: &str) -> Event {
     Event::new(EventKind::ContentViewed, unix_micros()).by("command line").field("record", record.to_owned())
+}
+
+/// The leaf about somebody who held what was said in so many calls against another configuration.
+pub(crate) fn replayed(records: u64) -> Event {
+    let event = Event::new(EventKind::ContentViewed, unix_micros()).by("command line");
+    event.field("purpose", "replay").field("records", records)
 }
 
 /// Says a word to the gateway and waits until it has done it. `false` when none runs.

@@ -58,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Key(KeyCommand::Revoke { place, id }) => command::key::revoke(&place, &id),
         Command::Usage(usage) => done(command::usage::run(&usage)),
+        Command::Replay(replay) => done(command::replay::run(&replay)),
         Command::Import(import) => command::import::run(&import),
         Command::Audit(AuditCommand::Query(query)) => done(command::audit::query(&query)),
         Command::Audit(AuditCommand::Show { place, record, json }) => {

@@ -11,6 +11,7 @@ pub(crate) mod first_start;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod models;
+pub(crate) mod replay;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod sim;

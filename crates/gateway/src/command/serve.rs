@@ -206,6 +206,10 @@ fn hear_commands(
                 prune.notify_one();
                 Ok(())
             }
+            Word::Replayed(records) => {
+                house.log.append(Leaf::Event(&control::replayed(records)))?;
+                Ok(())
+            }
             Word::Viewed(record) => {
                 house.log.append(Leaf::Event(&control::viewed(&record)))?;
                 Ok(())

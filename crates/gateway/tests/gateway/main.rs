@@ -73,6 +73,7 @@ mod records;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replay;
 mod rerank;
 mod retention;
 #[cfg(test)]
