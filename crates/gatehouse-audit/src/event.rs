@@ -56,6 +56,8 @@ pub enum EventKind {
     SubjectErased,
     /// Somebody read what was said.
     ContentViewed,
+    /// Records were copied for somebody.
+    ExportCreated,
     /// What is on hold is given up by nobody, from now on.
     HoldPlaced,
     /// It may be given up again.
@@ -145,6 +147,7 @@ impl EventKind {
             Self::ConfigChanged => "config.changed",
             Self::SubjectErased => "subject.erased",
             Self::ContentViewed => "content.viewed",
+            Self::ExportCreated => "export.created",
             Self::HoldPlaced => "hold.placed",
             Self::HoldReleased => "hold.released",
             Self::RetentionPruned => RETENTION_PRUNED,

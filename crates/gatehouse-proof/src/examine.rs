@@ -6,7 +6,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;
-use crate::leaf::{Facts, Id, LOST, Tells, member};
+use crate::leaf::{EPOCH_CLOSED, Facts, Id, LOST, Tells, member};
 use crate::note::{Note, NoteError, Scheme, Signed, VerifierKey};
 use crate::policy::Policy;
 use crate::report::{Finding, Report, Verdict};
@@ -17,8 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 /// they come, and their times are taken a moment before.
 pub const BACKWARDS_MICROS_MAX: u64 = 5_000_000;
 
-/// The leaf by which an epoch of keys ends: `event.next_key` is the key of the next.
-const EPOCH_CLOSED: &str = "epoch.closed";
 const GAP: &str = "gap.declared";
 const PRUNED: &str = "retention.pruned";
 

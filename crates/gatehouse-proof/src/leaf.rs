@@ -10,6 +10,9 @@ pub const VERSION: u64 = 1;
 /// The kind of a leaf that stands for one that the disk lost before anybody was told of it.
 pub const LOST: &str = "leaf.lost";
 
+/// The leaf by which an epoch of keys ends: `event.next_key` is the key of the next.
+pub const EPOCH_CLOSED: &str = "epoch.closed";
+
 /// What one leaf says, and its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {

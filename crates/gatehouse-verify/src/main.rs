@@ -3,7 +3,7 @@
 
 use gatehouse_proof::report::Verdict;
 use gatehouse_verify::trust::Trust;
-use gatehouse_verify::{copy, output, receipt};
+use gatehouse_verify::{copy, lines, output, receipt};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: gatehouse-verify [options] PATH
 
-PATH is a copy of a log (`gatehouse audit export --format tlog`) or the proof of a record
+PATH is a copy of a log (`gatehouse audit export --format tlog` or `jsonl`) or the proof of a record
 (`gatehouse audit prove`, or GET /v1/receipts/{record}).
 
   --key KEY|FILE      a key that you trust; may be repeated. Without one, the key that comes with a copy is used
@@ -63,8 +63,12 @@ fn run(asked: &Asked, path: &Path) -> Result<(String, Verdict), String> {
         };
         return Ok((said, worth.verdict));
     }
-    let logs = copy::logs(path)?;
-    let reports = logs.iter().map(|dir| copy::verify(dir, &trust)).collect::<Result<Vec<_>, _>>()?;
+    let reports = if lines::is_here(path) {
+        lines::verify(path, &trust)?
+    } else {
+        let logs = copy::logs(path)?;
+        logs.iter().map(|dir| copy::verify(dir, &trust)).collect::<Result<Vec<_>, _>>()?
+    };
     let said = if asked.json {
         format!("{:#}\n", output::json(&reports, asked.strict))
     } else {

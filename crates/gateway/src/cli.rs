@@ -269,23 +269,36 @@ pub(crate) enum AuditCommand {
     Hold(AuditHold),
     /// Give up now what its time is over for (retention), and not at the next look.
     Prune(AuditPrune),
-    /// Copy the log, so that it can be checked and read elsewhere.
-    Export {
-        #[command(flatten)]
-        place: Place,
-        /// The form of the copy.
-        #[arg(long, value_enum, default_value = "tlog")]
-        format: ExportFormat,
-        /// The folder, which must be empty or not there yet.
-        #[arg(short, long)]
-        out: PathBuf,
-    },
+    /// Copy the log, or some of its records, so that it can be checked and read elsewhere.
+    Export(Box<AuditExport>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Tiles of the tree with the records in them, keys and checkpoints: what audit verify checks.
+    /// A folder: tiles of the tree with all records in them, keys and checkpoints. For audit verify.
     Tlog,
+    /// A folder: records, one a line as they were signed, and beside them the proof of each. For audit verify.
+    Jsonl,
+    /// A file: events of the Open Cybersecurity Schema Framework 1.8, one a line.
+    Ocsf,
+    /// A file: ArcSight's Common Event Format, one event a line.
+    Cef,
+    /// A file: OpenTelemetry logs as OTLP in JSON, one request a line.
+    Otlp,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditExport {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The form of the copy.
+    #[arg(long, value_enum, default_value = "tlog")]
+    pub(crate) format: ExportFormat,
+    /// The folder, which must be empty or not there yet; or the file, which must not be there yet, - for standard output.
+    #[arg(short, long)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: Selected,
 }
 
 #[derive(Debug, Args)]
@@ -335,7 +348,7 @@ pub(crate) struct HoldPlace {
     #[arg(long)]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) of: HoldSelection,
+    pub(crate) of: Selected,
     /// All calls.
     #[arg(long)]
     pub(crate) all: bool,
@@ -344,9 +357,9 @@ pub(crate) struct HoldPlace {
     pub(crate) json: bool,
 }
 
-/// Which calls a hold is on: all that fit everything that is named.
+/// Which calls: all that fit everything that is named.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct HoldSelection {
+pub(crate) struct Selected {
     #[arg(long)]
     pub(crate) org: Option<String>,
     #[arg(long)]

@@ -24,6 +24,8 @@ pub(crate) enum Word {
     Index,
     /// Destroy the key of this subject, and write that into the book.
     Erase(Subject),
+    /// So many records were copied in this form, and of which calls: write that into the book.
+    Exported(Exported),
     /// A hold of this number was placed, or released: write that into the book.
     Hold(bool, u64),
     /// Give up now what its time is over for.
@@ -32,6 +34,17 @@ pub(crate) enum Word {
     Replayed(u64),
     /// Somebody read what was said in the call of this record: write that into the book.
     Viewed(String),
+}
+
+/// A copy of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exported {
+    /// Its form.
+    pub(crate) format: String,
+    /// How many.
+    pub(crate) records: u64,
+    /// Of which calls, as a JSON object.
+    pub(crate) of: String,
 }
 
 /// What was done to a key.
@@ -45,6 +58,25 @@ pub(crate) enum Change {
     Revoked,
 }
 
+// === impl Exported ===
+
+impl Exported {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ' ');
+        let (format, records, of) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { format: format.to_owned(), records: records.parse().ok()?, of: of.to_owned() })
+    }
+
+    /// The leaf about it.
+    pub(crate) fn event(&self) -> Event {
+        Event::new(EventKind::ExportCreated, unix_micros())
+            .by("command line")
+            .field("format", self.format.clone())
+            .field("records", self.records)
+            .field("of", self.of.clone())
+    }
+}
+
 // === impl Word ===
 
 impl Word {
@@ -53,6 +85,7 @@ impl Word {
             Self::Key(change, id) => format!("{} {id}", change.as_str()),
             Self::Index => "index".to_owned(),
             Self::Prune => "prune".to_owned(),
+            Self::Exported(made) => format!("exported {} {} {}", made.format, made.records, made.of),
             Self::Hold(true, number) => format!("hold {number}"),
             Self::Hold(false, number) => format!("release {number}"),
             Self::Erase(subject) => format!("erase {subject}"),
@@ -68,6 +101,7 @@ impl Word {
                 "prune" => Some(Self::Prune),
                 _ => None,
             },
+            Some(("exported", made)) => Exported::parse(made).map(Self::Exported),
             Some(("hold", number)) => number.parse().ok().map(|number| Self::Hold(true, number)),
             Some(("release", number)) => number.parse().ok().map(|number| Self::Hold(false, number)),
             Some(("erase", subject)) => Subject::parse(subject).map(Self::Erase),

@@ -8,6 +8,7 @@ mod cli;
 mod command;
 mod control;
 mod data;
+mod export;
 mod index;
 mod output;
 mod receipts;
@@ -71,9 +72,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Erase(erase)) => command::audit::erase::run(&erase),
         Command::Audit(AuditCommand::Hold(hold)) => command::audit::hold::run(&hold),
         Command::Audit(AuditCommand::Prune(prune)) => done(command::audit::prune::run(&prune)),
-        Command::Audit(AuditCommand::Export { place, format, out }) => {
-            done(command::audit::export::run(&place, format, &out))
-        }
+        Command::Audit(AuditCommand::Export(export)) => done(command::audit::export::run(&export)),
     }
 }
 

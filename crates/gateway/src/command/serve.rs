@@ -202,6 +202,10 @@ fn hear_commands(
                 house.log.append(Leaf::Event(&control::held(&store, kind, number)?))?;
                 Ok(())
             }
+            Word::Exported(made) => {
+                house.log.append(Leaf::Event(&made.event()))?;
+                Ok(())
+            }
             Word::Prune => {
                 prune.notify_one();
                 Ok(())

@@ -34,6 +34,8 @@ mod departures;
 #[cfg(test)]
 mod embeddings;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod fim;
@@ -74,6 +76,7 @@ mod records;
 mod reload;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
 mod rerank;
 mod retention;
 #[cfg(test)]

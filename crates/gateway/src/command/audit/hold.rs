@@ -1,6 +1,6 @@
 //! `gatehouse audit hold`: calls of which nothing may be given up or erased, whatever its age.
 
-use crate::cli::{AuditHold, HoldPlace, HoldSelection, Place};
+use crate::cli::{AuditHold, HoldPlace, Place, Selected};
 use crate::control::{Word, held, say};
 use crate::data::Data;
 use crate::output;
@@ -73,7 +73,8 @@ fn record(data: &Data, store: &Store, kind: EventKind, number: u64) -> Result<()
     Ok(())
 }
 
-fn selection(asked: &HoldSelection) -> Result<Selection> {
+/// Which calls are meant.
+pub(super) fn selection(asked: &Selected) -> Result<Selection> {
     let asked = asked.clone();
     Ok(Selection {
         org: asked.org,
@@ -90,7 +91,7 @@ fn selection(asked: &HoldSelection) -> Result<Selection> {
     })
 }
 
-fn of(selection: &Selection) -> Value {
+pub(super) fn of(selection: &Selection) -> Value {
     selection.named().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 

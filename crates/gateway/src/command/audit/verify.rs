@@ -11,7 +11,7 @@ use gatehouse_proof::note::VerifierKey;
 use gatehouse_proof::report::{Finding, Report, Verdict};
 use gatehouse_verify::trust::Trust;
 use gatehouse_verify::work::{ahead, facts};
-use gatehouse_verify::{copy, output as said, receipt};
+use gatehouse_verify::{copy, lines, output as said, receipt};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,6 +27,7 @@ pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
     let reports = match &asked.path {
         Some(path) if path.is_file() => return proof(asked, path, trust),
         Some(path) if is_address(path) => vec![super::live::verify(&path.to_string_lossy(), &trust)?],
+        Some(path) if lines::is_here(path) => lines::verify(path, &trust).map_err(|why| anyhow!(why))?,
         Some(path) => {
             let logs = copy::logs(path).map_err(|why| anyhow!(why))?;
             logs.iter()
