@@ -279,6 +279,8 @@ pub(crate) enum ExportFormat {
     Tlog,
     /// A folder: records, one a line as they were signed, and beside them the proof of each. For audit verify.
     Jsonl,
+    /// A folder: a Parquet file with columns and the records as they were signed, and the proof of each beside.
+    Parquet,
     /// A file: events of the Open Cybersecurity Schema Framework 1.8, one a line.
     Ocsf,
     /// A file: ArcSight's Common Event Format, one event a line.

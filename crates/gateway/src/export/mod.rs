@@ -3,6 +3,7 @@
 mod cef;
 mod ocsf;
 mod otlp;
+pub(crate) mod parquet;
 
 use gatehouse_audit::View;
 

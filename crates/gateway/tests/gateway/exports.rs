@@ -19,6 +19,14 @@ async fn run(house: &House, words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
+/// Waits until there is a checkpoint.
+async fn signed(house: &House) {
+    let begun = std::time::Instant::now();
+    while house.admin("/log/r0/checkpoint").await.status != 200 {
+        assert!(begun.elapsed().as_secs() < 60);
+    }
+}
+
 fn lines(path: impl AsRef<Path>) -> Vec<String> {
     std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
 }
@@ -128,6 +136,12 @@ async fn records_are_written_in_the_words_of_others() {
     assert_eq!(run(&house, &["audit", "export", "--format", "otlp", "-o", &file]).await.0, Some(1));
     let (code, says) = run(&house, &["audit", "export", "--user", "anna", "-o", &house.path("x")]).await;
     assert!(code == Some(1) && says.contains("one of the whole log"), "{says}");
-    assert_eq!(house.in_the_log("\"kind\":\"export.created\""), 3);
+    let (code, says) =
+        run(&house, &["audit", "export", "--format", "parquet", "-o", &house.path("pq")]).await;
+    assert_eq!(code, Some(0), "{says}");
+    let parquet = std::fs::read(house.path("pq/records.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    assert!(Path::new(&house.path("pq/proofs.jsonl")).exists());
+    assert_eq!(house.in_the_log("\"kind\":\"export.created\""), 4);
     assert!(house.in_the_log(r#""format":"ocsf","of":"{\"user\":\"anna\"}","records":2"#) == 1);
 }

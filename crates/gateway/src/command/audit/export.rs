@@ -5,6 +5,7 @@ use crate::cli::{AuditExport, ExportFormat};
 use crate::control::{Exported, Word, say};
 use crate::data::Data;
 use crate::export::Form;
+use crate::export::parquet::Rows;
 use crate::output;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
@@ -18,6 +19,9 @@ use gatehouse_verify::lines::{PROOFS, RECORDS, Record};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+/// The file of the records, where it is one of Parquet.
+const PARQUET: &str = "records.parquet";
 
 /// Copies.
 pub(crate) fn run(asked: &AuditExport) -> Result<()> {
@@ -33,7 +37,7 @@ pub(crate) fn run(asked: &AuditExport) -> Result<()> {
             bail!("a copy as tiles is one of the whole log; for some records take --format jsonl")
         }
         None => tiles(&data, &found, out)?,
-        Some(Form::Jsonl) => proven(&data, &found, &of, out)?,
+        Some(Form::Jsonl) => proven(&data, &found, &of, out, asked.format)?,
         Some(form) => plain(&data, &found, &of, form, out)?,
     };
     let format =
@@ -49,7 +53,7 @@ pub(crate) fn run(asked: &AuditExport) -> Result<()> {
 fn form(format: ExportFormat) -> Option<Form> {
     match format {
         ExportFormat::Tlog => None,
-        ExportFormat::Jsonl => Some(Form::Jsonl),
+        ExportFormat::Jsonl | ExportFormat::Parquet => Some(Form::Jsonl),
         ExportFormat::Ocsf => Some(Form::Ocsf),
         ExportFormat::Cef => Some(Form::Cef),
         ExportFormat::Otlp => Some(Form::Otlp),
@@ -66,9 +70,9 @@ fn tiles(data: &Data, found: &[String], out: &Path) -> Result<u64> {
 }
 
 /// Records as they were signed, and the proof of each on the same line of another file.
-fn proven(data: &Data, found: &[String], of: &Selection, out: &Path) -> Result<u64> {
+fn proven(data: &Data, found: &[String], of: &Selection, out: &Path, format: ExportFormat) -> Result<u64> {
     empty_dir(out)?;
-    let mut leaves = BufWriter::new(File::create_new(out.join(RECORDS))?);
+    let mut leaves = Leaves::begin(out, format)?;
     let mut proofs = BufWriter::new(File::create_new(out.join(PROOFS))?);
     let mut records = 0;
     for shard in found {
@@ -86,17 +90,48 @@ fn proven(data: &Data, found: &[String], of: &Selection, out: &Path) -> Result<u
                 return Ok(());
             }
             let path = inclusion(view.seq, checkpoint.size, &files)?;
-            leaves.write_all(leaf)?;
-            leaves.write_all(b"\n")?;
+            leaves.add(leaf, view)?;
             writeln!(proofs, "{}", Record { shard: shard.clone(), index: view.seq, path })?;
             records += 1;
             Ok(())
         })?;
     }
-    for file in [leaves, proofs] {
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    }
+    leaves.end()?;
+    whole(proofs)?;
     Ok(records)
+}
+
+/// The file of the records themselves.
+enum Leaves {
+    Lines(BufWriter<File>),
+    Rows(Box<Rows<File>>),
+}
+
+impl Leaves {
+    fn begin(out: &Path, format: ExportFormat) -> Result<Self> {
+        Ok(match format {
+            ExportFormat::Parquet => Self::Rows(Box::new(Rows::begin(File::create_new(out.join(PARQUET))?)?)),
+            _ => Self::Lines(BufWriter::new(File::create_new(out.join(RECORDS))?)),
+        })
+    }
+
+    fn add(&mut self, leaf: &[u8], view: &View<'_>) -> Result<()> {
+        match self {
+            Self::Lines(lines) => Ok(lines.write_all(leaf).and_then(|()| lines.write_all(b"\n"))?),
+            Self::Rows(rows) => rows.add(leaf, view),
+        }
+    }
+
+    fn end(self) -> Result<()> {
+        match self {
+            Self::Lines(lines) => whole(lines),
+            Self::Rows(rows) => rows.end(),
+        }
+    }
+}
+
+fn whole(file: BufWriter<File>) -> Result<()> {
+    Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?)
 }
 
 /// The proof of the last leaf of each epoch, which names the key of the next.
