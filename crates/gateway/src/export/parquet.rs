@@ -85,12 +85,12 @@ impl<W: Write + Send> Rows<W> {
         let some = |text: &str| (!text.is_empty()).then(|| ByteArray::from(text));
         let mut columns = self.columns.iter_mut();
         if let Some(column) = columns.next() {
-            column.text(some(&view.shard))
+            column.text(some(&view.shard));
         }
         let signed = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
         for value in [signed(view.seq), signed(view.at())] {
             if let Some(column) = columns.next() {
-                column.number(value)
+                column.number(value);
             }
         }
         let texts: [&str; 17] = [
@@ -114,7 +114,7 @@ impl<W: Write + Send> Rows<W> {
         ];
         for value in texts {
             if let Some(column) = columns.next() {
-                column.text(some(value))
+                column.text(some(value));
             }
         }
         let more = |value: u64| signed(value).filter(|value| *value > 0);
@@ -130,11 +130,11 @@ impl<W: Write + Send> Rows<W> {
         ];
         for value in numbers {
             if let Some(column) = columns.next() {
-                column.number(value)
+                column.number(value);
             }
         }
         if let Some(column) = columns.next() {
-            column.text(Some(ByteArray::from(leaf.to_vec())))
+            column.text(Some(ByteArray::from(leaf.to_vec())));
         }
         self.rows += 1;
         if self.rows == GROUP_ROWS { self.flush() } else { Ok(()) }

@@ -136,6 +136,7 @@ async fn records_are_written_in_the_words_of_others() {
     assert_eq!(run(&house, &["audit", "export", "--format", "otlp", "-o", &file]).await.0, Some(1));
     let (code, says) = run(&house, &["audit", "export", "--user", "anna", "-o", &house.path("x")]).await;
     assert!(code == Some(1) && says.contains("one of the whole log"), "{says}");
+    signed(&house).await;
     let (code, says) =
         run(&house, &["audit", "export", "--format", "parquet", "-o", &house.path("pq")]).await;
     assert_eq!(code, Some(0), "{says}");
