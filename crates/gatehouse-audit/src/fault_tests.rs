@@ -1,11 +1,12 @@
 //! A disk that fails: nothing is said to be safe that is not, and the log goes on by itself.
 
-use super::{Log, Status};
+use super::{Log, Options, Status};
 use crate::disk::{Disk, RealDisk, SegmentFile};
 use crate::error::LogError;
 use crate::leaf::Leaf;
 use crate::reader::{Cursor, read};
 use crate::samples::{admitted, options, settled};
+use crate::spool::SpoolOptions;
 use crate::view::View;
 use gatehouse_core::record::Settled;
 use std::io;
@@ -259,4 +260,90 @@ async fn leaves_that_may_have_been_written_are_cut_before_they_are_written_again
     let all = ["log.opened", "call.admitted", "call.settled", "call.settled", "gap.declared"];
     assert_eq!(kinds(&log), expected(&all));
     assert!(read(log.dir(), Cursor::default(), 9).unwrap().damage.is_empty());
+}
+
+fn spooling(dir: &Path, bytes_max: u64) -> (Log, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let options = spooled(dir, bytes_max);
+    let log = Log::open_on(&options, Arc::new(FaultyDisk(faults.clone()))).unwrap();
+    (log, faults)
+}
+
+fn spooled(dir: &Path, bytes_max: u64) -> Options {
+    Options { spool: Some(SpoolOptions { dir: dir.join("second"), bytes_max }), ..options(dir) }
+}
+
+/// Waits until all is back in the log.
+async fn back(log: &Log) {
+    while log.stats().leaves_spooled > 0 || log.status() != Status::Healthy {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn ids(log: &Log) -> Vec<String> {
+    let leaves = read(log.dir(), Cursor::default(), 99).unwrap().entries;
+    let id = |leaf: &[u8]| View::parse(leaf).map(|view| format!("{} {}", view.kind, view.id)).unwrap();
+    leaves.iter().map(|entry| id(&entry.leaf)).filter(|text| text.starts_with("call.")).collect()
+}
+
+#[tokio::test]
+async fn with_a_second_place_calls_go_on_and_their_records_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = spooling(dir.path(), 1 << 20);
+    let mut before = log.permit().unwrap();
+    before.admitted(&admitted(1)).unwrap();
+    faults.write.store(true, Ordering::SeqCst);
+    faults.create.store(true, Ordering::SeqCst);
+    // One that was under way ends, another begins and ends: both are told that all is safe.
+    let ticket = before.settle_durably(&settled(1)).unwrap();
+    log.durable(ticket).await.unwrap();
+    let mut during = log.permit().unwrap();
+    during.admitted(&admitted(2)).unwrap();
+    let ticket = during.settle_durably(&settled(2)).unwrap();
+    log.durable(ticket).await.unwrap();
+    assert!(matches!(log.status(), Status::Spooling { .. }));
+    assert_eq!((log.stats().leaves_spooled, log.stats().leaves_kept), (3, 0));
+
+    faults.write.store(false, Ordering::SeqCst);
+    faults.create.store(false, Ordering::SeqCst);
+    back(&log).await;
+    let call = |kind: &str, number| format!("call.{kind} {}", crate::samples::call(number));
+    let all = [call("admitted", 1), call("settled", 1), call("admitted", 2), call("settled", 2)];
+    assert_eq!(ids(&log), all);
+    // Their texts, too.
+    let found = read(log.dir(), Cursor::default(), 99).unwrap().entries;
+    let last = crate::reader::read_at(log.dir(), found.last().unwrap().at).unwrap().unwrap();
+    assert_eq!(last.payloads(log.subjects()).unwrap()[0].text.as_deref(), Some("hello"));
+    drop(log);
+    let log = Log::open(&spooled(dir.path(), 1 << 20)).unwrap();
+    assert_eq!((ids(&log).len(), log.stats().leaves_spooled), (4, 0));
+}
+
+#[tokio::test]
+async fn a_spool_that_is_full_refuses_and_what_is_in_it_survives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, faults) = spooling(dir.path(), 1_500);
+    faults.write.store(true, Ordering::SeqCst);
+    faults.create.store(true, Ordering::SeqCst);
+    let mut one = log.permit().unwrap();
+    one.admitted(&admitted(1)).unwrap();
+    let mut two = log.permit().unwrap();
+    two.admitted(&admitted(2)).unwrap();
+    // What does not fit is kept in memory, as it is without a second place, and nobody else is let in.
+    assert!(matches!(one.settle(&settled(1)), Err(LogError::Kept { .. })));
+    assert!(matches!(log.permit(), Err(LogError::Unavailable { .. })));
+    assert!(matches!(log.status(), Status::Failed { .. }));
+    drop((two, log));
+
+    let spool = dir.path().join("second/t0.spool");
+    let spool = if spool.exists() { spool } else { dir.path().join("second/r0.spool") };
+    let kept = std::fs::read(&spool).unwrap();
+    let log = Log::open(&spooled(dir.path(), 1_500)).unwrap();
+    assert_eq!(ids(&log).len(), 2);
+    drop(log);
+    // As if the process had died before the spool was emptied: nothing comes twice. A torn end is nobody's.
+    std::fs::write(&spool, [&kept, &kept[..kept.len() / 3]].concat()).unwrap();
+    let log = Log::open(&spooled(dir.path(), 1_500)).unwrap();
+    assert_eq!(ids(&log).len(), 2);
+    assert_eq!(std::fs::metadata(&spool).unwrap().len(), 0);
 }

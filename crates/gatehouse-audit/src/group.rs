@@ -27,6 +27,8 @@ pub(crate) struct Group {
     leaf_at: usize,
     /// Where the number of the leaf belongs.
     number_at: usize,
+    /// How many digits of it are there.
+    digits: usize,
     /// The texts that the leaf commits to, as they will stand in a pack.
     texts: Vec<u8>,
     /// How long each is.
@@ -60,7 +62,7 @@ impl Group {
         let leaf_at = bytes.len();
         bytes.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
         let number_at = render(&mut bytes, leaf, shard, commits);
-        Self { bytes, leaf_at, number_at, texts, lengths, at: leaf.at() }
+        Self { bytes, leaf_at, number_at, digits: 0, texts, lengths, at: leaf.at() }
     }
 
     /// The texts, as they stand in a pack; none when there are none.
@@ -84,34 +86,78 @@ impl Group {
         seal_frame(frame, 0, FrameKind::Spots);
     }
 
-    /// The whole group, with the number that its leaf has got.
-    pub(crate) fn numbered(mut self, seq: u64) -> Numbered {
+    /// Writes the number that its leaf has got, or, when it got another before, this one.
+    pub(crate) fn number(&mut self, seq: u64) {
         let mut digits = [0; 20];
         let mut room = digits.as_mut_slice();
         // Twenty digits are enough for any number.
         let _ = write!(room, "{seq}");
         let left = room.len();
         let digits = digits.get(..20 - left).unwrap_or_default();
-        self.bytes.splice(self.number_at..self.number_at, digits.iter().copied());
+        self.bytes.splice(self.number_at..self.number_at + self.digits, digits.iter().copied());
+        self.digits = digits.len();
         seal_frame(&mut self.bytes, self.leaf_at, FrameKind::Leaf);
-        Numbered(std::mem::take(&mut self.bytes))
     }
-}
 
-/// The bytes of a group, ready to be written.
-pub(crate) struct Numbered(Vec<u8>);
-
-// === impl Numbered ===
-
-impl Numbered {
+    /// The group as it stands in a segment, once it has its number.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// The bytes of the leaf without its number: they are no other leaf's.
+    pub(crate) fn leaf(&self) -> Vec<u8> {
+        let mut leaf = self.bytes.clone();
+        leaf.drain(self.number_at..self.number_at + self.digits);
+        leaf.split_off((self.leaf_at + FRAME_HEADER_BYTES).min(leaf.len()))
+    }
+
+    /// The group without its number, for the spool.
+    pub(crate) fn spooled(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        bytes.drain(self.number_at..self.number_at + self.digits);
+        let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+        let mut out = Vec::with_capacity(bytes.len() + self.texts.len() + 64);
+        out.extend_from_slice(&self.at.to_le_bytes());
+        for value in [self.leaf_at, self.number_at, bytes.len(), self.lengths.len()] {
+            out.extend_from_slice(&word(value));
+        }
+        self.lengths.iter().for_each(|length| out.extend_from_slice(&length.to_le_bytes()));
+        out.extend_from_slice(&bytes);
+        out.extend_from_slice(&self.texts);
+        out
+    }
+
+    /// A group as the spool has it.
+    pub(crate) fn of_spool(mut spooled: &[u8]) -> Option<Self> {
+        let at = u64::from_le_bytes(*take(&mut spooled)?);
+        let mut word = || take(&mut spooled).map(|bytes| u32::from_le_bytes(*bytes));
+        let mut size = || word().and_then(|value| usize::try_from(value).ok());
+        let (leaf_at, number_at, len, texts) = (size()?, size()?, size()?, size()?);
+        let lengths = (0..texts).map(|_| word()).collect::<Option<Vec<_>>>()?;
+        let (bytes, texts) = spooled.split_at_checked(len)?;
+        let sound = leaf_at <= number_at && number_at <= len;
+        sound.then(|| Self {
+            bytes: bytes.to_vec(),
+            leaf_at,
+            number_at,
+            digits: 0,
+            texts: texts.to_vec(),
+            lengths,
+            at,
+        })
     }
 }
 
-impl Drop for Numbered {
+/// The next bytes.
+fn take<'b, const N: usize>(from: &mut &'b [u8]) -> Option<&'b [u8; N]> {
+    let (head, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(head)
+}
+
+impl Drop for Group {
     fn drop(&mut self) {
-        self.0.shrink_to(BUFFER_BYTES_KEPT);
-        SPARE.set(std::mem::take(&mut self.0));
+        self.bytes.shrink_to(BUFFER_BYTES_KEPT);
+        SPARE.set(std::mem::take(&mut self.bytes));
     }
 }

@@ -25,6 +25,7 @@
 //! What this crate does not know: HTTP, policies, databases. Segments are the truth; every database is a
 //! projection of them that may be deleted.
 
+mod back;
 mod canonical;
 mod commit;
 mod digit;
@@ -46,6 +47,7 @@ mod room;
 mod segment;
 mod shared;
 mod span;
+mod spool;
 mod spot;
 mod subjects;
 mod sync;
@@ -79,6 +81,7 @@ pub use pruned::Pruned;
 pub use reader::{Batch, Cursor, Damage, Entry, Reader, log_dir, read, read_at, shard_dir, shards};
 pub use segment::{Contents, SHARD_BYTES_MAX};
 pub use span::{Span, Spans};
+pub use spool::SpoolOptions;
 pub use subjects::{ContentKey, Known, SUBJECTS_MAX, Subject, Subjects};
 pub use time::{parse_rfc3339, rfc3339};
 pub use unfinished::{INTERRUPTED, Unfinished, unfinished, unfinished_at};

@@ -13,8 +13,9 @@ use crate::open::{Opened, open};
 use crate::options::Options;
 use crate::shared::{Parts, Shared};
 use crate::span::Spans;
+use crate::spool::Spool;
 use crate::subjects::Subjects;
-use crate::writer::Ticket;
+use crate::writer::{SPOOLED, Ticket};
 
 /// What a caller waits for before an answer goes out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,6 +32,11 @@ pub enum Durability {
 pub enum Status {
     /// It can.
     Healthy,
+    /// It cannot; records are kept elsewhere on disk, and come into it when it can.
+    Spooling {
+        /// What the last attempt met.
+        reason: Arc<str>,
+    },
     /// It cannot; it tries again by itself.
     Failed {
         /// What the last attempt met.
@@ -49,6 +55,8 @@ pub struct Stats {
     pub permits_in_use: usize,
     /// Permits that were dropped without a settled leaf: each is a bug.
     pub permits_lost: u64,
+    /// Leaves that wait in the spool for the log to work again.
+    pub leaves_spooled: u64,
     /// Settled leaves that wait in memory for the log to work again.
     pub leaves_kept: usize,
     /// Group commits.
@@ -110,6 +118,9 @@ impl Log {
     /// ever know.
     pub async fn durable(&self, ticket: Ticket) -> Result<(), LogError> {
         let shared = self.shared();
+        if ticket.seq == SPOOLED {
+            return Ok(());
+        }
         if let Some(verdict) = shared.progress.verdict(ticket.seq) {
             return verdict;
         }
@@ -120,9 +131,11 @@ impl Log {
     /// Whether the log can be written.
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.shared().failure() {
-            None => Status::Healthy,
-            Some(reason) => Status::Failed { reason },
+        let shared = self.shared();
+        match (shared.failure(), shared.refusal()) {
+            (None, _) => Status::Healthy,
+            (Some(reason), None) => Status::Spooling { reason },
+            (Some(_), Some(reason)) => Status::Failed { reason },
         }
     }
 
@@ -141,9 +154,10 @@ impl Log {
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
         let durable_seq = shared.progress.next();
-        let (next_seq, leaves_kept) = {
+        let (next_seq, leaves_kept, leaves_spooled) = {
             let state = shared.lock();
-            (state.writer.next_seq, state.writer.kept.len())
+            let spooled = state.writer.spool.as_ref().map_or(0, Spool::leaves);
+            (state.writer.next_seq, state.writer.kept.len(), spooled)
         };
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
@@ -151,6 +165,7 @@ impl Log {
             durable_seq,
             permits_in_use: shared.permits.load(Ordering::Relaxed),
             permits_lost: read(&shared.counters.permits_lost),
+            leaves_spooled,
             leaves_kept,
             syncs: read(&shared.counters.syncs),
             failures: read(&shared.counters.failures),

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::back::bring_all_back;
 use crate::disk::{Disk, create_dir, private};
 use crate::error::LogError;
 use crate::event::{Event, EventKind};
@@ -15,6 +16,7 @@ use crate::reader::shard_dir;
 use crate::room::Room;
 use crate::segment::{SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
 use crate::span::Spans;
+use crate::spool::Spool;
 use crate::subjects::{ContentKey, Subjects};
 use crate::view::View;
 use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
@@ -55,6 +57,7 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         Subjects::open(&dir, &content).map_err(LogError::io("open the keys of subjects in", &dir))?;
     let tail = find_tail(&dir, &options.shard, &*disk, options.spans)?;
     let is_new = tail.segment.is_none();
+    let spool = options.spool.as_ref().map(|spool| Spool::open(spool, &options.shard)).transpose()?;
     let mut writer = Writer {
         disk,
         shard: options.shard.as_str().into(),
@@ -71,6 +74,7 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
         failure: None,
         uncut: None,
         pause: RETRY_PAUSE_MIN,
+        spool,
         kept: Vec::new(),
         dir,
     };
@@ -82,10 +86,11 @@ pub(crate) fn open(options: &Options, disk: Arc<dyn Disk>) -> Result<Opened, Log
     if tail.failed {
         let gap = Event::new(EventKind::GapDeclared, now())
             .field("reason", "the last segment was sealed after an error");
-        writer.append(Group::of_event(&gap, &writer.shard), Write::Now)?;
+        writer.append(&mut Group::of_event(&gap, &writer.shard), Write::Now)?;
     }
     let opened = Event::new(EventKind::LogOpened, now()).field("torn_bytes", tail.torn_bytes);
-    writer.append(Group::of_event(&opened, &writer.shard), Write::Now)?;
+    writer.append(&mut Group::of_event(&opened, &writer.shard), Write::Now)?;
+    bring_all_back(&mut writer)?;
     Ok(Opened { lock, writer, durable_seq: tail.next_seq, subjects: Arc::new(subjects) })
 }
 

@@ -1,6 +1,7 @@
 //! How a log is opened: where it is, how large its parts may grow, how long it may wait.
 
 use crate::span::Spans;
+use crate::spool::SpoolOptions;
 use crate::subjects::ContentKey;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Options {
     pub shard: String,
     /// See [`SEGMENT_BYTES_MAX`].
     pub segment_bytes_max: u64,
+    /// Where leaves go while the log cannot be written; without one, calls are refused then.
+    pub spool: Option<SpoolOptions>,
     /// How long a time one file holds.
     pub spans: Spans,
     /// See [`PERMITS_MAX`].
@@ -43,6 +46,7 @@ impl Options {
             data_dir: data_dir.into(),
             shard: DEFAULT_SHARD.to_owned(),
             segment_bytes_max: SEGMENT_BYTES_MAX,
+            spool: None,
             spans: Spans::default(),
             permits_max: PERMITS_MAX,
             flush_after: FLUSH_AFTER,

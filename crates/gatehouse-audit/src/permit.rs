@@ -28,7 +28,7 @@ impl Log {
     /// written.
     pub fn permit(&self) -> Result<Permit, LogError> {
         let shared = self.shared();
-        if let Some(reason) = shared.failure() {
+        if let Some(reason) = shared.refusal() {
             shared.counters.refused.fetch_add(1, Ordering::Relaxed);
             return Err(LogError::Unavailable { reason });
         }

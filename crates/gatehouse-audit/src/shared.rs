@@ -13,6 +13,7 @@ use crate::group::Group;
 use crate::leaf::Leaf;
 use crate::options::Options;
 use crate::progress::Verdicts;
+use crate::spool::Spool;
 use crate::subjects::Subjects;
 use crate::writer::{Ticket, Write, Writer};
 
@@ -163,19 +164,19 @@ impl Shared {
     /// `refused` runs under the same lock, so that nothing is kept behind the back of a recovery.
     fn append_else(
         &self,
-        group: Group,
+        mut group: Group,
         when: Write,
         refused: impl FnOnce(&mut Writer, LogError) -> LogError,
     ) -> Result<Ticket, LogError> {
         let mut state = self.lock();
         let was_failed = state.writer.failure.is_some();
-        let appended = match state.writer.append(group, when) {
+        let appended = match state.writer.append(&mut group, when) {
             Ok(ticket) => Ok(ticket),
             Err(error) => {
                 if !was_failed {
                     self.note_failure(&state.writer);
                 }
-                Err(refused(&mut state.writer, error))
+                state.writer.spool(&group).map_err(|_| refused(&mut state.writer, error))
             }
         };
         let wake = state.writer.dirty && state.rest == Rest::Sleep;
@@ -196,6 +197,16 @@ impl Shared {
         self.failed.store(true, Ordering::Release);
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
         self.wake.notify_one();
+    }
+
+    /// Why calls cannot be recorded, neither in the log nor in the spool.
+    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
+        if !self.failed.load(Ordering::Acquire) {
+            return None;
+        }
+        let state = self.lock();
+        let spools = state.writer.spool.as_ref().is_some_and(Spool::takes);
+        state.writer.failure.as_ref().filter(|_| !spools).map(|failure| failure.reason.clone())
     }
 
     pub(crate) fn failure(&self) -> Option<Arc<str>> {

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::back::Way;
 use crate::commit::commit;
 use crate::disk::SegmentFile;
 use crate::error::LogError;
@@ -47,7 +48,7 @@ struct Last {
 /// Works until the log is closed.
 pub(crate) fn run(shared: &Shared) {
     let mut state = shared.lock();
-    let mut last = None;
+    let (mut last, mut way) = (None, None);
     loop {
         state = wait_for_work(shared, state, last);
         if state.writer.dirty {
@@ -65,7 +66,10 @@ pub(crate) fn run(shared: &Shared) {
         } else if state.closing {
             give_room_back(&state.writer);
             break;
+        } else if state.writer.failure.is_none() && state.writer.has_spooled() {
+            bring_back(shared, &mut state.writer, &mut way);
         } else if let Some(failure) = state.writer.failure.clone() {
+            way = None;
             let (next_seq, first_seq) = (state.writer.next_seq, state.writer.written_seq());
             // Nothing is added while the log has failed.
             let (tail, uncut) = (state.writer.tail.clone(), state.writer.uncut.clone());
@@ -78,6 +82,23 @@ pub(crate) fn run(shared: &Shared) {
     }
     drop(state);
     shared.progress.change(crate::progress::Progress::close);
+}
+
+/// Some leaves come back from the spool. When all have, and are on the disk, it is emptied.
+fn bring_back(shared: &Shared, writer: &mut Writer, way: &mut Option<Way>) {
+    let came = match way {
+        None => Way::begin(&shared.dir).map(|begun| *way = Some(begun)),
+        Some(way) => {
+            way.go_on(writer).and_then(|more| if more || writer.dirty { Ok(()) } else { way.end(writer) })
+        }
+    };
+    if let Err(error) = came {
+        *way = None;
+        if writer.failure.is_none() {
+            writer.fail(format!("cannot bring back what is in the spool: {error}").into(), 0..0);
+        }
+        shared.note_failure(writer);
+    }
 }
 
 /// Rests until there is something to sync, or a failed log should be tried again, or the log closes.
@@ -100,6 +121,8 @@ fn wait_for_work<'a>(
             (Some(*flush_at.get_or_insert(now + shared.flush_after)), Rest::Doze)
         } else if let Some(failure) = failure {
             (Some(failure.retry_at), Rest::Sleep)
+        } else if state.writer.has_spooled() {
+            (Some(now), Rest::None)
         } else if let Some(soon) = flush_at.filter(|soon| *soon > now) {
             // More may come at once, as it does under load.
             (Some(soon), Rest::Doze)
@@ -218,7 +241,8 @@ fn open_after(
     }
     let refused = shared.counters.refused.swap(0, Ordering::Relaxed);
     gap = gap.field("calls_refused", refused);
-    let group = Group::of_event(&gap, &shared.shard).numbered(next_seq);
+    let mut group = Group::of_event(&gap, &shared.shard);
+    group.number(next_seq);
     let bytes = [tail, group.bytes()].concat();
     let safe = segment.room.write(&*segment.file, &bytes, segment.offset);
     let safe = safe.and_then(|()| segment.file.sync_data()).and_then(|()| shared.disk.sync_dir(&shared.dir));
@@ -254,8 +278,8 @@ fn resume(shared: &Shared, writer: &mut Writer, opened: io::Result<Segment>) {
             shared.note_failure(writer);
             return;
         };
-        let group = Group::new(Leaf::Settled(&settled), &shared.shard, &commits);
-        if let Err(LogError::Unavailable { .. }) = writer.append(group, Write::Now) {
+        let mut group = Group::new(Leaf::Settled(&settled), &shared.shard, &commits);
+        if let Err(LogError::Unavailable { .. }) = writer.append(&mut group, Write::Now) {
             writer.kept = std::iter::once(settled).chain(kept).collect();
             shared.note_failure(writer);
             return;

@@ -21,6 +21,7 @@ use crate::reader::Cursor;
 use crate::room::Room;
 use crate::segment::{header, segment_path};
 use crate::span::Spans;
+use crate::spool::Spool;
 
 /// The first pause before a failed log tries a new segment.
 pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -38,6 +39,9 @@ pub(crate) enum Write {
     /// With the next write, or the next sync: whoever appends it waits for that.
     Soon,
 }
+
+/// The number in the ticket of a leaf that is in the spool, and on that disk.
+pub(crate) const SPOOLED: u64 = u64::MAX;
 
 /// A leaf that is in the log: its number, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +79,8 @@ pub(crate) struct Writer {
     pub(crate) uncut: Option<(Arc<dyn SegmentFile>, u64)>,
     /// How long to wait before the next attempt; grows while attempts fail.
     pub(crate) pause: Duration,
+    /// Where leaves go while the log cannot be written, if there is such a place.
+    pub(crate) spool: Option<Spool>,
     /// Ends of calls that met a failed log. Bounded by the permits: one for each call in flight.
     pub(crate) kept: Vec<Settled>,
 }
@@ -102,8 +108,20 @@ pub(crate) struct Failure {
 // === impl Writer ===
 
 impl Writer {
+    /// Whether leaves wait in the spool to come back.
+    pub(crate) fn has_spooled(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.leaves() > 0)
+    }
+
+    /// Where leaves go that the log cannot take. An error when there is no such place, or it takes nothing either.
+    pub(crate) fn spool(&mut self, group: &Group) -> io::Result<Ticket> {
+        let spool = self.spool.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        spool.push(group).inspect_err(|error| tracing::error!(%error, "the spool takes no record"))?;
+        Ok(Ticket { seq: SPOOLED, at: Cursor::default() })
+    }
+
     /// Adds a group. An error leaves the log failed, and the number unused.
-    pub(crate) fn append(&mut self, mut group: Group, mut when: Write) -> Result<Ticket, LogError> {
+    pub(crate) fn append(&mut self, group: &mut Group, mut when: Write) -> Result<Ticket, LogError> {
         if let Some(failure) = &self.failure {
             return Err(LogError::Unavailable { reason: failure.reason.clone() });
         }
@@ -122,7 +140,7 @@ impl Writer {
             group.placed(pack, offset);
             when = Write::Now;
         }
-        let group = group.numbered(self.next_seq);
+        group.number(self.next_seq);
         let at = self.add(group.bytes(), when).map_err(|error| self.failed_to("write", &error))?;
         let seq = self.next_seq;
         self.next_seq += 1;
