@@ -15,7 +15,7 @@ pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::retention::Retention;
 pub use crate::unit::Decimal;
-pub use record::RecordRule;
+pub use record::{OnUnwritable, RecordRule, Spool};
 
 /// The whole file. All of it is optional.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -312,6 +312,10 @@ pub struct Record {
     pub durability: Durability,
     /// Other rules for some calls, top down.
     pub rules: Vec<RecordRule>,
+    /// What happens while the record cannot be written: a full disk, a broken one.
+    pub on_failure: OnUnwritable,
+    /// Where records go then, with `on_failure: spool`.
+    pub spool: Spool,
     /// The name of this gateway's log in all that it signs, such as `gatehouse.acme.example/eu-1`: chosen once, for the
     /// life of the data folder. Without one, the first start makes one up.
     pub origin: Option<String>,

@@ -55,6 +55,9 @@ pub fn health(house: &House, path: &str) -> Response<Reply> {
     }
     match house.log.status() {
         Status::Healthy => plain(StatusCode::OK, "ready\n"),
+        Status::Spooling { .. } => {
+            plain(StatusCode::OK, "ready; the audit log cannot be written, records are spooled\n")
+        }
         Status::Failed { .. } => plain(StatusCode::SERVICE_UNAVAILABLE, "the audit log cannot be written\n"),
     }
 }

@@ -2,10 +2,13 @@
 
 use super::Report;
 use super::policy::only;
-use crate::file::{Config, Content, RecordRule};
+use crate::file::{Config, Content, OnUnwritable, Record, RecordRule};
 use crate::nearest::nearest;
 use crate::path::Path;
+use crate::unit::Bytes;
 
+/// Less would be full at once.
+const SPOOL_BYTES_MIN: Bytes = Bytes(1 << 20);
 /// What guardrails may say of a call.
 const DECISIONS: [&str; 9] =
     ["allow", "error_open", "observe", "flag", "redact", "mask", "unread", "block", "error_closed"];
@@ -14,6 +17,7 @@ const DECISIONS: [&str; 9] =
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     let at = Path::of("record");
     redacts(config, config.record.content, &at, report);
+    spool(&config.record, &at, report);
     for (index, rule) in config.record.rules.iter().enumerate() {
         let at = at.key("rules").index(index);
         if rule.content.is_none() && rule.durability.is_none() {
@@ -22,6 +26,22 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
         only(config, &rule.only, &at.key("only"), report);
         guard(config, rule, &at, report);
         redacts(config, rule.content.unwrap_or_default(), &at, report);
+    }
+}
+
+fn spool(record: &Record, at: &Path, report: &mut Report<'_>) {
+    let spools = record.on_failure == OnUnwritable::Spool;
+    match &record.spool.dir {
+        None if spools => report
+            .error(&at.key("spool"), "has no dir; write a folder on another disk than the data folder's"),
+        Some(dir) if dir.trim().is_empty() => report.error(&at.key("spool").key("dir"), "is empty"),
+        Some(_) if !spools => {
+            report.warning(&at.key("spool"), "is not used: on_failure is refuse; write on_failure: spool");
+        }
+        _ => {}
+    }
+    if record.spool.max < SPOOL_BYTES_MIN {
+        report.error(&at.key("spool").key("max"), &format!("is less than {SPOOL_BYTES_MIN}"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rules of the record: for some calls more or less is kept than for others.
 
 use super::{Content, Durability, Only};
+use crate::unit::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,4 +21,32 @@ pub struct RecordRule {
     pub content: Option<Content>,
     /// When the end of an answer is released.
     pub durability: Option<Durability>,
+}
+
+/// What happens while the record cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnwritable {
+    /// Calls are refused with `audit_unavailable`.
+    #[default]
+    Refuse,
+    /// Records go to `record.spool` and from there into the log when it can be written again; when that is full, or cannot
+    /// be written either, calls are refused.
+    Spool,
+}
+
+/// Where records go while the log cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// A folder on another disk than that of the data folder.
+    pub dir: Option<String>,
+    /// How much it may hold.
+    pub max: Bytes,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { dir: None, max: Bytes(1 << 30) }
+    }
 }

@@ -22,6 +22,7 @@ pub struct BookMetrics {
     writes: Gauge,
     signs: Gauge,
     kept: Gauge,
+    spooled: Gauge,
     failures: Gauge,
     lost: Gauge,
 }
@@ -42,6 +43,11 @@ impl BookMetrics {
                 "audit_kept_leaves",
                 "Ends of calls that wait until the record can be written",
             ),
+            spooled: counted(
+                all,
+                "audit_spooled_leaves",
+                "Leaves in the spool, which come into the record when it can be written",
+            ),
             failures: counted(
                 all,
                 "audit_failures",
@@ -57,6 +63,7 @@ impl BookMetrics {
         number(&self.leaves, stats.next_seq);
         number(&self.durable, stats.durable_seq);
         number(&self.kept, u64::try_from(stats.leaves_kept).unwrap_or(u64::MAX));
+        number(&self.spooled, stats.leaves_spooled);
         number(&self.failures, stats.failures);
         number(&self.lost, stats.permits_lost);
         number(&self.writes, u64::from(*status == Status::Healthy));

@@ -14,7 +14,8 @@ use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
 use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::tree::{SEAL_EVERY, Sealing};
-use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Options};
+use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Options, SpoolOptions};
+use gatehouse_config::file::OnUnwritable;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::Cost;
 use gatehouse_core::usage::UsageSource;
@@ -30,6 +31,8 @@ use gatehouse_server::telemetry::otlp::{self, Exporter};
 use gatehouse_server::workers::Workers;
 use gatehouse_store::{Index, Store, Things};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -128,6 +131,7 @@ impl Book {
     fn open(settings: &Settings, data: &Data) -> Result<Self> {
         let mut options = Options::new(data.dir());
         options.content_key = Some(data.content_key()?);
+        options.spool = spool(settings, data);
         options.spans = retention::spans(&settings.config.retention);
         options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
         let log = Log::open(&options).context("the audit log cannot be opened")?;
@@ -139,6 +143,20 @@ impl Book {
         shelf::close_settled(&things, &Index::open(data.dir())?)?;
         Ok(Self { log, sealing, indexer, things })
     }
+}
+
+/// Where records go while the log cannot be written, if the configuration wants that.
+fn spool(settings: &Settings, data: &Data) -> Option<SpoolOptions> {
+    let record = &settings.config.record;
+    let dir = record.spool.dir.as_ref().filter(|_| record.on_failure == OnUnwritable::Spool)?;
+    let disk = |path: &Path| path.ancestors().find_map(|path| path.metadata().ok()).map(|found| found.dev());
+    if disk(Path::new(dir)) == disk(data.dir()) {
+        tracing::warn!(
+            dir,
+            "record.spool.dir is on the same disk as the data folder: it helps against little"
+        );
+    }
+    Some(SpoolOptions { dir: dir.into(), bytes_max: record.spool.max.0 })
 }
 
 /// What the process is told from outside.
