@@ -35,6 +35,7 @@ mod event;
 mod group;
 mod leaf;
 mod log;
+mod mirror;
 mod open;
 mod options;
 mod pack;
@@ -72,6 +73,7 @@ pub use leaf::{
     Leaf, TAG_NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX, UPSTREAM_ID_BYTES_MAX,
 };
 pub use log::{Durability, Log, Stats, Status};
+pub use mirror::Mirror;
 pub use open::own_content_key;
 pub use options::{DEFAULT_SHARD, FLUSH_AFTER, Options, PERMITS_MAX, SEGMENT_BYTES_MAX};
 pub use pack::Text;

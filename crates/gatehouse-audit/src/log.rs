@@ -25,6 +25,8 @@ pub enum Durability {
     /// The leaf is on the disk.
     #[default]
     Local,
+    /// The leaf is on the disk, here and in the second place ([`Mirror`](crate::Mirror)).
+    Remote,
 }
 
 /// Whether the log can be written.

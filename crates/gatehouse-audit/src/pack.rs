@@ -23,10 +23,14 @@ use crate::spot::Spot;
 
 const MAGIC: &[u8; 8] = b"GATEHPAK";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 8 + 4 + 8 + 8 + 4;
+const HEADER_SIZE: usize = 8 + 4 + 8 + 8 + 4;
+/// The same, as files count.
+pub(crate) const HEADER_BYTES: u64 = 8 + 4 + 8 + 8 + 4;
 const EXTENSION: &str = "pack";
 /// Bytes of a frame before its text.
-const FRAME_HEADER_BYTES: usize = 4 + 1 + 4;
+const FRAME_HEADER_SIZE: usize = 4 + 1 + 4;
+/// The same, as files count.
+pub(crate) const FRAME_HEADER_BYTES: u64 = 4 + 1 + 4;
 /// The longest text that a reader accepts.
 const TEXT_BYTES_MAX: u32 = 80 * 1024 * 1024;
 /// What a frame holds: a text, or zeros where one was.
@@ -85,7 +89,7 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, number: u64, end: UnixMicros) 
 
 /// The end of a pack's period; none when its header does not read.
 pub(crate) fn end(dir: &Path, number: u64) -> io::Result<Option<UnixMicros>> {
-    let mut found = [0; HEADER_BYTES];
+    let mut found = [0; HEADER_SIZE];
     match File::open(path(dir, number))?.read_exact_at(&mut found, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
@@ -95,7 +99,7 @@ pub(crate) fn end(dir: &Path, number: u64) -> io::Result<Option<UnixMicros>> {
 }
 
 fn header(number: u64, end: UnixMicros) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER_BYTES);
+    let mut out = Vec::with_capacity(HEADER_SIZE);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&number.to_le_bytes());
@@ -135,12 +139,12 @@ pub(crate) fn read(dir: &Path, spot: Spot) -> io::Result<Text> {
     if spot.bytes > TEXT_BYTES_MAX {
         return Ok(Text::Missing);
     }
-    let mut frame = vec![0; FRAME_HEADER_BYTES + usize::try_from(spot.bytes).unwrap_or_default()];
+    let mut frame = vec![0; FRAME_HEADER_SIZE + usize::try_from(spot.bytes).unwrap_or_default()];
     match file.read_exact_at(&mut frame, spot.offset) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Text::Missing),
         other => other?,
     }
-    let text = frame.split_off(FRAME_HEADER_BYTES);
+    let text = frame.split_off(FRAME_HEADER_SIZE);
     let [l0, l1, l2, l3, state, c0, c1, c2, c3] = frame.as_slice() else { return Ok(Text::Missing) };
     let known = u32::from_le_bytes([*l0, *l1, *l2, *l3]) == spot.bytes
         && checksum(*state, &text) == u32::from_le_bytes([*c0, *c1, *c2, *c3]);
@@ -156,7 +160,7 @@ pub(crate) fn give_up(dir: &Path, number: u64, spots: &[Spot]) -> io::Result<()>
     let file = OpenOptions::new().write(true).open(path(dir, number))?;
     for spot in spots {
         let zeros = vec![0; usize::try_from(spot.bytes).unwrap_or_default()];
-        let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + zeros.len());
+        let mut frame = Vec::with_capacity(FRAME_HEADER_SIZE + zeros.len());
         frame.extend_from_slice(&spot.bytes.to_le_bytes());
         frame.push(GIVEN_UP);
         frame.extend_from_slice(&checksum(GIVEN_UP, &zeros).to_le_bytes());

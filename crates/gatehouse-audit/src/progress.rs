@@ -43,6 +43,11 @@ impl Verdicts {
         self.lock().progress.next
     }
 
+    /// Whether there will be no further verdicts.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().progress.closed
+    }
+
     /// What is known of one leaf: nothing yet, safe, or not.
     pub(crate) fn verdict(&self, seq: u64) -> Option<Result<(), LogError>> {
         self.lock().progress.verdict(seq)

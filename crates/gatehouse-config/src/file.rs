@@ -15,7 +15,7 @@ pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::retention::Retention;
 pub use crate::unit::Decimal;
-pub use record::{OnUnwritable, RecordRule, Spool};
+pub use record::{OnUnwritable, RecordRule, Remote, Spool};
 
 /// The whole file. All of it is optional.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -316,6 +316,8 @@ pub struct Record {
     pub on_failure: OnUnwritable,
     /// Where records go then, with `on_failure: spool`.
     pub spool: Spool,
+    /// The second place, where all of the record is kept again.
+    pub remote: Remote,
     /// The name of this gateway's log in all that it signs, such as `gatehouse.acme.example/eu-1`: chosen once, for the
     /// life of the data folder. Without one, the first start makes one up.
     pub origin: Option<String>,
@@ -346,6 +348,8 @@ pub enum Durability {
     /// When its record is on the disk.
     #[default]
     Local,
+    /// When its record is on the disk, here and in `record.remote.dir`.
+    Remote,
 }
 
 /// What happens when a price is not known.

@@ -3,7 +3,7 @@
 use crate::body::{Reply, plain};
 use crate::house::House;
 use bytes::Bytes;
-use gatehouse_audit::Status;
+use gatehouse_audit::{Mirror, Status};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -70,7 +70,8 @@ fn metrics(house: &House) -> Response<Reply> {
     });
     house.metrics.failing(failing);
     let signing = house.receipts.get().map(|receipts| receipts.signing());
-    house.metrics.book.set(house.log.stats(), &house.log.status(), signing);
+    let mirrored = house.mirror.get().map(Mirror::leaves);
+    house.metrics.book.set(house.log.stats(), &house.log.status(), signing, mirrored);
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(house.metrics.text()))));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -9,7 +9,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::otlp::Exporter;
 use arc_swap::ArcSwap;
-use gatehouse_audit::Log;
+use gatehouse_audit::{Log, Mirror};
 use gatehouse_core::call::CallId;
 use gatehouse_core::error::{Code, Error};
 use gatehouse_core::record::Settled;
@@ -40,6 +40,8 @@ pub struct House {
     pub desk: Desk,
     /// Who proves what is in the book, once the composition root has said so.
     pub receipts: OnceLock<Arc<dyn Receipts>>,
+    /// The second place of the record, if there is one.
+    pub mirror: OnceLock<Mirror>,
     /// What budgets have used.
     pub counters: Arc<Counters>,
     /// What is counted.
@@ -98,6 +100,7 @@ impl House {
             seals,
             desk: Desk::default(),
             receipts: OnceLock::new(),
+            mirror: OnceLock::new(),
             counters,
             metrics: Metrics::new(),
             export: OnceLock::new(),

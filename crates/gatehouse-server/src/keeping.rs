@@ -43,6 +43,7 @@ pub(crate) fn durability(written: file::Durability) -> Durability {
     match written {
         file::Durability::Async => Durability::Async,
         file::Durability::Local => Durability::Local,
+        file::Durability::Remote => Durability::Remote,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub guards: Guards,
     /// What is kept of what was said, and when the end of an answer is released.
     pub keeping: Keeping,
+    /// How long the end of an answer waits for the second place of the record.
+    pub remote_wait: Duration,
     /// How long what is recorded is kept.
     pub retention: file::Retention,
     /// What happens to calls of models without a known price.
@@ -108,6 +110,7 @@ impl Snapshot {
             version: version.into(),
             guards: guards(&config.guards)?,
             keeping: Keeping::compile(&config.record),
+            remote_wait: config.record.remote.timeout.0,
             retention: config.retention.clone(),
             unknown_price: config.prices.unknown,
             keeps_responses: Some(config.responses.keep.0).filter(|keep| !keep.is_zero()),

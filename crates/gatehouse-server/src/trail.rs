@@ -336,13 +336,22 @@ impl Trail {
     /// # Errors
     /// `audit_unavailable` when it is not: the end of the answer must not be released.
     pub async fn safe(&self, ended: &Ended) -> Result<(), Error> {
-        if self.snapshot.keeping.durability(&self.record) == Durability::Async {
+        let durability = self.snapshot.keeping.durability(&self.record);
+        if durability == Durability::Async {
             return Ok(());
         }
         let unavailable =
             || Error::new(Code::AuditUnavailable, "the record of this call could not be made durable");
         let ticket = ended.ticket.ok_or_else(unavailable)?;
-        self.house.log.durable(ticket).await.map_err(|error| unavailable().detail(error.to_string()))
+        self.house.log.durable(ticket).await.map_err(|error| unavailable().detail(error.to_string()))?;
+        if durability == Durability::Local {
+            return Ok(());
+        }
+        let mirror =
+            self.house.mirror.get().ok_or_else(|| unavailable().detail("there is no second place"))?;
+        let there = tokio::time::timeout(self.snapshot.remote_wait, mirror.mirrored(ticket)).await;
+        let there = there.map_err(|_| unavailable().detail("the second place did not answer in time"))?;
+        there.map_err(|error| unavailable().detail(error.to_string()))
     }
 
     fn end(&mut self, ending: Ending, status: u16, error: Option<&'static str>, whole: bool) -> Ended {
@@ -382,7 +391,7 @@ impl Trail {
         self.house.metrics.ended(&self.record);
         // Who left is told nothing, so nobody will wait for the leaf.
         let durability = self.snapshot.keeping.durability(&self.record);
-        let awaited = durability == Durability::Local && ending != Ending::Aborted;
+        let awaited = durability != Durability::Async && ending != Ending::Aborted;
         let settle = if awaited { Permit::settle_durably } else { Permit::settle };
         let ticket = match settle(permit, &self.record) {
             Ok(ticket) => Some(ticket),

@@ -13,7 +13,7 @@ use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_server::clock::unix_micros;
 use gatehouse_server::house::House;
 use gatehouse_store::{Hold, Index, Store};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -107,7 +107,8 @@ pub(crate) async fn watch(house: Arc<House>, sealing: Sealing, data: Data, now: 
     loop {
         let kept = house.snapshot.load().retention.clone();
         let shortest = kept.texts().into_iter().chain(kept.records).map(|time| time.0 / 10).min();
-        if let Err(error) = look(&house.log, &sealing, &data, kept).await {
+        let mirror = house.mirror.get().map(|mirror| mirror.dir().to_owned());
+        if let Err(error) = look(&house.log, &sealing, &data, mirror, kept).await {
             tracing::error!(error = format!("{error:#}"), "what its time is over for could not be given up");
         }
         let pause = shortest.unwrap_or(LOOK_MAX).clamp(Duration::from_secs(1), LOOK_MAX);
@@ -115,7 +116,13 @@ pub(crate) async fn watch(house: Arc<House>, sealing: Sealing, data: Data, now: 
     }
 }
 
-async fn look(log: &Log, sealing: &Sealing, data: &Data, kept: Retention) -> Result<()> {
+async fn look(
+    log: &Log,
+    sealing: &Sealing,
+    data: &Data,
+    mirror: Option<PathBuf>,
+    kept: Retention,
+) -> Result<()> {
     log.set_spans(spans(&kept));
     if kept == Retention::default() {
         return Ok(());
@@ -125,6 +132,18 @@ async fn look(log: &Log, sealing: &Sealing, data: &Data, kept: Retention) -> Res
         log.end_packs(unix_micros().saturating_sub(kept));
     }
     let (dir, data) = (log.dir().to_owned(), data.clone());
-    let due = tokio::task::spawn_blocking(move || due(&data, &dir, &kept)).await??;
-    carry_out(log, sealing, &due).await
+    let find = move |dir: PathBuf| {
+        let (data, kept) = (data.clone(), kept.clone());
+        tokio::task::spawn_blocking(move || due(&data, &dir, &kept))
+    };
+    carry_out(log, sealing, &find(dir).await??).await?;
+    // What the log has given up by now goes from its second place, too.
+    let Some(dir) = mirror else { return Ok(()) };
+    let Due { contents, records } = find(dir.clone()).await??;
+    tokio::task::spawn_blocking(move || {
+        contents.map_or(Ok(()), |(contents, _)| contents.carry_out(&dir))?;
+        records.map_or(Ok(()), |(records, _)| records.carry_out(&dir))
+    })
+    .await?
+    .context("the second place of the log cannot give up what it has to")
 }

@@ -79,7 +79,7 @@ fn batches(config: &Config, report: &mut Report<'_>) {
     duration(config.batches.poll, &Path::of("batches").key("poll"), report);
 }
 
-fn duration(time: Duration, at: &Path, report: &mut Report<'_>) {
+pub(super) fn duration(time: Duration, at: &Path, report: &mut Report<'_>) {
     if time == Duration::default() {
         report.error(at, "is 0: nothing could be done in that time");
     }

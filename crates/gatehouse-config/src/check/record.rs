@@ -1,8 +1,9 @@
 //! The rules of the record.
 
 use super::Report;
+use super::limit::duration;
 use super::policy::only;
-use crate::file::{Config, Content, OnUnwritable, Record, RecordRule};
+use crate::file::{Config, Content, Durability, OnUnwritable, Record, RecordRule};
 use crate::nearest::nearest;
 use crate::path::Path;
 use crate::unit::Bytes;
@@ -18,6 +19,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     let at = Path::of("record");
     redacts(config, config.record.content, &at, report);
     spool(&config.record, &at, report);
+    remote(&config.record, &at, report);
     for (index, rule) in config.record.rules.iter().enumerate() {
         let at = at.key("rules").index(index);
         if rule.content.is_none() && rule.durability.is_none() {
@@ -43,6 +45,20 @@ fn spool(record: &Record, at: &Path, report: &mut Report<'_>) {
     if record.spool.max < SPOOL_BYTES_MIN {
         report.error(&at.key("spool").key("max"), &format!("is less than {SPOOL_BYTES_MIN}"));
     }
+}
+
+fn remote(record: &Record, at: &Path, report: &mut Report<'_>) {
+    let mut wanted = record.rules.iter().filter_map(|rule| rule.durability).chain([record.durability]);
+    match &record.remote.dir {
+        None if wanted.any(|durability| durability == Durability::Remote) => {
+            let message =
+                "has no dir, and durability is remote; write a folder that is mounted from another machine";
+            report.error(&at.key("remote"), message);
+        }
+        Some(dir) if dir.trim().is_empty() => report.error(&at.key("remote").key("dir"), "is empty"),
+        _ => {}
+    }
+    duration(record.remote.timeout, &at.key("remote").key("timeout"), report);
 }
 
 fn redacts(config: &Config, content: Content, at: &Path, report: &mut Report<'_>) {

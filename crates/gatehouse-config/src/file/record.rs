@@ -1,7 +1,7 @@
 //! Rules of the record: for some calls more or less is kept than for others.
 
 use super::{Content, Durability, Only};
-use crate::unit::Bytes;
+use crate::unit::{Bytes, Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,5 +48,22 @@ pub struct Spool {
 impl Default for Spool {
     fn default() -> Self {
         Self { dir: None, max: Bytes(1 << 30) }
+    }
+}
+
+/// The second place, where all of the record is kept again, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Remote {
+    /// A folder on another machine's disk, mounted here.
+    pub dir: Option<String>,
+    /// How long the end of an answer waits for it where `durability` is `remote`; then the call fails with
+    /// `audit_unavailable`.
+    pub timeout: Duration,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self { dir: None, timeout: Duration::seconds(5) }
     }
 }

@@ -23,6 +23,7 @@ pub struct BookMetrics {
     signs: Gauge,
     kept: Gauge,
     spooled: Gauge,
+    mirrored: Gauge,
     failures: Gauge,
     lost: Gauge,
 }
@@ -48,6 +49,11 @@ impl BookMetrics {
                 "audit_spooled_leaves",
                 "Leaves in the spool, which come into the record when it can be written",
             ),
+            mirrored: counted(
+                all,
+                "audit_remote_leaves",
+                "Leaves that are in the second place, if there is one",
+            ),
             failures: counted(
                 all,
                 "audit_failures",
@@ -58,7 +64,7 @@ impl BookMetrics {
     }
 
     /// Takes the figures of now.
-    pub fn set(&self, stats: Stats, status: &Status, signing: Option<Signing>) {
+    pub fn set(&self, stats: Stats, status: &Status, signing: Option<Signing>, mirrored: Option<u64>) {
         let number = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         number(&self.leaves, stats.next_seq);
         number(&self.durable, stats.durable_seq);
@@ -67,6 +73,9 @@ impl BookMetrics {
         number(&self.failures, stats.failures);
         number(&self.lost, stats.permits_lost);
         number(&self.writes, u64::from(*status == Status::Healthy));
+        if let Some(mirrored) = mirrored {
+            number(&self.mirrored, mirrored);
+        }
         if let Some(signing) = signing {
             number(&self.signed, signing.leaves);
             number(&self.signs, u64::from(signing.works));

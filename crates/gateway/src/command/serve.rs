@@ -14,7 +14,7 @@ use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
 use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::tree::{SEAL_EVERY, Sealing};
-use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Options, SpoolOptions};
+use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Mirror, Options, SpoolOptions};
 use gatehouse_config::file::OnUnwritable;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::Cost;
@@ -79,6 +79,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
         counters,
         Box::new(first_call),
     );
+    keep_a_copy(&house, &settings)?;
     house.desk.furnish(Arc::new(Table(things)));
     poller::restore(&house).await.map_err(|error| anyhow!(error))?;
     record_config(&house, &settings);
@@ -157,6 +158,15 @@ fn spool(settings: &Settings, data: &Data) -> Option<SpoolOptions> {
         );
     }
     Some(SpoolOptions { dir: dir.into(), bytes_max: record.spool.max.0 })
+}
+
+/// The record goes to a second place, too, if one is named.
+fn keep_a_copy(house: &House, settings: &Settings) -> Result<()> {
+    if let Some(dir) = &settings.config.record.remote.dir {
+        // Nobody else sets it.
+        let _ = house.mirror.set(Mirror::start(&house.log, Path::new(dir))?);
+    }
+    Ok(())
 }
 
 /// What the process is told from outside.

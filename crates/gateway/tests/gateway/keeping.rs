@@ -93,3 +93,33 @@ async fn rules_that_cannot_be_honoured_are_refused() {
         assert!(!output.status.success() && says.contains(why), "{rules}: {says}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_may_wait_for_the_second_place_of_its_record() {
+    let provider = Provider::start().await;
+    let there = tempfile::tempdir().unwrap();
+    let dir = there.path().display();
+    let config = format!(
+        "record:\n  durability: local\n  remote: {{ dir: {dir}, timeout: 1s }}\n  rules:\n    - {{ model: openai/far, durability: remote }}\n"
+    );
+    let house = House::start(&provider.config(&config)).await;
+    let record = house.call(said("openai/far", "hello", false)).await.record();
+    let copied = || {
+        let bytes = std::fs::read(there.path().join("r0/00000000000000000000.seg")).unwrap_or_default();
+        bytes.windows(record.len()).any(|part| part == record.as_bytes())
+    };
+    assert!(copied(), "the answer was released before its record was there");
+    // The second place goes away: calls that wait for it are told so, others are not held up.
+    std::fs::remove_dir_all(there.path().join("r0")).unwrap();
+    std::fs::write(there.path().join("r0"), "in the way").unwrap();
+    let failed = house.call(said("openai/far", "hello", false)).await;
+    assert_eq!(failed.json()["error"]["code"], json!("audit_unavailable"), "{}", failed.text());
+    assert_eq!(house.call(said("openai/near", "hello", false)).await.status, 200);
+    // It comes back, and the copy with it.
+    std::fs::remove_file(there.path().join("r0")).unwrap();
+    let begun = std::time::Instant::now();
+    while house.call(said("openai/far", "hello", false)).await.status != 200 {
+        assert!(begun.elapsed().as_secs() < 60);
+    }
+    assert!(copied(), "all of it");
+}
