@@ -1,6 +1,7 @@
 //! `gatehouse serve`: everything put together.
 
 use super::first_start::{self, FirstCall};
+use crate::anchors::{self, Anchors};
 use crate::answers::Answers;
 use crate::catalogue;
 use crate::cli::Place;
@@ -52,6 +53,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     // Before anybody is told that we are there: a signal that nobody hears ends the process at once.
     let Signals { mut terminate, mut interrupt, hangup } = Signals::hear()?;
     let data = Data::open(&place.data)?;
+    let anchors = Anchors::of(&settings.config.record)?;
     let calls = address(&settings.config.listen, "listen").await?;
     let admin = address(&settings.config.admin.listen, "admin.listen").await?;
     let store = Arc::new(Store::open(data.dir())?);
@@ -98,12 +100,13 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
     let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
+    let anchoring = anchors::spawn(anchors, &house, &sealing, data.dir())?;
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
 
     wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
-    end_all([serving, administering, reloading, hearing, polling, pruning]).await;
+    end_all([serving, administering, reloading, hearing, polling, pruning, anchoring]).await;
     // What is still open ends here, each call with its last leaf: before the index is told to end, and before
     // anything is dropped that the leaves need.
     tokio::task::spawn_blocking(|| drop(workers)).await?;
