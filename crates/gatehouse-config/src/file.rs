@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+pub use crate::anchors::{Anchor, Method};
 pub use crate::batches::Batches;
 pub use crate::ordered::Ordered;
 pub use crate::retention::Retention;
@@ -321,6 +322,9 @@ pub struct Record {
     /// The name of this gateway's log in all that it signs, such as `gatehouse.acme.example/eu-1`: chosen once, for the
     /// life of the data folder. Without one, the first start makes one up.
     pub origin: Option<String>,
+    /// Who else holds what was signed, so that even whoever runs the gateway cannot write the record anew unseen. Taken
+    /// at a start.
+    pub anchors: Vec<Anchor>,
 }
 
 /// What is kept of what was said.

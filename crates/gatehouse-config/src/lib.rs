@@ -34,6 +34,7 @@ pub mod secret;
 pub mod unit;
 
 mod account;
+mod anchors;
 mod batches;
 mod environment;
 mod load;

@@ -9,7 +9,7 @@ use crate::hash::Hash;
 use crate::leaf::{EPOCH_CLOSED, Facts, Id, LOST, Tells, member};
 use crate::note::{Note, NoteError, Scheme, Signed, VerifierKey};
 use crate::policy::Policy;
-use crate::report::{Finding, Report, Verdict};
+use crate::report::{Finding, Report, Verdict, Witnessed};
 use crate::tree::Frontier;
 use std::collections::{BTreeMap, HashMap};
 
@@ -273,19 +273,22 @@ impl Examiner {
         }
     }
 
+    /// The log is one tree: who vouches for it at one size vouches for it at every smaller one. So the signatures of
+    /// witnesses may stand under different checkpoints.
     fn check_witnesses(&mut self, policy: &Policy) {
+        let vouched = self.vouched(policy);
         if !policy.needs_witnesses() {
             self.report.unchecked.push(
                 "no witness vouches for the log: whoever holds its key could have written it anew".to_owned(),
             );
             return;
         }
-        let newest = self.known.iter().rev().find_map(|(size, known)| {
-            known.iter().any(|one| policy.is_satisfied(&one.note)).then_some(*size)
-        });
+        let agree =
+            |size: &u64| policy.is_agreed(|key| vouched.iter().any(|(known, to)| known == key && to >= size));
+        let newest = vouched.iter().map(|(_, size)| *size).filter(agree).max();
         match newest {
             None => {
-                let says = "no checkpoint has the signatures of the witnesses that the policy asks for";
+                let says = "no checkpoint has the signatures of the witnesses that are asked for";
                 self.report.add(Finding::new(Verdict::Unverifiable, says));
             }
             Some(size) if size < self.frontier.size() => {
@@ -294,6 +297,38 @@ impl Examiner {
             }
             Some(_) => {}
         }
+    }
+
+    /// How far each witness vouches for the log. A checkpoint whose root does not fit says nothing for it.
+    fn vouched(&mut self, policy: &Policy) -> Vec<(VerifierKey, u64)> {
+        let (mut vouched, mut forged): (Vec<(VerifierKey, u64)>, Vec<Finding>) = Default::default();
+        for (name, key) in &policy.witnesses {
+            let mut best: Option<Witnessed> = None;
+            for (size, one) in
+                self.known.iter().flat_map(|(size, known)| known.iter().map(move |one| (*size, one)))
+            {
+                match key.signed(&one.note) {
+                    Signed::Yes(at) if self.report.checkpoints.contains(&(one.name.clone(), size)) => {
+                        let at = at.unwrap_or_default().max(best.as_ref().map_or(0, |best| best.at));
+                        best = Some(Witnessed { name: name.clone(), size, at });
+                    }
+                    Signed::Forged => {
+                        let says = format!(
+                            "{} has a signature of the witness {name} that does not fit it",
+                            one.name
+                        );
+                        forged.push(Finding::new(Verdict::Tampered, says).in_file(one.name.clone()));
+                    }
+                    Signed::Yes(_) | Signed::No => {}
+                }
+            }
+            if let Some(best) = best {
+                vouched.push((key.clone(), best.size));
+                self.report.witnesses.push(best);
+            }
+        }
+        forged.into_iter().for_each(|finding| self.report.add(finding));
+        vouched
     }
 
     fn check_missing(&mut self, size: u64) {

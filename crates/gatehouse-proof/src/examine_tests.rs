@@ -4,7 +4,7 @@ use super::{Examiner, Known};
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;
 use crate::leaf::{Facts, lost};
-use crate::note::{KEY_BYTES, Scheme, SignerKey, VerifierKey};
+use crate::note::{KEY_BYTES, Scheme, Signature, SignerKey, VerifierKey};
 use crate::policy::Policy;
 use crate::report::{Report, Verdict};
 use crate::tree::Frontier;
@@ -214,4 +214,60 @@ proptest! {
         let report = examined(&one, &one, vec![signed(&one, &key(1)), signed(&other, &key(1))], &[key(1).verifier()]);
         prop_assert_eq!(report.verdict(), Verdict::Tampered);
     }
+}
+
+/// Checkpoints of the first leaves of a log, each cosigned by some witnesses, gone through under a policy of all.
+fn witnessed(whole: &[Vec<u8>], cosigned: &[(usize, &[&SignerKey])], asked: &[&SignerKey]) -> Report {
+    let mut known = vec![signed(whole, &key(1))];
+    for (size, witnesses) in cosigned {
+        let mut one = signed(&whole[..*size], &key(1));
+        for witness in *witnesses {
+            one.note.add(Signature::parse(witness.sign(&one.note.text, 7).trim_end()).unwrap());
+        }
+        one.name = format!("anchored-{size}");
+        known.push(one);
+    }
+    let mut examiner = Examiner::new(ORIGIN, known);
+    whole.iter().for_each(|leaf| examiner.leaf(&Facts::of(leaf), None, "f", |_, _, _| {}));
+    let policy = Policy::all_of(asked.iter().map(|key| key.verifier()).collect());
+    examiner.finish(&[key(1).verifier()], &policy)
+}
+
+#[test]
+fn witnesses_vouch_for_a_log_under_different_checkpoints() {
+    let witness = |name: &str, seed| SignerKey::new(name, Scheme::Cosignature, &[seed; KEY_BYTES]).unwrap();
+    let (a, b) = (witness("a", 7), witness("b", 8));
+    let whole = log(60);
+    let both = witnessed(&whole, &[(20, &[&a]), (40, &[&b]), (60, &[&a])], &[&a, &b]);
+    assert_eq!(both.verdict(), Verdict::Verified, "{both:?}");
+    let told: Vec<_> = both.witnesses.iter().map(|one| (one.name.as_str(), one.size, one.at)).collect();
+    assert_eq!(told, [("a", 60, 7), ("b", 40, 7)]);
+    assert!(both.unchecked.iter().any(|says| says.contains("the first 40 leaves")), "{both:?}");
+    let one = witnessed(&whole, &[(60, &[&a])], &[&a, &b]);
+    assert_eq!((one.verdict(), one.witnesses.len()), (Verdict::Unverifiable, 1), "{one:?}");
+    // Another key of the same name and number of a line: forged. Of another number: nobody's.
+    let mut forged = signed(&whole, &key(1));
+    let line = witness("a", 7).sign("another text\n", 7);
+    forged.note.add(Signature::parse(line.trim_end()).unwrap());
+    let mut examiner = Examiner::new(ORIGIN, vec![forged]);
+    whole.iter().for_each(|leaf| examiner.leaf(&Facts::of(leaf), None, "f", |_, _, _| {}));
+    let report = examiner.finish(&[key(1).verifier()], &Policy::all_of(vec![a.verifier()]));
+    assert_eq!(report.verdict(), Verdict::Tampered, "{report:?}");
+    assert!(report.findings.iter().any(|one| one.says.contains("of the witness a")), "{report:?}");
+    let stranger = witnessed(&whole, &[(60, &[&witness("a", 9)])], &[&a]);
+    assert_eq!(stranger.verdict(), Verdict::Unverifiable, "{stranger:?}");
+}
+
+#[test]
+fn a_cosigned_checkpoint_of_another_log_vouches_for_nothing() {
+    let witness = SignerKey::new("a", Scheme::Cosignature, &[7; KEY_BYTES]).unwrap();
+    let whole = log(60);
+    let mut other = whole.clone();
+    other[3] = call(3, 1, "call.failed");
+    let mut one = signed(&other[..40], &key(1));
+    one.note.add(Signature::parse(witness.sign(&one.note.text, 7).trim_end()).unwrap());
+    let mut examiner = Examiner::new(ORIGIN, vec![signed(&whole, &key(1)), one]);
+    whole.iter().for_each(|leaf| examiner.leaf(&Facts::of(leaf), None, "f", |_, _, _| {}));
+    let report = examiner.finish(&[key(1).verifier()], &Policy::all_of(vec![witness.verifier()]));
+    assert_eq!((report.verdict(), report.witnesses.len()), (Verdict::Tampered, 0), "{report:?}");
 }

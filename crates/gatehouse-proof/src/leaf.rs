@@ -150,7 +150,7 @@ impl std::fmt::Debug for Id {
 }
 
 /// Unix microseconds of a time like `2026-11-24T02:50:06.000001Z`, the one form that leaves have.
-fn micros(text: &str) -> Option<u64> {
+pub(crate) fn micros(text: &str) -> Option<u64> {
     let bytes: &[u8; 27] = text.as_bytes().try_into().ok()?;
     let number = |from: usize, to: usize| {
         bytes

@@ -13,5 +13,8 @@ pub mod note;
 pub mod policy;
 pub mod proof_file;
 pub mod report;
+pub mod stamp;
 pub mod tile;
 pub mod tree;
+
+mod der;

@@ -164,12 +164,23 @@ impl VerifierKey {
         self.scheme
     }
 
+    /// Its number in hex: tells it from others of its name, and proves nothing.
+    #[must_use]
+    pub fn number(&self) -> String {
+        hex(key_id(&self.name, self.scheme, self.key.as_bytes()))
+    }
+
+    /// Whether a line says that it is this key's. That proves nothing.
+    #[must_use]
+    pub fn is_named_by(&self, line: &Signature) -> bool {
+        line.name == self.name && line.id == key_id(&self.name, self.scheme, self.key.as_bytes())
+    }
+
     /// Whether it signed a note.
     #[must_use]
     pub fn signed(&self, note: &Note) -> Signed {
-        let id = key_id(&self.name, self.scheme, self.key.as_bytes());
         let mut found = Signed::No;
-        for line in note.signatures.iter().filter(|line| line.name == self.name && line.id == id) {
+        for line in note.signatures.iter().filter(|line| self.is_named_by(line)) {
             match self.fits(&note.text, &line.bytes) {
                 Some(at) => found = Signed::Yes(at),
                 None => return Signed::Forged,
@@ -198,8 +209,7 @@ impl VerifierKey {
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = [&[self.scheme.byte()], self.key.as_bytes().as_slice()].concat();
-        let id = hex(key_id(&self.name, self.scheme, self.key.as_bytes()));
-        write!(f, "{}+{id}+{}", self.name, BASE64_STANDARD.encode(bytes))
+        write!(f, "{}+{}+{}", self.name, self.number(), BASE64_STANDARD.encode(bytes))
     }
 }
 
@@ -279,12 +289,27 @@ impl Note {
         }
         Ok(Self { text: text.to_owned(), signatures })
     }
+
+    /// Adds a signature, in the place of an earlier one by the same key.
+    pub fn add(&mut self, line: Signature) {
+        self.signatures.retain(|known| known.name != line.name || known.id != line.id);
+        self.signatures.push(line);
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.text)?;
+        self.signatures.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
 }
 
 // === impl Signature ===
 
 impl Signature {
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line, without its newline. It is not checked.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(MARK)?.split_once(' ')?;
         let bytes = BASE64_STANDARD.decode(encoded).ok()?;
         let (id, bytes) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
@@ -293,6 +318,13 @@ impl Signature {
             id: *id,
             bytes: bytes.to_vec(),
         })
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [self.id.as_slice(), &self.bytes].concat();
+        write!(f, "{MARK}{} {}", self.name, BASE64_STANDARD.encode(bytes))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Notes of our own and of others, and what is none.
 
-use super::{Note, NoteError, Scheme, Signed, SignerKey, VerifierKey};
+use super::{KEY_BYTES, Note, NoteError, Scheme, Signature, Signed, SignerKey, VerifierKey};
 use proptest::prelude::*;
 
 /// The key and the note of the documentation of Go's `sumdb/note`.
@@ -90,4 +90,22 @@ proptest! {
             prop_assert_ne!(key.verifier().signed(&note), Signed::Yes(None));
         }
     }
+}
+
+#[test]
+fn signatures_are_added_one_a_key_and_a_note_writes_itself_as_it_was_read() {
+    let text = "log.example\n7\nroot\n";
+    let (log, witness) = (
+        SignerKey::new("log.example", Scheme::Ed25519, &[1; KEY_BYTES]).unwrap(),
+        SignerKey::new("witness.example", Scheme::Cosignature, &[2; KEY_BYTES]).unwrap(),
+    );
+    let written = format!("{text}\n{}{}", log.sign(text, 0), witness.sign(text, 7));
+    let mut note = Note::parse(written.as_bytes()).unwrap();
+    assert_eq!(note.to_string(), written);
+    note.add(Signature::parse(witness.sign(text, 9).trim_end()).unwrap());
+    assert_eq!(note.signatures.len(), 2);
+    assert_eq!(witness.verifier().signed(&note), Signed::Yes(Some(9)));
+    assert!(
+        log.verifier().is_named_by(&note.signatures[0]) && !log.verifier().is_named_by(&note.signatures[1])
+    );
 }

@@ -128,12 +128,27 @@ impl Policy {
         Ok(())
     }
 
+    /// One that asks for all of these witnesses; for none, if there are none.
+    #[must_use]
+    pub fn all_of(witnesses: Vec<VerifierKey>) -> Self {
+        let members: Vec<Member> = (0..witnesses.len()).map(Member::Witness).collect();
+        let groups = vec![Group { least: members.len(), members }];
+        let quorum = (!witnesses.is_empty()).then_some(Member::Group(0));
+        let witnesses = witnesses.into_iter().map(|key| (key.name().to_owned(), key)).collect();
+        Self { logs: Vec::new(), witnesses, groups, quorum }
+    }
+
     /// Whether as many witnesses as are needed signed a note. True when none are.
     #[must_use]
     pub fn is_satisfied(&self, note: &Note) -> bool {
+        self.is_agreed(|key| matches!(key.signed(note), Signed::Yes(_)))
+    }
+
+    /// Whether as many witnesses as are needed agree. True when none are.
+    #[must_use]
+    pub fn is_agreed(&self, agrees: impl Fn(&VerifierKey) -> bool) -> bool {
         let Some(quorum) = self.quorum else { return true };
-        let signed: Vec<bool> =
-            self.witnesses.iter().map(|(_, key)| matches!(key.signed(note), Signed::Yes(_))).collect();
+        let signed: Vec<bool> = self.witnesses.iter().map(|(_, key)| agrees(key)).collect();
         let mut agreed: Vec<bool> = Vec::new();
         let says = |member: &Member, agreed: &[bool]| match *member {
             Member::Witness(at) => signed.get(at).copied().unwrap_or_default(),

@@ -49,6 +49,10 @@ pub struct Report {
     pub newest: Option<u64>,
     /// Checkpoints that fit: their names and sizes.
     pub checkpoints: Vec<(String, u64)>,
+    /// What witnesses said.
+    pub witnesses: Vec<Witnessed>,
+    /// What was stamped with a time that somebody trusted told.
+    pub stamps: Vec<Witnessed>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
     /// Findings beyond [`FINDINGS_MAX`].
@@ -59,6 +63,17 @@ pub struct Report {
     pub gaps: Vec<u64>,
     /// What was not looked at, and what follows from that.
     pub unchecked: Vec<String>,
+}
+
+/// What a witness said of a log, or whoever tells the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The name that the policy gives it; the file of a time stamp.
+    pub name: String,
+    /// How many leaves, from the first on, were there and are the same now.
+    pub size: u64,
+    /// When it said so last, in Unix seconds.
+    pub at: u64,
 }
 
 // === impl Verdict ===

@@ -1,10 +1,11 @@
-//! A document from the network, read whole: what a command asks for, never a part of a call.
+//! Documents from the network, read whole, and what is sent to others than providers: never a part of a call.
 
 use crate::upstream::{Broken, Upstream};
 use bytes::{Bytes, BytesMut};
 use gatehouse_core::error::{Code, Error};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -36,6 +37,63 @@ pub async fn document(url: &str, bytes_max: usize) -> Result<Bytes, String> {
         }
         status => Err(format!("{url} answered {status}")),
     }
+}
+
+/// What is sent to somebody who is no provider.
+pub struct Ask<'a> {
+    /// How.
+    pub verb: Verb,
+    /// Where to.
+    pub url: &'a str,
+    /// A bearer token.
+    pub token: Option<&'a SecretString>,
+    /// What it is, and what it says; not with [`Verb::Get`].
+    pub body: Option<(&'static str, Bytes)>,
+}
+
+/// How something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Nothing is: an answer is asked for.
+    Get,
+    /// To replace what is there.
+    Put,
+    /// To be dealt with.
+    Post,
+}
+
+/// Sends it, and reads the answer: its status, whatever that is, and at most so many bytes. Redirections are not
+/// followed.
+///
+/// # Errors
+/// Why there is no answer, in words for the operator. They name no credential.
+pub async fn exchange(ask: Ask<'_>, time_max: Duration, bytes_max: usize) -> Result<(u16, Bytes), String> {
+    let url = ask.url;
+    let uri: Uri = url.parse().map_err(|_| format!("{url} is no address"))?;
+    let method = match ask.verb {
+        Verb::Get => Method::GET,
+        Verb::Put => Method::PUT,
+        Verb::Post => Method::POST,
+    };
+    let mut request = Request::builder().method(method).uri(uri);
+    if let Some(token) = ask.token {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+        let mut value = value.map_err(|_| "the token does not fit into a header".to_owned())?;
+        value.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    let (kind, body) = ask.body.map_or((None, Bytes::new()), |(kind, body)| (Some(kind), body));
+    if let Some(kind) = kind {
+        request = request.header(header::CONTENT_TYPE, kind);
+    }
+    let request = request.body(body).map_err(|error| format!("{url}: {error}"))?;
+    let upstream = Upstream::new(CONNECT_TIME_MAX);
+    let asked = Box::pin(whole(&upstream, request, time_max, bytes_max));
+    let answer = tokio::time::timeout(time_max, asked)
+        .await
+        .map_err(|_| format!("{url} did not answer in time"))?
+        .map_err(|error| format!("{url}: {}", error.detail.as_deref().unwrap_or(&error.message)))?;
+    Ok((answer.status().as_u16(), answer.into_body()))
 }
 
 /// Sends a request and reads the answer to its end.

@@ -7,6 +7,7 @@
 //! tile/…              the tree and its leaves, as C2SP tlog-tiles names them
 //! ```
 
+use crate::anchored::{ANCHORED, Stamps, is_witnessed};
 use crate::trust::Trust;
 use crate::work::{ahead, facts};
 use gatehouse_proof::examine::{Examiner, Known};
@@ -42,22 +43,15 @@ pub fn logs(dir: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// Checkpoints that stand in a folder of a log: the newest, and those by which epochs ended. Those that do not read
-/// are findings.
+/// Checkpoints that stand in a folder of a log: the newest, those by which epochs ended, and those that witnesses
+/// signed. Those that do not read are findings, and hide no others.
 ///
 /// # Errors
-/// When a file is there and cannot be read.
+/// When the newest, or one by which an epoch ended, is there and cannot be read.
 pub fn checkpoints(dir: &Path) -> Result<(Vec<Known>, Vec<Finding>), String> {
     let mut paths = vec![("checkpoint".to_owned(), dir.join("checkpoint"))];
-    if let Ok(epochs) = fs::read_dir(dir.join("epochs")) {
-        for entry in epochs {
-            let entry = entry.map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.bytes().all(|byte| byte.is_ascii_digit()) {
-                paths.push((format!("epochs/{name}"), entry.path()));
-            }
-        }
-    }
+    paths.extend(files(dir, "epochs", |name| name.bytes().all(|byte| byte.is_ascii_digit()))?);
+    paths.extend(files(dir, ANCHORED, is_witnessed)?);
     let (mut known, mut findings) = (Vec::new(), Vec::new());
     for (name, path) in paths {
         match fs::read(&path).map(|bytes| Known::read(&name, &bytes)) {
@@ -66,10 +60,29 @@ pub fn checkpoints(dir: &Path) -> Result<(Vec<Known>, Vec<Finding>), String> {
                 findings.push(Finding::new(Verdict::Tampered, format!("{name}: {error}")).in_file(name));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if name.starts_with(ANCHORED) => {
+                let says = format!("{name} cannot be read: {error}");
+                findings.push(Finding::new(Verdict::Incomplete, says).in_file(name));
+            }
             Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
         }
     }
     Ok((known, findings))
+}
+
+/// Files of a folder with such names, in order; none when there is no such folder.
+fn files(dir: &Path, folder: &str, is_one: impl Fn(&str) -> bool) -> Result<Vec<(String, PathBuf)>, String> {
+    let Ok(entries) = fs::read_dir(dir.join(folder)) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| format!("cannot read {}: {error}", dir.display()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_one(&name) {
+            found.push((format!("{folder}/{name}"), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The first key that came with a log, for whoever brought none.
@@ -101,6 +114,7 @@ pub fn keys(
 /// # Errors
 /// When it cannot be read at all, for a person.
 pub fn verify(dir: &Path, trust: &Trust) -> Result<Report, String> {
+    let stamps = Stamps::read(dir);
     let (own, findings) = checkpoints(dir)?;
     let Some(newest) = own.iter().find(|one| one.name == "checkpoint") else {
         return Ok(Report { origin: dir.display().to_string(), findings, ..Report::default() });
@@ -108,13 +122,14 @@ pub fn verify(dir: &Path, trust: &Trust) -> Result<Report, String> {
     let (origin, size) = (newest.says.origin.clone(), newest.says.size);
     let (keys, said) = keys(trust, &origin, first_key(dir));
     let mut known = own;
-    known.extend(trust.remembered_of(&origin));
+    known.extend(stamps.known().chain(trust.remembered_of(&origin)));
     let mut pass = Pass { dir, size, examiner: Examiner::new(&origin, known), upper: BTreeMap::new() };
     findings.into_iter().for_each(|finding| pass.examiner.found(finding));
     pass.leaves()?;
     pass.upper()?;
     let mut report = pass.examiner.finish(&keys, &trust.policy);
     report.unchecked.extend(said);
+    stamps.examine(trust, &mut report);
     Ok(report)
 }
 

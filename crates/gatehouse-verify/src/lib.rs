@@ -3,6 +3,7 @@
 //! `gatehouse audit verify` and the small program `gatehouse-verify` are this. What is checked is in
 //! [`gatehouse_proof`]; here is what reads the files ([`copy`], [`lines`], [`receipt`]) and what says what was found ([`output`]).
 
+pub mod anchored;
 pub mod copy;
 pub mod lines;
 pub mod output;

@@ -30,6 +30,8 @@ pub fn json(reports: &[Report], strict: bool) -> Value {
                 "origin": report.origin, "verdict": of(report, strict).as_str(), "size": report.size,
                 "root": report.root.map(|root| root.to_base64()), "newest_us": report.newest,
                 "checkpoints": report.checkpoints.iter().map(|(name, size)| json!({"name": name, "size": size})).collect::<Vec<_>>(),
+                "witnesses": report.witnesses.iter().map(|one| json!({"name": one.name, "size": one.size, "at": one.at})).collect::<Vec<_>>(),
+                "stamps": report.stamps.iter().map(|one| json!({"name": one.name, "size": one.size, "at": one.at})).collect::<Vec<_>>(),
                 "findings": report.findings.iter().map(finding).collect::<Vec<_>>(), "more_findings": report.more,
                 "unfinished": report.unfinished, "gaps": report.gaps, "not_checked": report.unchecked,
             })
@@ -57,8 +59,22 @@ pub fn text(reports: &[Report], strict: bool) -> String {
         if let Some(newest) = report.newest {
             let _ = writeln!(out, "  newest leaf written at {} (Unix seconds)", newest / 1_000_000);
         }
-        for (name, size) in &report.checkpoints {
+        // The newest last.
+        let more = report.checkpoints.len().saturating_sub(TOLD_MAX);
+        if more > 0 {
+            let _ = writeln!(out, "  fit: {more} checkpoints, and");
+        }
+        for (name, size) in report.checkpoints.iter().skip(more) {
             let _ = writeln!(out, "  fits: {name}, {size} leaves");
+        }
+        for one in &report.witnesses {
+            let (name, size, at) = (&one.name, one.size, one.at);
+            let _ = writeln!(out, "  witness {name} vouches for {size} leaves, last at {at} (Unix seconds)");
+        }
+        if let Some(newest) = report.stamps.iter().max_by_key(|one| one.size) {
+            let (count, size, at) = (report.stamps.len(), newest.size, newest.at);
+            let _ =
+                writeln!(out, "  {count} time stamps, the newest of {size} leaves at {at} (Unix seconds)");
         }
         for found in &report.findings {
             let word = if found.verdict == Verdict::Verified { "notice" } else { found.verdict.as_str() };

@@ -2,6 +2,7 @@
 
 use crate::trust::Trust;
 use gatehouse_proof::checkpoint::Checkpoint;
+use gatehouse_proof::note::Signed;
 use gatehouse_proof::proof_file::{Proof, ProofError};
 use gatehouse_proof::report::Verdict;
 
@@ -42,6 +43,12 @@ fn weighed(proof: &Proof, trust: &Trust) -> Worth {
     let leaf = proof.extra.as_deref().unwrap_or_default();
     let needs_witnesses = trust.policy.needs_witnesses();
     let (verdict, says, witnessed) = match proof.verify(leaf, &trust.keys) {
+        Ok((note, _))
+            if trust.policy.witnesses.iter().any(|(_, key)| key.signed(&note) == Signed::Forged) =>
+        {
+            let says = "the checkpoint has a signature of a witness that does not fit it".to_owned();
+            (Verdict::Tampered, says, Some(false))
+        }
         Ok((note, _)) if needs_witnesses && !trust.policy.is_satisfied(&note) => {
             let says =
                 "the checkpoint lacks the signatures of the witnesses that the policy asks for".to_owned();

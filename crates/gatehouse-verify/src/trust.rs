@@ -3,8 +3,12 @@
 use gatehouse_proof::examine::Known;
 use gatehouse_proof::note::VerifierKey;
 use gatehouse_proof::policy::Policy;
+use gatehouse_proof::report::Verdict;
+use gatehouse_proof::stamp::Token;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What whoever verifies brings along.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +19,21 @@ pub struct Trust {
     pub policy: Policy,
     /// Checkpoints that he has seen before, or elsewhere.
     pub remembered: Vec<Known>,
+    /// What looks at the signatures of time stamps.
+    pub stamps: Option<StampCheck>,
+}
+
+/// Whether a time stamp is signed by somebody trusted; if not, what that makes of it, and why. It needs X.509, which
+/// whoever has it brings along.
+#[derive(Clone)]
+pub struct StampCheck(pub Arc<Check>);
+
+type Check = dyn Fn(&Token) -> Result<(), (Verdict, String)> + Send + Sync;
+
+impl fmt::Debug for StampCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StampCheck")
+    }
 }
 
 // === impl Trust ===

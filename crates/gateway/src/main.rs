@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no or something failed, 2 wrong use.
 
+mod anchors;
 mod answers;
 mod catalogue;
 mod cli;

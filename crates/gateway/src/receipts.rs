@@ -1,11 +1,15 @@
 //! The proofs that callers ask for: from the index to the leaf, from the leaf to the tree.
 
+use crate::anchors::witnessed;
 use crate::index::Handle;
 use gatehouse_audit::tree::{KEYS, Sealing, SealingStatus, TREE_DIR, TreeFiles};
 use gatehouse_audit::{DEFAULT_SHARD, Log, shard_dir};
 use gatehouse_core::call::CallId;
 use gatehouse_proof::leaf::Facts;
+use gatehouse_proof::note::{Note, Signed, VerifierKey};
+use gatehouse_proof::proof_file::Proof;
 use gatehouse_proof::tile::{Kind, TILE_WIDTH, Tile};
+use gatehouse_proof::tree::inclusion;
 use gatehouse_server::receipts::{Receipt, Receipts};
 use gatehouse_server::telemetry::book::Signing;
 use gatehouse_store::Index;
@@ -17,6 +21,22 @@ pub(crate) struct Prover {
     pub(crate) index: Handle,
     pub(crate) log: Log,
     pub(crate) sealing: Sealing,
+}
+
+// === impl Prover ===
+
+impl Prover {
+    /// Puts a proof under a checkpoint that witnesses signed, if there is one of this key over its leaf.
+    fn witness(&self, proof: &mut Proof, key: &VerifierKey) -> std::io::Result<()> {
+        let tree = shard_dir(&self.data, DEFAULT_SHARD).join(TREE_DIR);
+        let files = TreeFiles::read(&tree)?;
+        let Some((checkpoint, says)) = witnessed(&tree, &files, proof.index) else { return Ok(()) };
+        if Note::parse(checkpoint.as_bytes()).is_ok_and(|note| key.signed(&note) == Signed::Yes(None)) {
+            proof.path = inclusion(proof.index, says.size, &files)?;
+            proof.checkpoint = checkpoint;
+        }
+        Ok(())
+    }
 }
 
 impl Receipts for Prover {
@@ -39,6 +59,9 @@ impl Receipts for Prover {
             proof = prove()?;
         }
         let (_, key, _) = self.sealing.signed();
+        if let Some(proof) = &mut proof {
+            self.witness(proof, &key).map_err(|error| format!("the tree cannot be read: {error}"))?;
+        }
         let proof = proof.map(|mut proof| {
             proof.extra = Some(leaf.clone().into_bytes());
             proof.to_string()

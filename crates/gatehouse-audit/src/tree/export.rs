@@ -1,5 +1,6 @@
 //! A copy of a log that anybody can check: C2SP tlog-tiles, with the keys and the checkpoints of epochs beside them.
 
+use super::anchored::{ANCHORED, kept};
 use super::files::TreeFiles;
 use super::follow::Follower;
 use super::sealer::SealError;
@@ -31,6 +32,7 @@ pub fn export(log: &Path, shard: &str, to: &Path) -> Result<u64, SealError> {
             fs::copy(entry.path(), to.join(EPOCHS).join(entry.file_name())).map_err(out)?;
         }
     }
+    export_anchored(&tree, to, checkpoint.size)?;
     let files = TreeFiles::read(&tree).map_err(io)?;
     let mut follower = Follower::open(log, 0)?;
     let pruned = Pruned::read(log).map_err(io)?;
@@ -69,4 +71,25 @@ pub fn export(log: &Path, shard: &str, to: &Path) -> Result<u64, SealError> {
     // Last: a folder with a checkpoint is a whole copy.
     fs::write(to.join(CHECKPOINT), text).map_err(out)?;
     Ok(checkpoint.size)
+}
+
+/// Copies what anchors gave back, as far as a copy of so many leaves goes: what they signed since is under a checkpoint
+/// that it does not have.
+fn export_anchored(tree: &Path, to: &Path, size: u64) -> Result<(), SealError> {
+    let all = kept(tree).map_err(|source| SealError::Io { dir: tree.to_owned(), source })?;
+    let is_later = |bytes: &[u8]| Checkpoint::read(bytes).is_ok_and(|(_, one)| one.size > size);
+    let later: Vec<&str> =
+        all.iter().filter(|(_, bytes)| is_later(bytes)).map(|(name, _)| name.as_str()).collect();
+    for (name, bytes) in &all {
+        // The token of a time stamp goes where its checkpoint goes.
+        let stem = name.split_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        if later.contains(&stem) {
+            continue;
+        }
+        let folder = to.join(ANCHORED);
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join(name), bytes))
+            .map_err(|source| SealError::Io { dir: to.to_owned(), source })?;
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::disk::private;
 
 const KEY: &str = "key";
 const NEXT: &str = "key.next";
+const LASTING: &str = "key.anchors";
 
 /// The key of the epoch under way, made when there is none yet.
 pub(super) fn current(dir: &Path, origin: &str) -> io::Result<SignerKey> {
@@ -30,6 +31,14 @@ pub(super) fn next(dir: &Path, origin: &str) -> io::Result<SignerKey> {
 /// The key of the epoch under way, unless it is destroyed or was never made.
 pub(super) fn held(dir: &Path, origin: &str) -> io::Result<Option<SignerKey>> {
     read(&dir.join(KEY), origin)
+}
+
+/// The key that signs for anchors, over all epochs; made when there is none yet.
+pub(super) fn lasting(dir: &Path, origin: &str) -> io::Result<SignerKey> {
+    match read(&dir.join(LASTING), origin)? {
+        Some(key) => Ok(key),
+        None => make(dir, LASTING, origin),
+    }
 }
 
 /// Whether an epoch is ending.

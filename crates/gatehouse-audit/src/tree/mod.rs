@@ -11,11 +11,14 @@
 //! begun               the month in which the epoch under way began
 //! keys                the public keys of all epochs
 //! epochs/000001       the last checkpoint of each epoch, signed with its key before that was destroyed
+//! key.anchors         the secret that signs for witnesses, over all epochs; it proves nothing to verifiers
+//! anchored/           checkpoints that witnesses signed
 //! ```
 //!
 //! A checkpoint that does not add to the one before is never signed: then the leaves were changed, and the thread
 //! says so and stops.
 
+mod anchored;
 mod export;
 mod files;
 mod follow;
@@ -23,6 +26,7 @@ mod keys;
 mod sealer;
 mod thread;
 
+pub use anchored::{ANCHORED, anchor_key, forget, keep, kept};
 pub use export::export;
 pub use files::TreeFiles;
 pub use follow::{Follower, Numbered};

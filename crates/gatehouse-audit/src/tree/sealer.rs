@@ -414,7 +414,7 @@ fn read_or_empty(path: &Path) -> io::Result<String> {
 }
 
 /// Writes a file so that it is the old one or the new one, whatever happens.
-fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let begun = dir.join(format!("{name}.new"));
     let mut file = private().create(true).truncate(true).write(true).open(&begun)?;
     file.write_all(bytes)?;

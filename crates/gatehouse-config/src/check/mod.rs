@@ -2,6 +2,7 @@
 //! secrets are there. Each fault at its place.
 
 mod address;
+mod anchor;
 mod limit;
 mod policy;
 mod provider;
@@ -63,6 +64,7 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     limit::check(config, report);
     record::check(config, report);
     retention::check(config, report);
+    anchor::check(config, report);
     catalogue(&config.catalogue, report);
     if config.telemetry.otlp.as_deref().is_some_and(|otlp| address::Url::parse(otlp).is_err()) {
         let message = "is no address of a collector; write one such as http://localhost:4318";

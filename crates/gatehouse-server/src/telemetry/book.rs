@@ -2,8 +2,11 @@
 
 use super::metrics::counted;
 use gatehouse_audit::{Stats, Status};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 
 /// How the tree over the record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,30 @@ pub struct Signing {
     pub works: bool,
 }
 
+/// How one anchor of the record stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Anchoring {
+    /// Leaves under the newest checkpoint that it took.
+    pub leaves: u64,
+    /// When it took that, or said again that it has it; in Unix seconds.
+    pub at: u64,
+    /// Whether it could be reached when it was last tried.
+    pub works: bool,
+    /// Whether what it has is not what the log says: an alarm.
+    pub drifts: bool,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AnchorLabels {
+    anchor: Arc<str>,
+}
+
 /// The figures of the record.
 pub struct BookMetrics {
+    anchored: Family<AnchorLabels, Gauge>,
+    anchored_at: Family<AnchorLabels, Gauge>,
+    anchor_works: Family<AnchorLabels, Gauge>,
+    anchor_drifts: Family<AnchorLabels, Gauge>,
     leaves: Gauge,
     durable: Gauge,
     signed: Gauge,
@@ -34,6 +59,22 @@ impl BookMetrics {
     /// Everything at zero.
     pub(super) fn new(all: &mut Registry) -> Self {
         Self {
+            anchored: counted(
+                all,
+                "audit_anchored_leaves",
+                "Leaves under the newest checkpoint that an anchor took",
+            ),
+            anchored_at: counted(
+                all,
+                "audit_anchored_at_seconds",
+                "When an anchor last took a checkpoint or confirmed it, in Unix seconds",
+            ),
+            anchor_works: counted(all, "audit_anchor_works", "Whether an anchor took what it was last sent"),
+            anchor_drifts: counted(
+                all,
+                "audit_anchor_drifts",
+                "Whether an anchor and the record differ: one of them was changed or cut",
+            ),
             leaves: counted(all, "audit_leaves", "Leaves in the record"),
             durable: counted(all, "audit_durable_leaves", "Leaves that are on the disk"),
             signed: counted(all, "audit_signed_leaves", "Leaves under the newest checkpoint"),
@@ -61,6 +102,18 @@ impl BookMetrics {
             ),
             lost: counted(all, "audit_lost_ends", "Calls that ended without their record: each is a bug"),
         }
+    }
+
+    /// Takes the figures of an anchor.
+    pub fn anchor(&self, name: &Arc<str>, now: Anchoring) {
+        let labels = AnchorLabels { anchor: Arc::clone(name) };
+        let set = |family: &Family<AnchorLabels, Gauge>, value: u64| {
+            family.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.anchored, now.leaves);
+        set(&self.anchored_at, now.at);
+        set(&self.anchor_works, u64::from(now.works));
+        set(&self.anchor_drifts, u64::from(now.drifts));
     }
 
     /// Takes the figures of now.

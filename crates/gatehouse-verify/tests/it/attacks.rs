@@ -2,7 +2,8 @@
 
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::hash::Hash;
-use gatehouse_proof::note::{KEY_BYTES, Scheme, SignerKey};
+use gatehouse_proof::note::{KEY_BYTES, Note, Scheme, Signature, SignerKey};
+use gatehouse_proof::policy::Policy;
 use gatehouse_proof::report::{Report, Verdict};
 use gatehouse_proof::tile::{Kind, TILE_HEIGHT, Tile, push_entry};
 use gatehouse_proof::tree::Frontier;
@@ -19,6 +20,10 @@ const SIZE: u64 = 700;
 
 fn key() -> SignerKey {
     SignerKey::new(ORIGIN, Scheme::Ed25519, &[1; KEY_BYTES]).unwrap()
+}
+
+fn witness() -> SignerKey {
+    SignerKey::new("witness.example", Scheme::Cosignature, &[3; KEY_BYTES]).unwrap()
 }
 
 fn leaf(seq: u64, says: &str) -> Vec<u8> {
@@ -54,7 +59,11 @@ fn copy(leaves: &[Vec<u8>], key: &SignerKey) -> TempDir {
         }
         write(&dir.path().join(tile.to_string()), &bytes);
     }
-    write(&dir.path().join("checkpoint"), checkpoint(&frontier, key).as_bytes());
+    let signed = checkpoint(&frontier, key);
+    write(&dir.path().join("checkpoint"), signed.as_bytes());
+    let mut note = Note::parse(signed.as_bytes()).unwrap();
+    note.add(Signature::parse(witness().sign(&note.text, 7).trim_end()).unwrap());
+    write(&dir.path().join("anchored/witness-00c0ffee"), note.to_string().as_bytes());
     write(&dir.path().join("keys"), format!("{}\n", key.verifier()).as_bytes());
     dir
 }
@@ -69,9 +78,10 @@ fn whole() -> Vec<Vec<u8>> {
     (0..SIZE).map(|seq| leaf(seq, "log.opened")).collect()
 }
 
-/// By somebody who knows the key.
+/// By somebody who knows the key, and asks for the witness.
 fn judged(dir: &Path) -> Report {
-    verify(dir, &Trust { keys: vec![key().verifier()], ..Trust::default() }).unwrap()
+    let policy = Policy::all_of(vec![witness().verifier()]);
+    verify(dir, &Trust { keys: vec![key().verifier()], policy, ..Trust::default() }).unwrap()
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -147,6 +157,40 @@ fn a_log_written_anew_by_its_own_key_is_seen_by_who_remembers() {
     assert_eq!(remember(&longer).verdict(), Verdict::Incomplete);
 }
 
+#[test]
+fn what_a_witness_signed_is_looked_at_whatever_stands_beside_it() {
+    let dir = copy(&whole(), &key());
+    let report = judged(dir.path());
+    let said: Vec<_> = report.witnesses.iter().map(|one| (one.name.as_str(), one.size, one.at)).collect();
+    assert_eq!((report.verdict(), said.as_slice()), (Verdict::Verified, &[("witness.example", SIZE, 7)][..]));
+    let folder = dir.path().join("anchored");
+    // Files that are none of these are passed over; damaged ones, and what cannot be read, are told of.
+    for name in ["key", "witness-00c0ffee.new", "notes.txt"] {
+        write(&folder.join(name), b"nothing");
+    }
+    assert_eq!(judged(dir.path()).verdict(), Verdict::Verified);
+    write(&folder.join("day-2026-11-24"), b"nothing");
+    fs::create_dir(folder.join("witness-0000dead")).unwrap();
+    let report = judged(dir.path());
+    let told = |name: &str| report.findings.iter().any(|one| one.file.as_deref() == Some(name));
+    assert_eq!((report.verdict(), report.witnesses.len()), (Verdict::Tampered, 1), "{report:?}");
+    assert!(told("anchored/day-2026-11-24") && told("anchored/witness-0000dead"), "{report:?}");
+    // A witness saw more than there is: the end was cut off.
+    let mut longer = whole();
+    longer.push(leaf(SIZE, "log.opened"));
+    let (dir, longer) = (copy(&whole(), &key()), copy(&longer, &key()));
+    let note = "anchored/witness-00c0ffee";
+    fs::copy(longer.path().join(note), dir.path().join(note)).unwrap();
+    assert_eq!(judged(dir.path()).verdict(), Verdict::Unverifiable, "and nobody vouches for the rest");
+    let report = verify(dir.path(), &Trust { keys: vec![key().verifier()], ..Trust::default() }).unwrap();
+    assert_eq!(report.verdict(), Verdict::Incomplete, "{report:?}");
+    // A witness saw something else.
+    let mut other = whole();
+    other[300] = leaf(300, "log.closed");
+    fs::copy(copy(&other, &key()).path().join(note), dir.path().join(note)).unwrap();
+    assert_eq!(judged(dir.path()).verdict(), Verdict::Tampered);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -171,7 +215,9 @@ proptest! {
             3 => bytes = fs::read(other).unwrap(),
             _ => {}
         }
-        prop_assume!(how == 4 || bytes != before);
+        // In the place of the checkpoint, the same with one more signature is no change.
+        let is_the_same = bytes == before || (how == 3 && bytes.starts_with(&before));
+        prop_assume!(how == 4 || !is_the_same);
         if how == 4 { fs::remove_file(file).unwrap() } else { fs::write(file, bytes).unwrap() }
         let seen = logs(dir.path()).is_err() || judged(dir.path()).verdict() != Verdict::Verified;
         // The hashes of the lowest level only help to say where; without them the leaves still tell.

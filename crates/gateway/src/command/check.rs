@@ -1,5 +1,6 @@
 //! `gatehouse check`: everything that `serve` would refuse, without starting anything.
 
+use crate::anchors::Anchors;
 use crate::cli::Place;
 use crate::output;
 use crate::settings::{Settings, Source};
@@ -38,7 +39,8 @@ fn checked(source: &Source) -> Result<Settings, Faults> {
     let compiled = Snapshot::compile(&settings.config, &settings.version, Some(PLACEHOLDER), None).map(drop);
     let collector = settings.config.telemetry.otlp.as_deref();
     let exported = otlp::Settings::find(collector, &|name| std::env::var(name).ok()).map(drop);
-    let refused: Vec<Fault> = [compiled, exported]
+    let anchored = Anchors::of(&settings.config.record).map(drop).map_err(|error| error.to_string());
+    let refused: Vec<Fault> = [compiled, exported, anchored]
         .into_iter()
         .filter_map(Result::err)
         .map(|message| Fault::of_file(&settings.source, message))

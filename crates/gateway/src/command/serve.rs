@@ -1,6 +1,7 @@
 //! `gatehouse serve`: everything put together.
 
 use super::first_start::{self, FirstCall};
+use crate::anchors::{self, Anchors};
 use crate::answers::Answers;
 use crate::catalogue;
 use crate::cli::Place;
@@ -52,6 +53,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     // Before anybody is told that we are there: a signal that nobody hears ends the process at once.
     let Signals { mut terminate, mut interrupt, hangup } = Signals::hear()?;
     let data = Data::open(&place.data)?;
+    let anchors = Anchors::of(&settings.config.record)?;
     let calls = address(&settings.config.listen, "listen").await?;
     let admin = address(&settings.config.admin.listen, "admin.listen").await?;
     let store = Arc::new(Store::open(data.dir())?);
@@ -95,16 +97,15 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     give_receipts(&house, &data, &indexing, &sealing);
     let prune = Arc::new(Notify::new());
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing, Arc::clone(&prune));
-    let pruning = tokio::spawn(retention::watch(Arc::clone(&house), sealing.clone(), data.clone(), prune));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
-    let polling = tokio::spawn(poller::watch(Arc::clone(&house)));
+    let tending = tend(&house, &sealing, &data, anchors, prune)?;
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
 
     wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
-    end_all([serving, administering, reloading, hearing, polling, pruning]).await;
+    end_all([serving, administering, reloading, hearing].into_iter().chain(tending)).await;
     // What is still open ends here, each call with its last leaf: before the index is told to end, and before
     // anything is dropped that the leaves need.
     tokio::task::spawn_blocking(|| drop(workers)).await?;
@@ -116,6 +117,21 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     // The last leaves are on the disk, and signed.
     sealing.finish(&house.log).await;
     indexed
+}
+
+/// What goes on beside the calls.
+fn tend(
+    house: &Arc<House>,
+    sealing: &Sealing,
+    data: &Data,
+    anchors: Anchors,
+    prune: Arc<Notify>,
+) -> Result<Vec<JoinHandle<()>>> {
+    Ok(vec![
+        tokio::spawn(poller::watch(Arc::clone(house))),
+        tokio::spawn(retention::watch(Arc::clone(house), sealing.clone(), data.clone(), prune)),
+        anchors::spawn(anchors, house, sealing, data.dir())?,
+    ])
 }
 
 /// The record, opened and put in order.

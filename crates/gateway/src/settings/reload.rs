@@ -217,6 +217,7 @@ fn needs_restart(initial: &Config, now: &Config) -> Vec<&'static str> {
     let changes = [
         ("listen", initial.listen != now.listen),
         ("admin.listen", initial.admin.listen != now.admin.listen),
+        ("record.anchors", initial.record.anchors != now.record.anchors),
         ("limits.connections", old.connections != new.connections),
         ("limits.calls", old.calls != new.calls),
         ("limits.headers", old.headers != new.headers),

@@ -11,8 +11,14 @@ mod front;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod provider;
+#[cfg(test)]
+mod tsa;
 
+#[cfg(test)]
+mod anchors;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `gatehouse audit prove`: the proof that a record is in the log, as a file.
 
+use crate::anchors::witnessed;
 use crate::cli::Place;
 use crate::data::Data;
 use crate::index;
@@ -56,8 +57,15 @@ pub(crate) fn run(place: &Place, record: &str, out: Option<&Path>) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// The proof for the leaf at `index` under the newest checkpoint, with the leaf; `None` while that is not there.
+/// The proof for the leaf at `index`, with the leaf: under a checkpoint that witnesses signed, or else the newest. `None`
+/// while neither is there.
 fn proof(tree: &Path, index: u64, leaf: &[u8]) -> Result<Option<Proof>> {
+    if let Ok(files) = TreeFiles::read(tree)
+        && let Some((checkpoint, says)) = witnessed(tree, &files, index)
+    {
+        let path = inclusion(index, says.size, &files).context("the tree cannot be read")?;
+        return Ok(Some(Proof { extra: Some(leaf.to_vec()), index, path, checkpoint }));
+    }
     let checkpoint = match std::fs::read_to_string(tree.join(CHECKPOINT)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,14 +1,17 @@
 //! `gatehouse audit verify`: of our own records, of a copy, or of the proof of one.
 
-use crate::cli::AuditVerify;
+use crate::anchors::{Anchored, Anchors};
+use crate::cli::{AuditVerify, Place};
 use crate::data::Data;
 use crate::output;
+use crate::settings::Source;
 use anyhow::{Context as _, Result, anyhow};
 use gatehouse_audit::tree::{Follower, KEYS, Numbered, ORIGIN, TREE_DIR, TreeFiles};
 use gatehouse_audit::{shard_dir, shards};
 use gatehouse_proof::examine::Examiner;
 use gatehouse_proof::note::VerifierKey;
 use gatehouse_proof::report::{Finding, Report, Verdict};
+use gatehouse_verify::anchored::Stamps;
 use gatehouse_verify::trust::Trust;
 use gatehouse_verify::work::{ahead, facts};
 use gatehouse_verify::{copy, lines, output as said, receipt};
@@ -22,7 +25,7 @@ const SEGMENTS: &str = "the log";
 
 /// Verifies.
 pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
-    let trust =
+    let mut trust =
         Trust::read(&asked.key, asked.policy.as_ref(), &asked.checkpoint).map_err(|why| anyhow!(why))?;
     let reports = match &asked.path {
         Some(path) if path.is_file() => return proof(asked, path, trust),
@@ -35,7 +38,14 @@ pub(crate) fn run(asked: &AuditVerify) -> Result<ExitCode> {
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|why| anyhow!(why))?
         }
-        None => own(&Data::existing(&asked.place.data)?, &trust)?,
+        None => {
+            let anchored = anchored(&asked.place)?;
+            if asked.policy.is_none() {
+                trust.policy = anchored.policy.clone();
+            }
+            trust.stamps = anchored.stamps.clone();
+            own(&Data::existing(&asked.place.data)?, &trust, &anchored)?
+        }
     };
     if asked.json {
         output::json(&said::json(&reports, asked.strict));
@@ -77,24 +87,38 @@ fn own_keys(data: &Path) -> Vec<VerifierKey> {
     lines.iter().flat_map(|text| text.lines()).filter_map(|line| VerifierKey::parse(line).ok()).collect()
 }
 
+/// What the anchors of the configuration know. A configuration that cannot be read here does not keep anybody from
+/// verifying; it is said.
+fn anchored(place: &Place) -> Result<Anchored> {
+    match Source::of(place).read() {
+        Ok(settings) => Anchors::of(&settings.config.record)?.known(),
+        Err(faults) => {
+            let says = format!("its anchors, as the configuration cannot be read here: {faults}");
+            Ok(Anchored::unknown(says))
+        }
+    }
+}
+
 /// Our own records, of every shard.
-fn own(data: &Data, trust: &Trust) -> Result<Vec<Report>> {
+fn own(data: &Data, trust: &Trust, anchored: &Anchored) -> Result<Vec<Report>> {
     let found = shards(data.dir())?;
     if found.is_empty() {
         return Err(anyhow!("there are no records in {}", data.dir().display()));
     }
-    found.iter().map(|shard| shard_of(&shard_dir(data.dir(), shard), trust)).collect()
+    found.iter().map(|shard| shard_of(&shard_dir(data.dir(), shard), trust, anchored)).collect()
 }
 
-fn shard_of(log: &Path, trust: &Trust) -> Result<Report> {
+fn shard_of(log: &Path, trust: &Trust, anchored: &Anchored) -> Result<Report> {
     let tree = log.join(TREE_DIR);
+    let stamps = Stamps::read(&tree);
     let (known, findings) = copy::checkpoints(&tree).map_err(|why| anyhow!(why))?;
     let given = std::fs::read_to_string(tree.join(ORIGIN)).unwrap_or_else(|_| log.display().to_string());
     let name = known.first().map_or_else(|| given.trim().to_owned(), |one| one.says.origin.clone());
     let (keys, said) = copy::keys(trust, &name, copy::first_key(&tree));
-    let remembered = trust.remembered_of(&name);
-    let mut examiner = Examiner::new(&name, known.into_iter().chain(remembered).collect());
-    findings.into_iter().for_each(|finding| examiner.found(finding));
+    let remembered = trust.remembered_of(&name).into_iter().chain(anchored.remembered.iter().cloned());
+    let mut examiner =
+        Examiner::new(&name, known.into_iter().chain(stamps.known()).chain(remembered).collect());
+    findings.into_iter().chain(anchored.findings.iter().cloned()).for_each(|found| examiner.found(found));
     let stored = TreeFiles::read(&tree).ok();
     if stored.is_none() {
         let says = "the hashes of the log are gone; the next start of the gateway makes them anew";
@@ -103,6 +127,8 @@ fn shard_of(log: &Path, trust: &Trust) -> Result<Report> {
     go_through(log, stored.as_ref(), &mut examiner)?;
     let mut report = examiner.finish(&keys, &trust.policy);
     report.unchecked.extend(said);
+    stamps.examine(trust, &mut report);
+    anchored.finish(&mut report);
     Ok(report)
 }
 
