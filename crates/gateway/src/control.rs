@@ -30,8 +30,8 @@ pub(crate) enum Word {
     Hold(bool, u64),
     /// Give up now what its time is over for.
     Prune,
-    /// Somebody held what was said in so many calls against another configuration: write that into the book.
-    Replayed(u64),
+    /// Somebody read what was said in so many calls, for this purpose: write that into the book.
+    Looked(String, u64),
     /// Somebody read what was said in the call of this record: write that into the book.
     Viewed(String),
 }
@@ -89,7 +89,7 @@ impl Word {
             Self::Hold(true, number) => format!("hold {number}"),
             Self::Hold(false, number) => format!("release {number}"),
             Self::Erase(subject) => format!("erase {subject}"),
-            Self::Replayed(records) => format!("replayed {records}"),
+            Self::Looked(purpose, records) => format!("looked {purpose} {records}"),
             Self::Viewed(record) => format!("viewed {record}"),
         }
     }
@@ -105,7 +105,10 @@ impl Word {
             Some(("hold", number)) => number.parse().ok().map(|number| Self::Hold(true, number)),
             Some(("release", number)) => number.parse().ok().map(|number| Self::Hold(false, number)),
             Some(("erase", subject)) => Subject::parse(subject).map(Self::Erase),
-            Some(("replayed", records)) => records.parse().ok().map(Self::Replayed),
+            Some(("looked", text)) => {
+                let (purpose, records) = text.split_once(' ')?;
+                Some(Self::Looked(purpose.to_owned(), records.parse().ok()?))
+            }
             Some(("viewed", record)) => Some(Self::Viewed(record.to_owned())),
             Some((change, id)) => Change::parse(change).map(|change| Self::Key(change, id.to_owned())),
         }
@@ -162,10 +165,10 @@ pub(crate) fn viewed(record: &str) -> Event {
     Event::new(EventKind::ContentViewed, unix_micros()).by("command line").field("record", record.to_owned())
 }
 
-/// The leaf about somebody who held what was said in so many calls against another configuration.
-pub(crate) fn replayed(records: u64) -> Event {
+/// The leaf about somebody who read what was said in so many calls, for this purpose.
+pub(crate) fn looked(purpose: &str, records: u64) -> Event {
     let event = Event::new(EventKind::ContentViewed, unix_micros()).by("command line");
-    event.field("purpose", "replay").field("records", records)
+    event.field("purpose", purpose.to_owned()).field("records", records)
 }
 
 /// Says a word to the gateway and waits until it has done it. `false` when none runs.

@@ -243,6 +243,10 @@ pub(crate) struct AuditQuery {
     /// Took at least so long, such as 2s.
     #[arg(long, value_name = "DURATION")]
     pub(crate) slower_than: Option<String>,
+    /// This was said in it, in capitals or not: searches the texts that are kept (record.content), newest first. That
+    /// they were read is recorded.
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) text: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,

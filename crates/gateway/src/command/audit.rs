@@ -7,6 +7,7 @@ pub(crate) mod hold;
 mod live;
 pub(crate) mod prove;
 pub(crate) mod prune;
+mod search;
 pub(crate) mod verify;
 
 use crate::cli::{AuditQuery, Place};
@@ -36,7 +37,10 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
     }
     let index = index::up_to_date(&data)?;
     let after = wanted.after.as_deref().map(behind).transpose()?;
-    let page = index.calls(&filter, after.as_ref(), wanted.limit)?;
+    let page = match &wanted.text {
+        Some(text) => search::calls(&data, &index, &filter, after, wanted.limit, text)?,
+        None => index.calls(&filter, after.as_ref(), wanted.limit)?,
+    };
     if wanted.json {
         let next = page.next.as_ref().map(|next| next.call.clone());
         output::json(&json!({ "calls": page.rows.iter().map(as_json).collect::<Vec<_>>(), "next": next }));

@@ -254,8 +254,8 @@ fn hear_commands(
                 prune.notify_one();
                 Ok(())
             }
-            Word::Replayed(records) => {
-                house.log.append(Leaf::Event(&control::replayed(records)))?;
+            Word::Looked(purpose, records) => {
+                house.log.append(Leaf::Event(&control::looked(&purpose, records)))?;
                 Ok(())
             }
             Word::Viewed(record) => {

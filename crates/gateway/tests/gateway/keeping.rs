@@ -47,6 +47,11 @@ async fn rules_say_what_is_kept_of_which_call() {
         shown(&house, &house.call(said("openai/open", "Nightingale", false)).await.record()).await;
     assert!(leaf[0].get("redacted").is_none() && texts[0].contains("Nightingale"), "{texts:?}");
 
+    let found = house.json(&["audit", "query", "--text", "nightingale"]).await;
+    assert_eq!(found.pointer("/calls/0/model"), Some(&json!("openai/open")), "{found:#}");
+    assert_eq!(found.pointer("/calls").and_then(Value::as_array).map(Vec::len), Some(1));
+    assert_eq!(house.in_the_log("\"purpose\":\"search\",\"records\":1"), 1);
+
     // What was stopped is kept where a rule about the one that stopped it says so, and nowhere else.
     let stopped = house.call(said("openai/open", "Xyzzy", false).key(&legal)).await;
     assert_eq!(stopped.status, 400, "{}", stopped.text());

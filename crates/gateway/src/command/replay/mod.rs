@@ -6,7 +6,7 @@ mod report;
 use crate::catalogue;
 use crate::cli::Replay;
 use crate::command::explain::PLACEHOLDER;
-use crate::control::{Word, replayed, say};
+use crate::control::{Word, looked, say};
 use crate::data::Data;
 use crate::settings::Settings;
 use crate::when;
@@ -49,8 +49,8 @@ pub(crate) fn run(asked: &Replay) -> Result<()> {
         go_through(&shard_dir(data.dir(), &shard), &subjects, &span, &again, &mut report)?;
     }
     let judged = report.judged();
-    if judged > 0 && !say(&data, &Word::Replayed(judged))? {
-        data.log()?.append(Leaf::Event(&replayed(judged)))?;
+    if judged > 0 && !say(&data, &Word::Looked("replay".to_owned(), judged))? {
+        data.log()?.append(Leaf::Event(&looked("replay", judged)))?;
     }
     report.print(asked.json);
     Ok(())
