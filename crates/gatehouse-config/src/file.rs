@@ -4,6 +4,7 @@
 
 mod defaults;
 mod record;
+mod sink;
 
 use crate::secret::Secret;
 use crate::unit::{Bytes, Duration};
@@ -17,6 +18,7 @@ pub use crate::ordered::Ordered;
 pub use crate::retention::Retention;
 pub use crate::unit::Decimal;
 pub use record::{OnUnwritable, RecordRule, Remote, Spool};
+pub use sink::{Bucket, Form, Sink};
 
 /// The whole file. All of it is optional.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -311,6 +313,8 @@ pub struct Record {
     pub content: Content,
     /// When the end of an answer is released.
     pub durability: Durability,
+    /// Who else gets the record, leaf by leaf.
+    pub sinks: Vec<Sink>,
     /// Other rules for some calls, top down.
     pub rules: Vec<RecordRule>,
     /// What happens while the record cannot be written: a full disk, a broken one.

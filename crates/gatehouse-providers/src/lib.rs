@@ -8,6 +8,7 @@
 //! What it does *not* know: policies, prices, the caller.
 
 mod auth;
+pub mod bucket;
 pub mod compatible;
 pub mod credential;
 pub mod kinds;

@@ -47,6 +47,8 @@ pub struct Ask<'a> {
     pub url: &'a str,
     /// A bearer token.
     pub token: Option<&'a SecretString>,
+    /// Other headers.
+    pub headers: Vec<(String, SecretString)>,
     /// What it is, and what it says; not with [`Verb::Get`].
     pub body: Option<(&'static str, Bytes)>,
 }
@@ -81,6 +83,12 @@ pub async fn exchange(ask: Ask<'_>, time_max: Duration, bytes_max: usize) -> Res
         let mut value = value.map_err(|_| "the token does not fit into a header".to_owned())?;
         value.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, value);
+    }
+    for (name, value) in &ask.headers {
+        let mut value = HeaderValue::from_str(value.expose_secret())
+            .map_err(|_| format!("{name} does not fit into a header"))?;
+        value.set_sensitive(true);
+        request = request.header(name, value);
     }
     let (kind, body) = ask.body.map_or((None, Bytes::new()), |(kind, body)| (Some(kind), body));
     if let Some(kind) = kind {

@@ -12,6 +12,7 @@ pub mod background;
 pub mod body;
 pub mod call;
 pub mod clock;
+pub mod dial;
 pub mod dialects;
 pub mod exchange;
 pub mod fetch;

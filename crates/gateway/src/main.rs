@@ -17,6 +17,7 @@ mod retention;
 mod ring;
 mod settings;
 mod shelf;
+mod sinks;
 mod when;
 
 use clap::Parser as _;

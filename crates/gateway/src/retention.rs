@@ -1,6 +1,7 @@
 //! Giving up what its time is over for, while the gateway runs and by command.
 
 use crate::data::Data;
+use crate::sinks;
 use anyhow::{Context as _, Result};
 use gatehouse_audit::tree::{CHECKPOINT, Sealing, TREE_DIR};
 use gatehouse_audit::{
@@ -56,7 +57,7 @@ pub(crate) fn due(data: &Data, log: &Path, kept: &Retention) -> Result<Due> {
     Ok(due)
 }
 
-/// Leaves that are signed, and that the index has taken in.
+/// Leaves that are signed, that the index has taken in, and that all sinks have.
 fn settled_below(data: &Data, log: &Path) -> Result<u64> {
     let signed = std::fs::read(log.join(TREE_DIR).join(CHECKPOINT))
         .ok()
@@ -64,7 +65,9 @@ fn settled_below(data: &Data, log: &Path) -> Result<u64> {
         .map_or(0, |(_, checkpoint)| checkpoint.size);
     let cursors = Index::open(data.dir())?.cursors()?;
     let indexed = cursors.iter().find(|(shard, _)| shard == DEFAULT_SHARD).map_or(0, |(_, at)| at.segment);
-    Ok(signed.min(indexed))
+    // Nor what a sink has not got yet.
+    let sent = sinks::held_from(data.dir())?.unwrap_or(u64::MAX);
+    Ok(signed.min(indexed).min(sent))
 }
 
 /// Holds that were not released.

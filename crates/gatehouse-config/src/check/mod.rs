@@ -8,6 +8,7 @@ mod policy;
 mod provider;
 mod record;
 mod retention;
+mod sink;
 
 use crate::fault::{FAULTS_MAX, Fault, Severity};
 use crate::file::{Catalogue, Config};
@@ -63,6 +64,7 @@ pub(crate) fn check(config: &Config, known: &Known<'_>, report: &mut Report<'_>)
     policy::teams(config, report);
     limit::check(config, report);
     record::check(config, report);
+    sink::check(&config.record.sinks, report);
     retention::check(config, report);
     anchor::check(config, report);
     catalogue(&config.catalogue, report);

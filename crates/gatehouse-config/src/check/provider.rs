@@ -138,7 +138,7 @@ fn credentials(provider: &Provider, kind: &Kind, at: &Path, report: &mut Report<
     }
 }
 
-fn credential(secret: &Secret, at: &Path, report: &mut Report<'_>) {
+pub(super) fn credential(secret: &Secret, at: &Path, report: &mut Report<'_>) {
     if secret.is_empty() {
         report.error(at, "is empty: what it refers to is set to nothing");
     } else if !secret.fits_a_header() {

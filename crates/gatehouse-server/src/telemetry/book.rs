@@ -17,6 +17,17 @@ pub struct Signing {
     pub works: bool,
 }
 
+/// How far one sink of the record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Leaves that its receiver has.
+    pub taken: u64,
+    /// Leaves on the disk that he has not.
+    pub lag: u64,
+    /// Attempts that failed since the start.
+    pub failures: u64,
+}
+
 /// How one anchor of the record stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Anchoring {
@@ -35,8 +46,16 @@ struct AnchorLabels {
     anchor: Arc<str>,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SinkLabels {
+    sink: Arc<str>,
+}
+
 /// The figures of the record.
 pub struct BookMetrics {
+    sink_taken: Family<SinkLabels, Gauge>,
+    sink_lag: Family<SinkLabels, Gauge>,
+    sink_failures: Family<SinkLabels, Gauge>,
     anchored: Family<AnchorLabels, Gauge>,
     anchored_at: Family<AnchorLabels, Gauge>,
     anchor_works: Family<AnchorLabels, Gauge>,
@@ -59,6 +78,17 @@ impl BookMetrics {
     /// Everything at zero.
     pub(super) fn new(all: &mut Registry) -> Self {
         Self {
+            sink_taken: counted(all, "audit_sink_leaves", "Leaves that the receiver of a sink has"),
+            sink_lag: counted(
+                all,
+                "audit_sink_lag_leaves",
+                "Leaves that the receiver of a sink has not got yet",
+            ),
+            sink_failures: counted(
+                all,
+                "audit_sink_failures",
+                "Attempts to send records to a sink that failed since the start",
+            ),
             anchored: counted(
                 all,
                 "audit_anchored_leaves",
@@ -102,6 +132,17 @@ impl BookMetrics {
             ),
             lost: counted(all, "audit_lost_ends", "Calls that ended without their record: each is a bug"),
         }
+    }
+
+    /// Takes the figures of a sink.
+    pub fn sink(&self, name: &Arc<str>, now: Sending) {
+        let labels = SinkLabels { sink: Arc::clone(name) };
+        let set = |family: &Family<SinkLabels, Gauge>, value: u64| {
+            family.get_or_create(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.sink_taken, now.taken);
+        set(&self.sink_lag, now.lag);
+        set(&self.sink_failures, now.failures);
     }
 
     /// Takes the figures of an anchor.

@@ -4,7 +4,7 @@ mod connection;
 mod framing;
 mod head;
 mod pool;
-mod tls;
+pub(crate) mod tls;
 mod upload;
 
 pub(crate) use connection::Stream;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 /// One configuration of TLS for all: the roots of the platform, read when first needed.
-pub(super) static TLS: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| Arc::new(tls()));
+pub(crate) static TLS: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| Arc::new(tls()));
 
 fn tls() -> rustls::ClientConfig {
     use rustls_platform_verifier::BuilderVerifierExt as _;

@@ -180,7 +180,8 @@ async fn post(url: &str, token: Option<&SecretString>, newest: Newest, sent: &mu
 
 async fn send(verb: Verb, url: &str, token: Option<&SecretString>, newest: &Newest) -> Outcome {
     let body = Some((KIND, newest.text.clone().into()));
-    match exchange(Ask { verb, url, token, body }, ANCHOR_TIME_MAX, COPY_BYTES_MAX).await {
+    match exchange(Ask { verb, url, token, headers: Vec::new(), body }, ANCHOR_TIME_MAX, COPY_BYTES_MAX).await
+    {
         Ok((200..300, _)) => Outcome::Took(newest.says.size),
         Ok((status, _)) => Outcome::Failed(format!("{url} answered {status}")),
         Err(why) => Outcome::Failed(why),
@@ -188,7 +189,7 @@ async fn send(verb: Verb, url: &str, token: Option<&SecretString>, newest: &Newe
 }
 
 async fn get(url: &str, token: Option<&SecretString>) -> Result<Option<Vec<u8>>, String> {
-    let ask = Ask { verb: Verb::Get, url, token, body: None };
+    let ask = Ask { verb: Verb::Get, url, token, headers: Vec::new(), body: None };
     match exchange(ask, ANCHOR_TIME_MAX, COPY_BYTES_MAX).await? {
         (200, bytes) => Ok(Some(bytes.to_vec())),
         (404 | 410, _) => Ok(None),

@@ -86,7 +86,7 @@ async fn ask(authority: &Authority, message: &[u8]) -> Result<Vec<u8>, String> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
     let body = Some(("application/timestamp-query", request(message, nonce).into()));
-    let ask = Ask { verb: Verb::Post, url: &authority.url, token: None, body };
+    let ask = Ask { verb: Verb::Post, url: &authority.url, token: None, headers: Vec::new(), body };
     let (status, bytes) = exchange(ask, ANCHOR_TIME_MAX, STAMP_BYTES_MAX).await?;
     if status != 200 {
         return Err(format!("it answers {status}"));

@@ -166,7 +166,7 @@ async fn ask(own: &Arc<Own>, witness: &Witness, old: u64, newest: &Newest) -> Re
     let _ = write!(body, "\n{}", newest.note);
     let url = format!("{}/add-checkpoint", witness.url);
     let body = Some(("text/plain; charset=utf-8", body.into()));
-    let ask = Ask { verb: Verb::Post, url: &url, token: None, body };
+    let ask = Ask { verb: Verb::Post, url: &url, token: None, headers: Vec::new(), body };
     let (status, bytes) = exchange(ask, ANCHOR_TIME_MAX, ANSWER_BYTES_MAX).await.map_err(Outcome::Failed)?;
     Ok(heard(status, &String::from_utf8_lossy(&bytes), &newest.note, &witness.key, &own.key()))
 }

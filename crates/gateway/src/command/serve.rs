@@ -13,10 +13,11 @@ use crate::retention;
 use crate::ring;
 use crate::settings::{self, Settings};
 use crate::shelf::{self, Table};
+use crate::sinks;
 use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::tree::{SEAL_EVERY, Sealing};
 use gatehouse_audit::{DEFAULT_SHARD, Event, EventKind, Leaf, Log, Mirror, Options, SpoolOptions};
-use gatehouse_config::file::OnUnwritable;
+use gatehouse_config::file::{OnUnwritable, Sink};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::Cost;
 use gatehouse_core::usage::UsageSource;
@@ -53,7 +54,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     // Before anybody is told that we are there: a signal that nobody hears ends the process at once.
     let Signals { mut terminate, mut interrupt, hangup } = Signals::hear()?;
     let data = Data::open(&place.data)?;
-    let anchors = Anchors::of(&settings.config.record)?;
+    let (anchors, sinks) = (Anchors::of(&settings.config.record)?, settings.config.record.sinks.clone());
     let calls = address(&settings.config.listen, "listen").await?;
     let admin = address(&settings.config.admin.listen, "admin.listen").await?;
     let store = Arc::new(Store::open(data.dir())?);
@@ -99,7 +100,7 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing, Arc::clone(&prune));
     let reloading =
         tokio::spawn(settings::reload_on_change(Arc::clone(&house), settings, sim, data.clone(), hangup));
-    let tending = tend(&house, &sealing, &data, anchors, prune)?;
+    let tending = tend(&house, &sealing, &data, anchors, &sinks, prune)?;
     let workers = Arc::new(Workers::start().context("the threads that serve cannot be started")?);
     let mut serving = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), calls, Side::Calls));
     let administering = tokio::spawn(listen(Arc::clone(&house), Arc::clone(&workers), admin, Side::Admin));
@@ -125,12 +126,14 @@ fn tend(
     sealing: &Sealing,
     data: &Data,
     anchors: Anchors,
+    sinks: &[Sink],
     prune: Arc<Notify>,
 ) -> Result<Vec<JoinHandle<()>>> {
     Ok(vec![
         tokio::spawn(poller::watch(Arc::clone(house))),
         tokio::spawn(retention::watch(Arc::clone(house), sealing.clone(), data.clone(), prune)),
         anchors::spawn(anchors, house, sealing, data.dir())?,
+        sinks::spawn(sinks, house, data.dir())?,
     ])
 }
 

@@ -57,6 +57,12 @@ impl Gravity {
     }
 }
 
+/// Leaves as one request that a collector of OpenTelemetry takes.
+pub(crate) fn requests(leaves: &[(&[u8], View<'_>)]) -> String {
+    let records: Vec<_> = leaves.iter().map(|(leaf, view)| otlp::record(leaf, view)).collect();
+    otlp::request(&records).to_string()
+}
+
 /// `guardrail=decision` of each that looked.
 fn guards(view: &View<'_>) -> Vec<String> {
     view.policy.iter().map(|said| format!("{}={}", said.id, said.outcome)).collect()

@@ -88,6 +88,8 @@ mod retention;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sinks;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod stream_usage;
