@@ -60,6 +60,8 @@ mod writer;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod simulation_tests;
 
 pub use canonical::INTEGER_MAX;
 pub use commit::{CONTENT_BYTES_MAX, PAYLOADS_MAX};

@@ -75,7 +75,7 @@ pub(crate) struct Writer {
     pub(crate) dirty: bool,
     pub(crate) failure: Option<Failure>,
     /// A sealed segment that may end in leaves of which nobody was told, and which are still to be written: it
-    /// has to be cut, or they would stand in the log twice.
+    /// has to be cut, on the disk, or they would stand in the log twice.
     pub(crate) uncut: Option<(Arc<dyn SegmentFile>, u64)>,
     /// How long to wait before the next attempt; grows while attempts fail.
     pub(crate) pause: Duration,
@@ -215,7 +215,10 @@ impl Writer {
         if let Err(error) = segment.room.write(&*segment.file, bytes, segment.offset) {
             // Takes what was written of them away again.
             // Half a group that stays is no harm: readers stop at its checksum.
-            if segment.file.set_len(segment.offset).is_err() && self.tail_leaves > 0 {
+            let _ = segment.file.set_len(segment.offset);
+            if self.tail_leaves > 0 {
+                // Whole ones of them must not stand in the log twice: the cut has to be on the disk before they are
+                // written elsewhere.
                 self.uncut = Some((segment.file.clone(), segment.offset));
             }
             return Err(error);

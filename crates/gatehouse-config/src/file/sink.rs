@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Somebody who gets the record, leaf by leaf and in its order, each at least once. Exactly one of `webhook`, `s3`,
 /// `syslog` and `otlp` says how. What he has not taken is kept for him beyond `retention`, and no call ever waits for him.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sink {
     /// Required. Its name in metrics, and that of the file in the data folder which says how far it is.
@@ -33,7 +33,7 @@ pub struct Sink {
 }
 
 /// A bucket of S3 or of something that speaks as it does.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bucket {
     /// Its address, such as `http://minio.internal:9000`. Default: AWS' in this region.

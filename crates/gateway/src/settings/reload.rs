@@ -5,7 +5,7 @@ use super::{Settings, Source, start_sim};
 use crate::catalogue;
 use crate::data::Data;
 use gatehouse_audit::{Event, EventKind, Leaf};
-use gatehouse_config::file::Config;
+use gatehouse_config::file::{Config, OnUnwritable, Spool};
 use gatehouse_config::{Fault, Faults, Severity};
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
@@ -211,6 +211,10 @@ fn fingerprint(source: &Source) -> u64 {
     hasher.finish()
 }
 
+fn spool(config: &Config) -> (OnUnwritable, &Spool) {
+    (config.record.on_failure, &config.record.spool)
+}
+
 /// What listeners and the log were started with.
 fn needs_restart(initial: &Config, now: &Config) -> Vec<&'static str> {
     let (old, new) = (&initial.limits, &now.limits);
@@ -218,6 +222,9 @@ fn needs_restart(initial: &Config, now: &Config) -> Vec<&'static str> {
         ("listen", initial.listen != now.listen),
         ("admin.listen", initial.admin.listen != now.admin.listen),
         ("record.anchors", initial.record.anchors != now.record.anchors),
+        ("record.sinks", initial.record.sinks != now.record.sinks),
+        ("record.spool", spool(initial) != spool(now)),
+        ("record.remote", initial.record.remote.dir != now.record.remote.dir),
         ("limits.connections", old.connections != new.connections),
         ("limits.calls", old.calls != new.calls),
         ("limits.headers", old.headers != new.headers),
