@@ -250,8 +250,9 @@ impl SegmentReader {
         else {
             return Ok(None);
         };
-        let mut payload = vec![0; usize::try_from(length).unwrap_or_default()];
-        if !fill(&mut self.input, &mut payload)? {
+        let bytes = usize::try_from(length).unwrap_or_default();
+        let mut payload = Vec::with_capacity(bytes);
+        if (&mut self.input).take(length).read_to_end(&mut payload)? != bytes {
             return Ok(None);
         }
         let intact = checksum(kind, &payload) == u32::from_le_bytes([c0, c1, c2, c3]);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use gatehouse_audit::tree::{CHECKPOINT, Sealing, TREE_DIR};
 use gatehouse_audit::{
     ContentsDue, DEFAULT_SHARD, Event, EventKind, Held, Leaf, Log, RecordsDue, Spans, View, contents_due,
-    records_due, rfc3339,
+    records_due, rfc3339, shard_dir,
 };
 use gatehouse_config::file::Retention;
 use gatehouse_core::record::UnixMicros;
@@ -51,14 +51,15 @@ pub(crate) fn due(data: &Data, log: &Path, kept: &Retention) -> Result<Due> {
     }
     if let Some(kept) = kept.records {
         let before = before(kept.0);
-        let found = records_due(log, before, settled_below(data, log)?, held);
+        let found = records_due(log, before, settled_below(data)?, held);
         due.records = Some((found.context("the records cannot be looked through")?, before));
     }
     Ok(due)
 }
 
 /// Leaves that are signed, that the index has taken in, and that all sinks have.
-fn settled_below(data: &Data, log: &Path) -> Result<u64> {
+fn settled_below(data: &Data) -> Result<u64> {
+    let log = shard_dir(data.dir(), DEFAULT_SHARD);
     let signed = std::fs::read(log.join(TREE_DIR).join(CHECKPOINT))
         .ok()
         .and_then(|text| Checkpoint::read(&text).ok())

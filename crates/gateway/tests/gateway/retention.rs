@@ -42,8 +42,11 @@ async fn verifies(house: &House) {
 #[tokio::test]
 async fn what_was_said_goes_after_its_time_but_for_what_is_on_hold() {
     let provider = Provider::start().await;
-    let config = provider.config("record: { content: full }\nretention: { content: 1s }\n");
-    let house = House::start(&config).await;
+    let there = tempfile::tempdir().unwrap();
+    let remote = there.path().display();
+    let config =
+        format!("record: {{ content: full, remote: {{ dir: {remote} }} }}\nretention: {{ content: 1s }}\n");
+    let house = House::start(&provider.config(&config)).await;
     let hold = house.json(&["audit", "hold", "place", "--reason", "case 17", "--user", "anna"]).await["hold"]
         .clone();
     let of =
@@ -61,6 +64,18 @@ async fn what_was_said_goes_after_its_time_but_for_what_is_on_hold() {
     pruned(&house, &anna).await;
     verifies(&house).await;
     assert!(!house.files().iter().any(|(path, _)| path.extension().is_some_and(|kind| kind == "pack")));
+    // Nor in the second place.
+    let packs = || {
+        let files = std::fs::read_dir(there.path().join("r0")).unwrap();
+        files
+            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|kind| kind == "pack"))
+            .count()
+    };
+    let begun = Instant::now();
+    while packs() > 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     for kind in ["hold.placed", "hold.released", "\"class\":\"content\""] {
         assert!(house.in_the_log(kind) > 0, "{kind}");
     }
