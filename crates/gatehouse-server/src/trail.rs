@@ -147,6 +147,10 @@ impl Trail {
     /// On whose account.
     pub fn scope(&mut self, scope: &Scope) {
         self.record.scope = scope.clone();
+        // Now that both are known, no more is gathered than may be kept.
+        let most = self.snapshot.keeping.most_of(scope, self.record.model.as_deref());
+        self.request.limit(most);
+        self.answer.limit(most);
     }
 
     /// For which model, streamed or not, at which tier.
@@ -154,9 +158,6 @@ impl Trail {
         self.record.model = Some(model.into());
         self.record.stream = stream;
         self.tier = tier;
-        let most = self.snapshot.keeping.most_of(&self.record.scope, Some(model));
-        self.request.limit(most);
-        self.answer.limit(most);
     }
 
     /// The trace that the call belongs to: the caller's, or one that begins here if traces are exported.

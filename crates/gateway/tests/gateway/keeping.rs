@@ -14,6 +14,7 @@ record:
   rules:
     - { guard: secrets=block, content: full }
     - { only: { team: legal }, content: none, durability: async }
+    - { only: { use_case: seen }, content: full }
     - { model: openai/open, content: full }
     - { model: "openai/veiled*", content: redacted }
 "#;
@@ -47,10 +48,16 @@ async fn rules_say_what_is_kept_of_which_call() {
         shown(&house, &house.call(said("openai/open", "Nightingale", false)).await.record()).await;
     assert!(leaf[0].get("redacted").is_none() && texts[0].contains("Nightingale"), "{texts:?}");
 
+    // Also where the account is known by a header alone.
+    let (_, free) = house.new_key(&["--team", "sales"]).await;
+    let seen = said("openai/m", "hello", false).key(&free).header("x-gatehouse-use-case", "seen");
+    let (_, texts) = shown(&house, &house.call(seen).await.record()).await;
+    assert_eq!(texts.len(), 2);
+
     let found = house.json(&["audit", "query", "--text", "nightingale"]).await;
     assert_eq!(found.pointer("/calls/0/model"), Some(&json!("openai/open")), "{found:#}");
     assert_eq!(found.pointer("/calls").and_then(Value::as_array).map(Vec::len), Some(1));
-    assert_eq!(house.in_the_log("\"purpose\":\"search\",\"records\":1"), 1);
+    assert_eq!(house.in_the_log("\"purpose\":\"search\",\"records\":2"), 1);
 
     // What was stopped is kept where a rule about the one that stopped it says so, and nowhere else.
     let stopped = house.call(said("openai/open", "Xyzzy", false).key(&legal)).await;
