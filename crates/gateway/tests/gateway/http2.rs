@@ -114,7 +114,8 @@ async fn is_well(house: &House, provider: &Provider, received: u64) {
     assert_eq!(frames.last().unwrap().payload[0], 0x88, "{frames:?}");
     until(async || house.admin("/metrics").await.text().contains("gatehouse_open_calls 0\n")).await;
     assert_eq!(provider.sim.stats().total.received, received);
-    assert_eq!(house.call(Front::Chat.ask("openai/m", "hi")).await.status, 200);
+    let answer = house.call(Front::Chat.ask("openai/m", "hi")).await;
+    assert_eq!(answer.status, 200, "{} {}", answer.text(), house.stderr());
 }
 
 #[tokio::test]
