@@ -6,6 +6,7 @@
 //! the order is right. An object or a list without content is left out rather than written empty.
 
 use gatehouse_core::record::UnixMicros;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Display;
 use std::io::Write;
@@ -15,6 +16,8 @@ use crate::time;
 
 /// The largest integer that every JSON reader keeps exactly (2^53 − 1). Larger amounts are written as this.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// The longest name of a team, a model, a target, and, before it is sealed, of a user.
+pub const TEXT_BYTES_MAX: usize = 256;
 
 /// Digits of the largest `u64`.
 const DECIMAL_DIGITS_MAX: usize = 20;
@@ -197,6 +200,16 @@ impl List<'_> {
 pub(crate) fn is_plain(text: &str) -> bool {
     let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     !text.bytes().fold(false, |found, byte| found | special(byte))
+}
+
+/// A text of at most so many bytes; a longer one ends in `…`.
+pub(crate) fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return text.into();
+    }
+    let limit = bytes_max.saturating_sub(ELLIPSIS.len());
+    let begin = (0..=limit).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    [begin, ELLIPSIS].concat().into()
 }
 
 /// Writes a quoted text of at most `bytes_max` bytes between the quotes; a longer one ends in `…`.

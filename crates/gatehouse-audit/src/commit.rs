@@ -4,8 +4,10 @@
 //! without the salt it says nothing, not even of a body that could be guessed. Salts, and the keys that seal texts, are
 //! made of the key of the call's subject, so that all of them are gone with it.
 
+use crate::naming;
 use crate::subjects::{CallKey, Subject, Subjects};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
+use gatehouse_core::call::Scope;
 use gatehouse_core::record::{Payload, Settled};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -20,6 +22,8 @@ pub const CONTENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct Commitments {
     /// Whose key it is.
     pub(crate) subject: Option<Subject>,
+    /// The sealed name of the end user, when there is one.
+    pub(crate) user: Option<String>,
     /// In the order of the payload entries.
     pub(crate) bodies: Vec<Body>,
 }
@@ -41,11 +45,13 @@ pub(crate) struct Body {
 /// When a key cannot be had.
 pub(crate) fn commit(settled: &Settled, subjects: &Subjects) -> io::Result<Commitments> {
     let digests: Vec<_> = settled.payload.iter().take(PAYLOADS_MAX).map(digest).collect();
-    if digests.iter().all(Option::is_none) {
+    let name = &settled.scope.user;
+    if name.is_empty() && digests.iter().all(Option::is_none) {
         let bodies = vec![Body::default(); digests.len()];
-        return Ok(Commitments { subject: None, bodies });
+        return Ok(Commitments { bodies, ..Commitments::default() });
     }
     let (subject, key) = subjects.of(&settled.scope)?;
+    let user = (!name.is_empty()).then(|| naming::seal(&key, name)).transpose()?;
     let call = key.of_call(&settled.call.to_string());
     let bodies = settled.payload.iter().zip(digests).map(|(payload, digest)| {
         let role = payload.role.as_str();
@@ -56,7 +62,20 @@ pub(crate) fn commit(settled: &Settled, subjects: &Subjects) -> io::Result<Commi
         };
         Ok(Body { commit, digest, sealed })
     });
-    Ok(Commitments { subject: Some(subject), bodies: bodies.collect::<io::Result<_>>()? })
+    Ok(Commitments { subject: Some(subject), user, bodies: bodies.collect::<io::Result<_>>()? })
+}
+
+/// What the first leaf of a call says of its end user.
+///
+/// # Errors
+/// When a key cannot be had.
+pub(crate) fn commit_name(scope: &Scope, subjects: &Subjects) -> io::Result<Commitments> {
+    if scope.user.is_empty() {
+        return Ok(Commitments::default());
+    }
+    let (subject, key) = subjects.of(scope)?;
+    let user = naming::seal(&key, &scope.user)?;
+    Ok(Commitments { subject: Some(subject), user: Some(user), bodies: Vec::new() })
 }
 
 fn digest(payload: &Payload) -> Option<[u8; 32]> {
@@ -80,7 +99,8 @@ pub(crate) fn salt(call: &CallKey, role: &str) -> [u8; 32] {
 /// A text as it stands beside the leaf, and its SHA-256. Its key seals nothing else, so the nonce may be zero.
 fn seal(call: &CallKey, role: &str, text: &[u8]) -> io::Result<(Vec<u8>, [u8; 32])> {
     let mut bytes = text.to_vec();
-    let sealed = content_key(call, role)
+    let sealed = call
+        .sealing(role)
         .and_then(|key| key.seal_in_place_append_tag(nonce(), Aad::empty(), &mut bytes).ok());
     sealed.ok_or_else(|| io::Error::other("a text cannot be sealed"))?;
     let digest = Sha256::digest(&bytes).into();
@@ -90,14 +110,9 @@ fn seal(call: &CallKey, role: &str, text: &[u8]) -> io::Result<(Vec<u8>, [u8; 32
 /// The text again; `None` when it was changed, or sealed under another key.
 pub(crate) fn open(call: &CallKey, role: &str, sealed: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = sealed.to_vec();
-    let opened = content_key(call, role)?.open_in_place(nonce(), Aad::empty(), &mut bytes).ok()?.len();
+    let opened = call.sealing(role)?.open_in_place(nonce(), Aad::empty(), &mut bytes).ok()?.len();
     bytes.truncate(opened);
     Some(bytes)
-}
-
-fn content_key(call: &CallKey, role: &str) -> Option<LessSafeKey> {
-    let bytes = call.derive("text", role);
-    UnboundKey::new(&AES_256_GCM, &bytes).ok().map(LessSafeKey::new)
 }
 
 fn nonce() -> Nonce {

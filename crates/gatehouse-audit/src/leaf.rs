@@ -10,7 +10,7 @@ use gatehouse_core::usage::{Usage, UsageSource};
 use gatehouse_core::verdict::Outcome;
 use std::sync::Arc;
 
-use crate::canonical::{Object, by_utf16, is_plain, write_object};
+use crate::canonical::{Object, TEXT_BYTES_MAX, by_utf16, is_plain, write_object};
 use crate::commit::{Body, Commitments, PAYLOADS_MAX};
 use crate::event::{Event, write_fields};
 
@@ -18,8 +18,6 @@ use crate::event::{Event, write_fields};
 pub const LEAF_VERSION: u64 = 1;
 /// The longest leaf. The sum of all limits below stays under it, which a test shows.
 pub const LEAF_BYTES_MAX: usize = 32 * 1024;
-/// The longest name of a team, a model, a target, a user.
-pub const TEXT_BYTES_MAX: usize = 256;
 /// The longest code, category, finish reason, digest in text.
 pub const LABEL_BYTES_MAX: usize = 64;
 /// The longest id that a provider gives to a request.
@@ -70,7 +68,7 @@ impl Leaf<'_> {
 pub(crate) fn render(out: &mut Vec<u8>, leaf: Leaf<'_>, shard: &str, commits: &Commitments) -> usize {
     let mut stamp = Stamp { shard, number_at: 0 };
     write_object(out, |o| match leaf {
-        Leaf::Admitted(admitted) => write_admitted(o, admitted, &mut stamp),
+        Leaf::Admitted(admitted) => write_admitted(o, admitted, &mut stamp, commits),
         Leaf::Settled(settled) => write_settled(o, settled, &mut stamp, commits),
         Leaf::Event(event) => write_event(o, event, &mut stamp),
     });
@@ -85,7 +83,7 @@ struct Stamp<'a> {
     number_at: usize,
 }
 
-fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: &mut Stamp<'_>) {
+fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: &mut Stamp<'_>, commits: &Commitments) {
     write_actor(o, &call.key);
     write_corr(o, &call.scope, None);
     o.object("cost", |o| {
@@ -100,13 +98,16 @@ fn write_admitted(o: &mut Object<'_>, call: &Admitted, stamp: &mut Stamp<'_>) {
     o.plain("kind", KIND_ADMITTED);
     o.object("model", |o| o.some_text("requested", &call.model, TEXT_BYTES_MAX));
     o.plain("op", call.operation.as_str());
-    write_org(o, &call.scope);
+    write_org(o, &call.scope, commits.user.as_ref());
     o.object("route", |o| {
         o.list("plan", |l| {
             call.plan.iter().take(ATTEMPTS_MAX).for_each(|target| l.text(target, TEXT_BYTES_MAX));
         });
     });
     write_stamp(o, stamp);
+    if let Some(subject) = commits.subject {
+        o.plain("subject", subject);
+    }
     o.plain("surface", call.surface.as_str());
     write_tags(o, &call.scope);
     o.time("ts", call.at);
@@ -136,7 +137,7 @@ fn write_settled(o: &mut Object<'_>, call: &Settled, stamp: &mut Stamp<'_>, comm
     if let Some(operation) = call.operation {
         o.plain("op", operation.as_str());
     }
-    write_org(o, &call.scope);
+    write_org(o, &call.scope, commits.user.as_ref());
     write_payload(o, &call.payload, &commits.bodies);
     write_policy(o, &call.guards);
     o.object("result", |o| {
@@ -218,13 +219,16 @@ fn write_cut(o: &mut Object<'_>, call: &Settled) {
     });
 }
 
-fn write_org(o: &mut Object<'_>, scope: &Scope) {
+fn write_org(o: &mut Object<'_>, scope: &Scope, user: Option<&String>) {
     o.object("org", |o| {
         o.some_text("app", &scope.app, TEXT_BYTES_MAX);
         o.some_text("org", &scope.org, TEXT_BYTES_MAX);
         o.some_text("team", &scope.team, TEXT_BYTES_MAX);
         o.some_text("use_case", &scope.use_case, TEXT_BYTES_MAX);
-        o.some_text("user", &scope.user, TEXT_BYTES_MAX);
+        if let Some(user) = user {
+            // Base64, and no longer than a name makes it.
+            o.plain("user_sealed", user);
+        }
     });
 }
 

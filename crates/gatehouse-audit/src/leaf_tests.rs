@@ -10,6 +10,7 @@ use crate::event::{Event, EventKind, Field};
 use crate::samples::{AT, admitted, settled};
 use crate::subjects::Subject;
 use crate::view::{Part, View};
+use gatehouse_core::call::Scope;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::{CostStatus, Payload, Settled};
 use gatehouse_core::usage::Usage;
@@ -19,14 +20,26 @@ use std::sync::Arc;
 
 /// Commitments that are the same each time; texts are kept where the sample has them.
 fn commits(leaf: Leaf<'_>) -> Commitments {
-    let Leaf::Settled(settled) = leaf else { return Commitments::default() };
+    // As long as a sealed name can be, for a name that is as long as one can be.
+    let sealed = |scope: &Scope| {
+        let letters = if scope.user.len() < 256 { 8 } else { 379 };
+        (!scope.user.is_empty()).then(|| "c2VhbGVk".chars().cycle().take(letters).collect())
+    };
+    let subject = Subject::parse(&"5".repeat(32));
+    let settled = match leaf {
+        Leaf::Settled(settled) => settled,
+        Leaf::Admitted(admitted) => {
+            return Commitments { subject, user: sealed(&admitted.scope), bodies: Vec::new() };
+        }
+        Leaf::Event(_) => return Commitments::default(),
+    };
     let body = |payload: &Payload| Body {
         commit: Some([0x11; 32]),
         sealed: payload.text.is_some().then(|| (Vec::new(), [0x22; 32])),
         ..Body::default()
     };
     let bodies = settled.payload.iter().take(PAYLOADS_MAX).map(body).collect();
-    Commitments { subject: Subject::parse(&"5".repeat(32)), bodies }
+    Commitments { subject, user: sealed(&settled.scope), bodies }
 }
 
 fn rendered(leaf: Leaf<'_>) -> String {
@@ -66,7 +79,7 @@ fn the_envelope_is_the_documented_one() {
         r#""cost":{"currency":"USD","nano":987654,"price_id":"openai/gpt-5.2@2026-10-01","status":"exact"},"#,
         r#""dropped":["logit_bias"],"id":"019a0000-0000-7000-8000-000000000001","kind":"call.settled","#,
         r#""model":{"provider":"openai","requested":"smart","served":"gpt-5.2"},"op":"chat","#,
-        r#""org":{"app":"helpdesk","org":"acme","team":"support","use_case":"triage","user":"u-17"},"#,
+        r#""org":{"app":"helpdesk","org":"acme","team":"support","use_case":"triage","user_sealed":"c2VhbGVk"},"#,
         r#""payload":[{"bytes":5,"commit":"1111111111111111111111111111111111111111111111111111111111111111","role":"request","#,
         r#""sealed_sha256":"2222222222222222222222222222222222222222222222222222222222222222"},"#,
         r#"{"bytes":9,"commit":"1111111111111111111111111111111111111111111111111111111111111111","role":"answer"}],"#,
@@ -114,7 +127,7 @@ fn what_is_unknown_is_absent() {
     let mut call = settled(1);
     (call.key, call.operation, call.surface, call.model) = (None, None, None, None);
     (call.target, call.route, call.finish, call.trace) = (None, None, None, None);
-    call.scope = gatehouse_core::call::Scope::default();
+    call.scope = Scope::default();
     (call.attempts, call.guards, call.dropped, call.payload) = (vec![], vec![], vec![], vec![]);
     let text = rendered(Leaf::Settled(&call));
     check_canonical(&text);

@@ -36,6 +36,7 @@ mod group;
 mod leaf;
 mod log;
 mod mirror;
+mod naming;
 mod open;
 mod options;
 mod pack;
@@ -63,7 +64,7 @@ mod samples;
 #[cfg(test)]
 mod simulation_tests;
 
-pub use canonical::INTEGER_MAX;
+pub use canonical::{INTEGER_MAX, TEXT_BYTES_MAX};
 pub use commit::{CONTENT_BYTES_MAX, PAYLOADS_MAX};
 pub use error::{LogError, ReadError};
 pub use event::{
@@ -72,10 +73,11 @@ pub use event::{
 };
 pub use leaf::{
     ATTEMPTS_MAX, CATEGORIES_MAX, DROPPED_MAX, GUARDS_MAX, LABEL_BYTES_MAX, LEAF_BYTES_MAX, LEAF_VERSION,
-    Leaf, TAG_NAME_BYTES_MAX, TAGS_MAX, TEXT_BYTES_MAX, UPSTREAM_ID_BYTES_MAX,
+    Leaf, TAG_NAME_BYTES_MAX, TAGS_MAX, UPSTREAM_ID_BYTES_MAX,
 };
 pub use log::{Durability, Log, Stats, Status};
 pub use mirror::Mirror;
+pub use naming::erased_label;
 pub use open::own_content_key;
 pub use options::{DEFAULT_SHARD, FLUSH_AFTER, Options, PERMITS_MAX, SEGMENT_BYTES_MAX};
 pub use pack::Text;

@@ -234,7 +234,7 @@ fn what_never_ended_is_found_and_can_be_ended() {
     for number in [0, 2, 3] {
         log.append(Leaf::Settled(&settled(number))).unwrap();
     }
-    let open = unfinished(log.dir(), Cursor::default()).unwrap();
+    let open = unfinished(log.dir(), Cursor::default(), log.subjects()).unwrap();
     let first = admitted(1);
     assert_eq!(open.iter().map(|call| call.call).collect::<Vec<_>>(), [first.call, admitted(4).call]);
     let found = &open[0];
@@ -246,7 +246,7 @@ fn what_never_ended_is_found_and_can_be_ended() {
     for call in &open {
         log.append(Leaf::Settled(&call.settlement(call.accepted_at + 7, "00".into()))).unwrap();
     }
-    assert!(unfinished(log.dir(), Cursor::default()).unwrap().is_empty());
+    assert!(unfinished(log.dir(), Cursor::default(), log.subjects()).unwrap().is_empty());
     let last = read(log.dir(), Cursor::default(), 99).unwrap().entries.pop().unwrap();
     let view = View::parse(&last.leaf).unwrap();
     assert_eq!((view.cost.nano, view.cost.status.as_ref()), (Some(first.reserved.0), "estimated"));

@@ -1,12 +1,13 @@
 //! What the log's users and its thread share: the writer under the one lock, and what is read without it.
 
 use gatehouse_core::record::Settled;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::commit::{Commitments, commit};
+use crate::commit::{Commitments, commit, commit_name};
 use crate::disk::Disk;
 use crate::error::LogError;
 use crate::group::Group;
@@ -110,14 +111,18 @@ impl Shared {
 
     pub(crate) fn append(&self, leaf: Leaf<'_>) -> Result<Ticket, LogError> {
         let commits = match leaf {
-            Leaf::Settled(settled) => self.commit(settled)?,
-            Leaf::Admitted(_) | Leaf::Event(_) => Commitments::default(),
+            Leaf::Settled(settled) => self.with_keys(|subjects| commit(settled, subjects))?,
+            Leaf::Admitted(admitted) => self.with_keys(|subjects| commit_name(&admitted.scope, subjects))?,
+            Leaf::Event(_) => Commitments::default(),
         };
         self.append_else(Group::new(leaf, &self.shard, &commits), Write::Now, |_, error| error)
     }
 
-    fn commit(&self, settled: &Settled) -> Result<Commitments, LogError> {
-        commit(settled, &self.subjects).map_err(|error| LogError::Unavailable {
+    fn with_keys(
+        &self,
+        commit: impl FnOnce(&Subjects) -> io::Result<Commitments>,
+    ) -> Result<Commitments, LogError> {
+        commit(&self.subjects).map_err(|error| LogError::Unavailable {
             reason: format!("the keys of subjects cannot be written: {error}").into(),
         })
     }
@@ -125,7 +130,7 @@ impl Shared {
     /// Like `append`, but an end of a call that cannot be written now is kept until it can, without its
     /// texts: memory stays bounded by the number of permits.
     pub(crate) fn append_or_keep(&self, settled: &Settled, when: Write) -> Result<Ticket, LogError> {
-        let commits = match self.commit(settled) {
+        let commits = match self.with_keys(|subjects| commit(settled, subjects)) {
             Ok(commits) => commits,
             Err(LogError::Unavailable { reason }) => return self.keep(settled, reason),
             Err(other) => return Err(other),

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::canonical::{TEXT_BYTES_MAX, shortened};
 use crate::disk::private;
 
 /// How many subjects have a key of their own; those beyond share that of their application.
@@ -118,6 +119,12 @@ impl CallKey {
         let digest =
             Sha256::new().chain_update(self.0).chain_update(purpose).chain_update("/").chain_update(role);
         digest.finalize().into()
+    }
+
+    /// The key that seals what a call has in this role.
+    pub(crate) fn sealing(&self, role: &str) -> Option<LessSafeKey> {
+        let bytes = self.derive("text", role);
+        UnboundKey::new(&AES_256_GCM, &bytes).ok().map(LessSafeKey::new)
     }
 }
 
@@ -218,6 +225,8 @@ impl Subjects {
     pub fn named(&self, org: &str, team: &str, app: &str, user: &str) -> Subject {
         // A user is one person in all applications of a team.
         let app = if user.is_empty() { app } else { "" };
+        // As leaves have the name, so that he who is known from them can be found again.
+        let user = &*shortened(user, TEXT_BYTES_MAX);
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = mac(&self.names, &[org, team, app, user]);
         Subject([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::error::ReadError;
 use crate::reader::{Cursor, Entry, Reader};
 use crate::segment::Contents;
+use crate::subjects::Subjects;
 use crate::view::{Part, View};
 
 /// The error of a call that the gateway did not live to finish.
@@ -48,7 +49,7 @@ pub struct Unfinished {
 ///
 /// # Errors
 /// When the log cannot be read, or an admitted leaf does not parse.
-pub fn unfinished(dir: &Path, from: Cursor) -> Result<Vec<Unfinished>, ReadError> {
+pub fn unfinished(dir: &Path, from: Cursor, subjects: &Subjects) -> Result<Vec<Unfinished>, ReadError> {
     let mut reader = Reader::open(dir, from, Contents::Skip);
     let mut open = HashMap::new();
     while let Some(entry) = reader.next()? {
@@ -65,7 +66,7 @@ pub fn unfinished(dir: &Path, from: Cursor) -> Result<Vec<Unfinished>, ReadError
     }
     let mut places: Vec<Cursor> = open.into_values().collect();
     places.sort_unstable();
-    let found = places.into_iter().map(|at| unfinished_at(dir, at));
+    let found = places.into_iter().map(|at| unfinished_at(dir, at, subjects));
     found.filter_map(Result::transpose).collect()
 }
 
@@ -73,7 +74,7 @@ pub fn unfinished(dir: &Path, from: Cursor) -> Result<Vec<Unfinished>, ReadError
 ///
 /// # Errors
 /// When the log cannot be read, or the leaf does not parse.
-pub fn unfinished_at(dir: &Path, at: Cursor) -> Result<Option<Unfinished>, ReadError> {
+pub fn unfinished_at(dir: &Path, at: Cursor, subjects: &Subjects) -> Result<Option<Unfinished>, ReadError> {
     let Some(entry) = crate::reader::read_at(dir, at)? else { return Ok(None) };
     let view = parse(&entry)?;
     if view.part() != Part::Admitted {
@@ -85,7 +86,7 @@ pub fn unfinished_at(dir: &Path, at: Cursor) -> Result<Option<Unfinished>, ReadE
         call,
         accepted_at: view.at(),
         key: view.actor.credential.as_ref().into(),
-        scope: scope(&view),
+        scope: scope(&view, subjects),
         operation: Operation::ALL.iter().copied().find(|operation| operation.as_str() == view.op),
         surface: Dialect::ALL.iter().copied().find(|dialect| dialect.as_str() == view.surface),
         model: view.model.requested.as_ref().into(),
@@ -98,7 +99,7 @@ fn parse(entry: &Entry) -> Result<View<'_>, ReadError> {
     View::parse(&entry.leaf).map_err(|source| ReadError::Leaf { segment, offset, source })
 }
 
-fn scope(view: &View<'_>) -> Scope {
+fn scope(view: &View<'_>, subjects: &Subjects) -> Scope {
     let tags: BTreeMap<String, String> =
         view.tags.and_then(|tags| serde_json::from_str(tags.get()).ok()).unwrap_or_default();
     Scope {
@@ -106,7 +107,7 @@ fn scope(view: &View<'_>) -> Scope {
         team: view.org.team.as_ref().into(),
         app: view.org.app.as_ref().into(),
         use_case: view.org.use_case.as_ref().into(),
-        user: view.org.user.as_ref().into(),
+        user: view.user_label(subjects).into(),
         run: view.corr.run_id.as_ref().into(),
         step: view.corr.step.as_ref().into(),
         tags: tags.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),

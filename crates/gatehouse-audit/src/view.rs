@@ -13,6 +13,7 @@ use std::borrow::Cow;
 
 use crate::commit;
 use crate::leaf::KIND_ADMITTED;
+use crate::naming;
 use crate::pack::Text;
 use crate::reader::Entry;
 use crate::subjects::{Known, Subject, Subjects};
@@ -53,6 +54,9 @@ pub struct View<'a> {
     /// On whose account.
     #[serde(borrow, default)]
     pub org: Org<'a>,
+    /// Whom the call is about, where that matters: 32 hexadecimal digits.
+    #[serde(borrow, default)]
+    pub subject: Cow<'a, str>,
     /// What it belongs to.
     #[serde(borrow, default)]
     pub corr: Corr<'a>,
@@ -122,8 +126,8 @@ views! {
         app: Cow<'a, str>,
         /// The use case.
         use_case: Cow<'a, str>,
-        /// The end user.
-        user: Cow<'a, str>,
+        /// The end user, sealed under the key of the subject: [`View::user`] reads it.
+        user_sealed: Cow<'a, str>,
     }
     /// What a call belongs to.
     Corr {
@@ -326,6 +330,30 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn accepted_at(&self) -> UnixMicros {
         self.at().saturating_sub(self.timing.total_us)
+    }
+
+    /// The name of the end user, where there is one that can be read.
+    #[must_use]
+    pub fn user(&self, subjects: &Subjects) -> Option<String> {
+        let Known::Key(key) = subjects.find(Subject::parse(&self.subject)?) else { return None };
+        naming::open(&key, &self.org.user_sealed)
+    }
+
+    /// The same for lists: empty when nobody was named; `erased:` or `sealed:` and some digits of the subject when the
+    /// name cannot be read, because its key was destroyed or is not here.
+    #[must_use]
+    pub fn user_label(&self, subjects: &Subjects) -> String {
+        if self.org.user_sealed.is_empty() {
+            return String::new();
+        }
+        self.user(subjects).unwrap_or_else(|| {
+            let known = Subject::parse(&self.subject).map_or(Known::Nobody, |subject| subjects.find(subject));
+            match known {
+                // Of one who came back after he was forgotten there is a key, but another.
+                Known::Erased | Known::Key(_) => naming::erased_label(&self.subject),
+                Known::Nobody => naming::sealed_label(&self.subject),
+            }
+        })
     }
 
     /// What the leaf is to its call.

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// The newest schema that is known.
         known: usize,
     },
+    /// The keys under which end users' names are sealed cannot be had.
+    #[error("the keys of what was said cannot be read: {source}")]
+    Keys {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A key of this id is there already.
     #[error("there is a key {key_id} already")]
     Duplicate {

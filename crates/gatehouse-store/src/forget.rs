@@ -1,6 +1,7 @@
-//! Records whose time is over go out of the index with their leaves. Sums by team and model stay: they name nobody.
+//! Records whose time is over go out of the index with their leaves; sums by team and model stay, as they name nobody.
+//! Of an end user whose key is destroyed the name goes, and what he used stays.
 
-use gatehouse_audit::{RETENTION_PRUNED, View};
+use gatehouse_audit::{EventKind, RETENTION_PRUNED, View, erased_label};
 use rusqlite::{Transaction, params};
 use serde::Deserialize;
 
@@ -11,6 +12,25 @@ use crate::error::StoreError;
 #[derive(Deserialize)]
 struct Records {
     last: u64,
+}
+
+/// What `subject.erased` says.
+#[derive(Deserialize)]
+struct Erased {
+    subject: String,
+}
+
+/// Who is to be forgotten, when a leaf says so.
+pub(crate) fn erased(view: &View<'_>) -> Option<String> {
+    let event = view.event.filter(|_| view.kind == EventKind::SubjectErased.as_str())?;
+    serde_json::from_str::<Erased>(event.get()).ok().map(|erased| erased.subject)
+}
+
+/// Takes the name of a subject out.
+pub(crate) fn forget_name(transaction: &Transaction<'_>, subject: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE callers SET user = ? WHERE subject = ? AND subject != ''";
+    transaction.execute(sql, [erased_label(subject).as_str(), subject])?;
+    Ok(())
 }
 
 /// The last record that went, when a leaf says so.

@@ -1,6 +1,6 @@
 //! Holds: calls of which nothing may be given up or erased, whatever its age.
 
-use gatehouse_audit::View;
+use gatehouse_audit::{Subjects, View};
 use gatehouse_core::record::UnixMicros;
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
@@ -67,9 +67,9 @@ pub struct Selection {
 // === impl Selection ===
 
 impl Selection {
-    /// Whether it is about a call, going by one of its leaves.
+    /// Whether it is about a call, going by one of its leaves. A name that cannot be read is nobody's.
     #[must_use]
-    pub fn covers(&self, leaf: &View<'_>) -> bool {
+    pub fn covers(&self, leaf: &View<'_>, subjects: &Subjects) -> bool {
         let same =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         let model = self
@@ -81,7 +81,7 @@ impl Selection {
             && same(&self.team, &leaf.org.team)
             && same(&self.app, &leaf.org.app)
             && same(&self.use_case, &leaf.org.use_case)
-            && same(&self.user, &leaf.org.user)
+            && self.user.as_ref().is_none_or(|user| leaf.user(subjects).as_ref() == Some(user))
             && same(&self.key, &leaf.actor.credential)
             && same(&self.run, &leaf.corr.run_id)
             && same(&self.record, &leaf.id)
@@ -109,7 +109,23 @@ impl Selection {
         }
     }
 
-    /// What it asks for, by name: for the record and for people.
+    /// What it asks for, by name, as the record has it: in place of an end user's name stands his subject in the team
+    /// that is asked for. Without a team that is nobody's subject in any leaf; it only says, to whoever knows the name and has the
+    /// keys, that it was this one.
+    #[must_use]
+    pub fn recorded(&self, subjects: &Subjects) -> Vec<(&'static str, String)> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let named = self.named().into_iter().map(|(name, value)| match name {
+            "user" => {
+                let subject = subjects.named(&text(&self.org), &text(&self.team), "", &value);
+                ("subject", subject.to_string())
+            }
+            _ => (name, value),
+        });
+        named.collect()
+    }
+
+    /// What it asks for, by name: for people.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, String)> {
         let texts = [
@@ -158,6 +174,18 @@ impl Store {
         Ok(self.connection().execute(sql, params![signed(at), signed(number)])? == 1)
     }
 
+    /// Takes the name of an end user who was forgotten out of the holds that were released: `label` stands there instead.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forget_in_holds(&self, org: &str, team: &str, user: &str, label: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE holds SET selection = json_set(selection, '$.user', ?4) WHERE released_at IS NOT NULL \
+                   AND selection ->> '$.user' = ?3 AND coalesce(selection ->> '$.org', ?1) = ?1 \
+                   AND coalesce(selection ->> '$.team', ?2) = ?2";
+        self.connection().execute(sql, [org, team, user, label])?;
+        Ok(())
+    }
+
     /// Every hold, oldest first, the released ones too.
     ///
     /// # Errors
@@ -191,7 +219,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Hold, String)> {
 mod tests {
     use super::Selection;
     use crate::store::Store;
-    use gatehouse_audit::View;
+    use gatehouse_audit::{ContentKey, Subjects, View};
 
     #[test]
     fn holds_are_kept_and_end_once() {
@@ -210,21 +238,38 @@ mod tests {
         assert_eq!(selection.named()[1], ("since", "1970-01-01T00:00:00.000007Z".to_owned()));
         assert!(other.release_hold(number, 9).unwrap() && !other.release_hold(number, 10).unwrap());
         assert_eq!(store.holds().unwrap()[0].released_at, Some(9));
+        let anna = || Selection { user: Some("anna".to_owned()), ..selection.clone() };
+        let (open, ended) =
+            (store.place_hold("a", &anna(), 1).unwrap(), store.place_hold("b", &anna(), 1).unwrap());
+        store.release_hold(ended, 2).unwrap();
+        store.forget_in_holds("", "sales", "anna", "erased:1").unwrap();
+        store.forget_in_holds("", "support", "bert", "erased:1").unwrap();
+        let users = || {
+            let holds =
+                store.holds().unwrap().into_iter().filter(|hold| [open, ended].contains(&hold.number));
+            holds.map(|hold| hold.selection.user.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(users(), ["anna", "anna"]);
+        store.forget_in_holds("", "support", "anna", "erased:1").unwrap();
+        assert_eq!(users(), ["anna", "erased:1"]);
     }
 
     #[test]
     fn a_selection_covers_what_its_filter_finds() {
         let leaf = r#"{"actor":{"credential":"ghk_1"},"corr":{"run_id":"r"},"id":"x","kind":"call.settled",
-            "model":{"requested":"fast","served":"m"},"org":{"team":"support","user":"u"},"seq":1,"shard":"r0",
+            "model":{"requested":"fast","served":"m"},"org":{"team":"support"},"seq":1,"shard":"r0",
             "timing":{"total_us":1000000},"ts":"1970-01-01T00:00:02.000000Z","v":1}"#;
         let view = View::parse(leaf.as_bytes()).unwrap();
         let text = |text: &str| Some(text.to_owned());
+        let dir = tempfile::tempdir().unwrap();
+        let subjects = Subjects::open(dir.path(), &ContentKey::new([1; 32])).unwrap();
         let none = Selection::default();
         for (selection, covered) in [
             (none.clone(), true),
-            (Selection { team: text("support"), user: text("u"), ..none.clone() }, true),
-            (Selection { team: text("sales"), user: text("u"), ..none.clone() }, false),
+            (Selection { team: text("support"), ..none.clone() }, true),
+            (Selection { team: text("sales"), ..none.clone() }, false),
             (Selection { model: text("m"), key: text("ghk_1"), ..none.clone() }, true),
+            (Selection { user: text("u"), ..none.clone() }, false),
             (Selection { run: text("s"), ..none.clone() }, false),
             (
                 Selection {
@@ -237,7 +282,7 @@ mod tests {
             ),
             (Selection { until: Some(1_000_000), ..none }, false),
         ] {
-            assert_eq!(selection.covers(&view), covered, "{selection:?}");
+            assert_eq!(selection.covers(&view, &subjects), covered, "{selection:?}");
             assert_eq!(selection.filter().team, selection.team);
         }
     }

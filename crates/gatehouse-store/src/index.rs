@@ -1,6 +1,6 @@
 //! The database that is built from the audit log: `index.db`. It may be deleted at any time.
 
-use gatehouse_audit::{Cursor, Unfinished, shard_dir, unfinished_at};
+use gatehouse_audit::{Cursor, Subjects, Unfinished, shard_dir, unfinished_at};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::UnixMicros;
 use rusqlite::{Connection, params};
@@ -15,7 +15,8 @@ use crate::filter::{id_after, id_before};
 pub const INDEX_FILE: &str = "index.db";
 /// Microseconds of an hour: what is spent is summed up by the hour.
 pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
-const MIGRATIONS: &[&str] = &[include_str!("sql/index_1.sql"), include_str!("sql/index_2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("sql/index_1.sql"), include_str!("sql/index_2.sql"), include_str!("sql/index_3.sql")];
 
 /// The index as readers use it. Every method blocks on the disk. It shows the log as far as a
 /// [`crate::Projector`] has read it.
@@ -26,7 +27,10 @@ pub struct Index {
 
 /// Opens the index of this data folder, for readers and writers.
 pub(crate) fn open_index(data: &Path) -> Result<Connection, StoreError> {
-    database::open(&data.join(INDEX_FILE), Safety::Normal, MIGRATIONS)
+    let connection = database::open(&data.join(INDEX_FILE), Safety::Normal, MIGRATIONS)?;
+    // A name that goes is gone from the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    Ok(connection)
 }
 
 /// A place in the log, as two columns of the index hold it.
@@ -71,7 +75,7 @@ impl Index {
     ///
     /// # Errors
     /// When the database or the log cannot be read.
-    pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+    pub fn unfinished(&self, subjects: &Subjects) -> Result<Vec<Unfinished>, StoreError> {
         let places = {
             let connection = self.connection();
             let mut select = connection
@@ -81,7 +85,7 @@ impl Index {
         };
         let mut found = Vec::with_capacity(places.len());
         for (shard, at) in places {
-            found.extend(unfinished_at(&shard_dir(&self.data, &shard), at)?);
+            found.extend(unfinished_at(&shard_dir(&self.data, &shard), at, subjects)?);
         }
         Ok(found)
     }

@@ -33,7 +33,7 @@ pub use filter::Filter;
 pub use holds::{Hold, Selection};
 pub use index::{INDEX_FILE, Index};
 pub use keys::{KeyBudget, KeyHash, KeyRecord};
-pub use projector::{BATCH_LEAVES_MAX, Projector};
+pub use projector::{BATCH_LEAVES_MAX, Keys, Projector};
 pub use query::{After, CallRow, PAGE_ROWS_MAX, Page, Shown};
 pub use responses::{Chain, FoundResponse, RESPONSES_FILE, ResponseId, ResponseRecord, Responses};
 pub use store::{STORE_FILE, Store};

@@ -1,6 +1,6 @@
 //! Names that many calls share are written once: a call has two numbers instead.
 
-use gatehouse_audit::View;
+use gatehouse_audit::{Subjects, View};
 use rusqlite::{OptionalExtension, ToSql, Transaction};
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ const FIND_KIND: &str = "SELECT kind FROM kinds WHERE org = ? AND team = ? AND a
     AND guards = ? AND stream = ? AND status = ?";
 const ADD_KIND: &str = "INSERT INTO kinds (org, team, app, use_case, key, model, provider, served, operation, surface, \
     ending, error, guards, stream, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const FIND_CALLER: &str = "SELECT caller FROM callers WHERE user = ? AND kind = ?";
-const ADD_CALLER: &str = "INSERT INTO callers (user, kind) VALUES (?, ?)";
+const FIND_CALLER: &str = "SELECT caller FROM callers WHERE user = ? AND kind = ? AND subject = ? LIMIT 1";
+const ADD_CALLER: &str = "INSERT INTO callers (user, kind, subject) VALUES (?, ?, ?)";
 
 /// The numbers that stand for the names of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Book {
         &mut self,
         transaction: &Transaction<'_>,
         view: &View<'_>,
+        subjects: &Subjects,
     ) -> Result<Names, StoreError> {
         let org = &view.org;
         let guards = guards(view);
@@ -62,7 +63,7 @@ impl Book {
             &guards,
         ];
         self.name.clear();
-        for part in parts.iter().chain([&org.user.as_ref()]) {
+        for part in parts.iter().chain([&org.user_sealed.as_ref(), &view.subject.as_ref()]) {
             // With its length before it no name runs into the next.
             self.name.extend(char::from_u32(u32::try_from(part.len()).unwrap_or_default()));
             self.name.push_str(part);
@@ -79,8 +80,9 @@ impl Book {
         values.push(&view.stream);
         values.push(&view.result.status);
         let kind = number(transaction, FIND_KIND, ADD_KIND, &values)?;
-        let user: &str = &org.user;
-        let caller = number(transaction, FIND_CALLER, ADD_CALLER, &[&user, &kind])?;
+        let user = view.user_label(subjects);
+        let subject: &str = if user.is_empty() { "" } else { &view.subject };
+        let caller = number(transaction, FIND_CALLER, ADD_CALLER, &[&user, &kind, &subject])?;
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }

@@ -4,15 +4,17 @@
 //! catches up at the same time only takes turns. First leaves are held in memory while their call may
 //! still end in the same batch, so that a call which is over costs one row and no more.
 
-use gatehouse_audit::{Cursor, Entry, Part, View, read, shard_dir, shards};
+use gatehouse_audit::{Cursor, Entry, Part, Subjects, View, read, shard_dir, shards};
 use gatehouse_core::call::CallId;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::database::signed;
 use crate::error::StoreError;
-use crate::forget::{forget, last_pruned};
+use crate::forget::{erased, forget, forget_name, last_pruned};
 use crate::index::{HOUR_MICROS, cursor, open_index};
 use crate::names::Book;
 use crate::sums::Sums;
@@ -20,8 +22,12 @@ use crate::sums::Sums;
 /// How many leaves go into one transaction.
 pub const BATCH_LEAVES_MAX: usize = 2000;
 
+/// Gives the keys of the subjects of a shard: those of the log that is open, where one is.
+pub type Keys = Box<dyn Fn(&str) -> io::Result<Arc<Subjects>> + Send>;
+
 /// Keeps the index up with the log.
 pub struct Projector {
+    keys: Keys,
     connection: Connection,
     data: PathBuf,
     shards: HashMap<String, Shard>,
@@ -29,8 +35,8 @@ pub struct Projector {
 }
 
 /// What the database says of one shard, remembered.
-#[derive(Debug, Default, PartialEq, Eq)]
 struct Shard {
+    subjects: Arc<Subjects>,
     cursor: Cursor,
     /// Where the first leaves of the calls in `open_calls` stand.
     open: HashMap<Id, Cursor>,
@@ -43,6 +49,7 @@ struct Filling<'t> {
     shard: &'t str,
     transaction: &'t Transaction<'t>,
     names: &'t mut Book,
+    subjects: Arc<Subjects>,
     insert: Statement<'t>,
     delete_open: Statement<'t>,
     /// First leaves of this batch: their place in it.
@@ -59,8 +66,9 @@ impl Projector {
     ///
     /// # Errors
     /// When the file cannot be opened, or was written by a newer version.
-    pub fn open(data: &Path) -> Result<Self, StoreError> {
+    pub fn open(data: &Path, keys: Keys) -> Result<Self, StoreError> {
         Ok(Self {
+            keys,
             connection: open_index(data)?,
             data: data.to_owned(),
             shards: HashMap::new(),
@@ -100,7 +108,8 @@ impl Projector {
 
     fn take_batch(&mut self, name: &str) -> Result<usize, StoreError> {
         if !self.shards.contains_key(name) {
-            self.shards.insert(name.to_owned(), Shard::load(&self.connection, name)?);
+            let subjects = (self.keys)(name).map_err(|source| StoreError::Keys { source })?;
+            self.shards.insert(name.to_owned(), Shard::load(&self.connection, name, subjects)?);
         }
         let Some(shard) = self.shards.get_mut(name) else { return Ok(0) };
         let batch = read(&shard_dir(&self.data, name), shard.cursor, BATCH_LEAVES_MAX)?;
@@ -111,35 +120,41 @@ impl Projector {
         if load_cursor(&transaction, name)? != shard.cursor {
             // Another process was faster: begin from where it stopped. It may have taken names out.
             self.names.forget();
-            *shard = Shard::load(&transaction, name)?;
+            *shard = Shard::load(&transaction, name, Arc::clone(&shard.subjects))?;
             return Ok(batch.entries.len());
         }
-        fill(&transaction, name, &batch.entries, shard, &mut self.names)?;
+        let forgotten = fill(&transaction, name, &batch.entries, shard, &mut self.names)?;
         shard.cursor = batch.next;
         store_cursor(&transaction, name, batch.next)?;
         transaction.commit()?;
+        if forgotten {
+            // Nor in the file of what has changed. While somebody reads it stays there until the next time.
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         Ok(batch.entries.len())
     }
 }
 
+/// Takes in leaves: whether somebody's name went.
 fn fill(
     transaction: &Transaction<'_>,
     name: &str,
     entries: &[Entry],
     shard: &mut Shard,
     names: &mut Book,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut filling = Filling {
         shard: name,
         transaction,
         names,
+        subjects: Arc::clone(&shard.subjects),
         insert: transaction.prepare(INSERT_CALL)?,
         delete_open: transaction.prepare("DELETE FROM open_calls WHERE call = ?")?,
         fresh: HashMap::new(),
         spent: HashMap::new(),
         sums: Sums::default(),
     };
-    let mut pruned = None;
+    let (mut pruned, mut forgotten) = (None, false);
     for (place, entry) in entries.iter().enumerate() {
         // One leaf that does not read must not keep all later ones out.
         let Ok(view) = View::parse(&entry.leaf) else {
@@ -147,6 +162,11 @@ fn fill(
             continue;
         };
         pruned = pruned.max(last_pruned(&view));
+        if let Some(subject) = erased(&view) {
+            filling.names.forget();
+            forget_name(transaction, &subject)?;
+            forgotten = true;
+        }
         let Some(call) = CallId::parse(&view.id) else { continue };
         let id = *call.as_bytes();
         match view.part() {
@@ -173,7 +193,7 @@ fn fill(
         names.forget();
         forget(transaction, name, last)?;
     }
-    Ok(())
+    Ok(forgotten)
 }
 
 // === impl Filling ===
@@ -200,7 +220,7 @@ impl Filling<'_> {
         admitted: Option<Cursor>,
     ) -> Result<(), StoreError> {
         let accepted_at = view.accepted_at();
-        let names = self.names.names(self.transaction, view)?;
+        let names = self.names.names(self.transaction, view, &self.subjects)?;
         let inserted = self.insert.execute(params![
             id,
             signed(accepted_at),
@@ -280,11 +300,11 @@ fn add_spent(transaction: &Transaction<'_>, spent: HashMap<(String, u64), u64>) 
 // === impl Shard ===
 
 impl Shard {
-    fn load(connection: &Connection, name: &str) -> Result<Self, StoreError> {
+    fn load(connection: &Connection, name: &str, subjects: Arc<Subjects>) -> Result<Self, StoreError> {
         let mut select =
             connection.prepare_cached("SELECT call, segment, position FROM open_calls WHERE shard = ?")?;
         let open = select.query_map([name], |row| Ok((row.get(0)?, cursor(row.get(1)?, row.get(2)?))))?;
-        Ok(Self { cursor: load_cursor(connection, name)?, open: open.collect::<Result<_, _>>()? })
+        Ok(Self { cursor: load_cursor(connection, name)?, open: open.collect::<Result<_, _>>()?, subjects })
     }
 }
 

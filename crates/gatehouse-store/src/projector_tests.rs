@@ -1,11 +1,14 @@
 //! The index is the log, in another shape.
 
-use super::{HOUR_MICROS, Projector};
+use super::HOUR_MICROS;
 use crate::filter::Filter;
+use crate::holds::Selection;
 use crate::index::{INDEX_FILE, Index};
-use crate::samples::{AT, SECOND, admitted, all, by, call, call_at, index, log, settled, write};
+use crate::samples::{
+    AT, SECOND, admitted, all, apart, by, call, call_at, index, log, projector, settled, write,
+};
 use crate::usage::{Dimension, UsageRow};
-use gatehouse_audit::{Leaf, Log, Options, Standing};
+use gatehouse_audit::{Event, EventKind, Leaf, Log, Options, Standing, erased_label};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::CostStatus;
 use std::path::Path;
@@ -14,7 +17,7 @@ use std::path::Path;
 fn a_deleted_index_is_built_again_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
-    let mut projector = Projector::open(dir.path()).unwrap();
+    let mut projector = projector(dir.path(), &log);
     // In pieces, some of which end between the two leaves of a call.
     for number in 0..30 {
         log.append(Leaf::Admitted(&admitted(number))).unwrap();
@@ -49,7 +52,7 @@ fn a_deleted_index_is_built_again_the_same() {
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(dir.path().join(format!("{INDEX_FILE}{suffix}")));
     }
-    Projector::open(dir.path()).unwrap().catch_up().unwrap();
+    apart(dir.path()).catch_up().unwrap();
     assert_eq!(dump(dir.path()), before);
 }
 
@@ -57,7 +60,7 @@ fn a_deleted_index_is_built_again_the_same() {
 fn two_projectors_take_turns() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
-    let (mut one, mut two) = (Projector::open(dir.path()).unwrap(), Projector::open(dir.path()).unwrap());
+    let (mut one, mut two) = (projector(dir.path(), &log), projector(dir.path(), &log));
     for number in 0..10 {
         log.append(Leaf::Admitted(&admitted(number))).unwrap();
         one.catch_up().unwrap();
@@ -66,7 +69,7 @@ fn two_projectors_take_turns() {
     }
     one.catch_up().unwrap();
     let index = Index::open(dir.path()).unwrap();
-    assert_eq!((all(&index).len(), index.unfinished().unwrap().len()), (10, 0));
+    assert_eq!((all(&index).len(), index.unfinished(log.subjects()).unwrap().len()), (10, 0));
     assert_eq!(index.spent("ghk_a", 0).unwrap().0 + index.spent("ghk_b", 0).unwrap().0, 8000);
 }
 
@@ -194,10 +197,99 @@ fn a_call_is_shown_with_both_leaves_and_its_texts() {
 }
 
 #[test]
+fn a_name_goes_with_its_key_and_what_was_used_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let mut projector = projector(dir.path(), &log);
+    let said = |number: u64, user: &str| {
+        let mut end = settled(number);
+        (end.scope.user, end.payload) = (user.into(), Vec::new());
+        log.append(Leaf::Settled(&end)).unwrap();
+    };
+    for number in 0..8 {
+        said(number, if number < 6 { "anna" } else { "bert" });
+    }
+    projector.catch_up().unwrap();
+    let files = || {
+        let names = ["", "-wal"].map(|suffix| dir.path().join(format!("{INDEX_FILE}{suffix}")));
+        names.iter().filter_map(|path| std::fs::read(path).ok()).collect::<Vec<_>>().concat()
+    };
+    let has = |name: &[u8]| files().windows(name.len()).any(|part| part == name);
+    assert!(has(b"anna") && has(b"bert"));
+    let users = || {
+        let index = Index::open(dir.path()).unwrap();
+        by(&index, &["user"], &Filter::default())
+    };
+    let calls = |user: &str| users().iter().find(|row| row.by[0] == user).map_or(0, |row| row.calls);
+    let anna = |team: &str| log.subjects().named("acme", team, "", "anna");
+    let erase = |team: &str| {
+        let erased = Event::new(EventKind::SubjectErased, AT).field("subject", anna(team).to_string());
+        log.append(Leaf::Event(&erased)).unwrap();
+        assert!(log.subjects().erase(anna(team)).unwrap());
+    };
+    // Anna of one team, and not she of the other.
+    erase("support");
+    projector.catch_up().unwrap();
+    let label = erased_label(&anna("support").to_string());
+    assert_eq!((calls("anna"), calls(&label), calls("bert")), (3, 3, 2));
+    // She comes back, and is forgotten again.
+    said(10, "anna");
+    said(12, "anna");
+    projector.catch_up().unwrap();
+    assert_eq!((calls("anna"), calls(&label)), (5, 3));
+    erase("support");
+    erase("sales");
+    projector.catch_up().unwrap();
+    assert_eq!((calls("anna"), calls(&label), has(b"anna")), (0, 5, false));
+    assert!(has(b"bert"));
+    // In the log itself it never stood.
+    let segments = std::fs::read_dir(log.dir()).unwrap().map(|entry| entry.unwrap().path());
+    for path in segments.filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(4).any(|part| part == b"bert"), "{}", path.display());
+    }
+    // Built again, it says the same.
+    let before = users();
+    drop(projector);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(format!("{INDEX_FILE}{suffix}")));
+    }
+    let sorted = |mut rows: Vec<UsageRow>| {
+        rows.sort_by(|left, right| left.by.cmp(&right.by));
+        rows
+    };
+    apart(dir.path()).catch_up().unwrap();
+    assert_eq!(sorted(users()), sorted(before));
+}
+
+#[test]
+fn a_selection_knows_the_names_that_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    for (number, user) in ["anna", "bert", "bert"].into_iter().enumerate() {
+        let mut end = settled(u64::try_from(number).unwrap());
+        end.scope.user = user.into();
+        log.append(Leaf::Settled(&end)).unwrap();
+    }
+    let anna = |team: &str| log.subjects().named("acme", team, "", "anna");
+    assert!(log.subjects().erase(anna("support")).unwrap());
+    let selection = |user: &str| Selection { user: Some(user.to_owned()), ..Selection::default() };
+    let found = gatehouse_audit::read(log.dir(), gatehouse_audit::Cursor::default(), 99).unwrap();
+    let covered = |user: &str| {
+        let views = found.entries.iter().map(|entry| gatehouse_audit::View::parse(&entry.leaf).unwrap());
+        views.filter(|view| selection(user).covers(view, log.subjects())).count()
+    };
+    assert_eq!((covered("bert"), covered("anna")), (2, 0));
+    let recorded =
+        Selection { team: Some("sales".to_owned()), org: Some("acme".to_owned()), ..selection("anna") };
+    assert_eq!(recorded.recorded(log.subjects())[2], ("subject", anna("sales").to_string()));
+}
+
+#[test]
 fn what_is_spent_is_exact_from_any_moment_and_holds_reservations() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
-    let mut projector = Projector::open(dir.path()).unwrap();
+    let mut projector = projector(dir.path(), &log);
     for number in 0..40 {
         let mut end = settled(number);
         end.at = AT + number * HOUR_MICROS / 7;
@@ -218,11 +310,11 @@ fn what_is_spent_is_exact_from_any_moment_and_holds_reservations() {
     assert_eq!(index.spent("k", AT + 101 * HOUR_MICROS).unwrap(), Nanodollars::ZERO);
     assert_eq!(index.spent("other", 0).unwrap(), Nanodollars::ZERO);
     // The gateway ends it at its next start; the reservation becomes its cost.
-    let open = index.unfinished().unwrap();
+    let open = index.unfinished(log.subjects()).unwrap();
     assert_eq!(open.len(), 1);
     log.append(Leaf::Settled(&open[0].settlement(first.at + 9, "".into()))).unwrap();
     projector.catch_up().unwrap();
-    assert!(index.unfinished().unwrap().is_empty());
+    assert!(index.unfinished(log.subjects()).unwrap().is_empty());
     assert_eq!(index.spent("k", first.at).unwrap(), first.reserved);
 }
 
@@ -253,7 +345,7 @@ fn cost_of_projecting() {
     drop(Log::open(&Options::new(dir.path())).unwrap());
     println!("open: {:?}", (cpu() - started));
     let started = cpu();
-    Projector::open(dir.path()).unwrap().catch_up().unwrap();
+    apart(dir.path()).catch_up().unwrap();
     println!("project: {:?} a call", (cpu() - started) / u32::try_from(CALLS).unwrap());
     let bytes = std::fs::metadata(dir.path().join(INDEX_FILE)).unwrap().len();
     println!("index: {} bytes a call", bytes / CALLS);

@@ -2,8 +2,7 @@
 
 use crate::filter::Filter;
 use crate::index::{HOUR_MICROS, INDEX_FILE, Index};
-use crate::projector::Projector;
-use crate::samples::{AT, SECOND, by, call_at, index, log, settled};
+use crate::samples::{AT, SECOND, by, call_at, index, log, projector, settled};
 use gatehouse_audit::{Leaf, Log, Options};
 use gatehouse_core::call::CallId;
 use gatehouse_core::money::Nanodollars;
@@ -34,7 +33,7 @@ fn varied(number: u64) -> Settled {
 fn ready_sums_are_exact_against_the_records() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
-    let mut projector = Projector::open(dir.path()).unwrap();
+    let mut projector = projector(dir.path(), &log);
     for number in 0..700 {
         log.append(Leaf::Settled(&varied(number))).unwrap();
         if number % 90 == 0 {
@@ -155,7 +154,7 @@ fn cost_of_asking() {
     let calls: u64 = std::env::var("CALLS").map_or(100_000, |text| text.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(&Options::new(dir.path())).unwrap();
-    let mut projector = Projector::open(dir.path()).unwrap();
+    let mut projector = projector(dir.path(), &log);
     let mut project = std::time::Duration::ZERO;
     for number in 0..calls {
         let mut end = settled(number);

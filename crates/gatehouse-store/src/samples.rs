@@ -5,13 +5,14 @@ use crate::index::Index;
 use crate::projector::Projector;
 use crate::query::CallRow;
 use crate::usage::{Dimension, UsageRow};
-use gatehouse_audit::{Leaf, Log, Options};
+use gatehouse_audit::{Leaf, Log, Options, Subjects, own_content_key, shard_dir};
 use gatehouse_core::call::{CallId, Operation, Scope};
 use gatehouse_core::content::Dialect;
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::{Admitted, Cost, CostStatus, Ending, Payload, PayloadRole, Settled, Timing};
 use gatehouse_core::usage::{Usage, UsageSource};
 use std::path::Path;
+use std::sync::Arc;
 
 /// 2026-11-22T19:30:00Z
 pub(crate) const AT: u64 = 1_795_375_800_000_000;
@@ -109,8 +110,24 @@ pub(crate) fn write(log: &Log, numbers: std::ops::Range<u64>) {
     }
 }
 
+/// A projector that has the keys of a log that is open.
+pub(crate) fn projector(dir: &Path, log: &Log) -> Projector {
+    let subjects = Arc::clone(log.subjects());
+    Projector::open(dir, Box::new(move |_| Ok(Arc::clone(&subjects)))).unwrap()
+}
+
+/// A projector that has the keys of the logs in this folder as they are on the disk.
+pub(crate) fn apart(dir: &Path) -> Projector {
+    let data = dir.to_owned();
+    let keys = move |shard: &str| {
+        let key = own_content_key(&data).map_err(std::io::Error::other)?;
+        Subjects::open(&shard_dir(&data, shard), &key).map(Arc::new)
+    };
+    Projector::open(dir, Box::new(keys)).unwrap()
+}
+
 pub(crate) fn index(dir: &Path) -> Index {
-    Projector::open(dir).unwrap().catch_up().unwrap();
+    apart(dir).catch_up().unwrap();
     Index::open(dir).unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::data::Data;
 use anyhow::{Context as _, Result, bail};
-use gatehouse_audit::{Event, EventKind, Subject};
+use gatehouse_audit::{Event, EventKind, Subject, Subjects};
 use gatehouse_server::clock::unix_micros;
 use gatehouse_store::Store;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -147,13 +147,13 @@ pub(crate) fn erased(subject: Subject) -> Event {
 }
 
 /// The leaf about a hold.
-pub(crate) fn held(store: &Store, kind: EventKind, number: u64) -> Result<Event> {
+pub(crate) fn held(store: &Store, subjects: &Subjects, kind: EventKind, number: u64) -> Result<Event> {
     let holds = store.holds()?;
     let hold = holds.iter().find(|hold| hold.number == number).context("there is no such hold")?;
     let mut event = Event::new(kind, unix_micros()).by("command line").field("hold", number);
     if kind == EventKind::HoldPlaced {
         event = event.field("reason", hold.reason.clone());
-        for (name, value) in hold.selection.named() {
+        for (name, value) in hold.selection.recorded(subjects) {
             event = event.field(name, value);
         }
     }

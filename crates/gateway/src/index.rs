@@ -3,8 +3,9 @@
 use crate::control::{Word, say};
 use crate::data::Data;
 use anyhow::{Context as _, Result, anyhow};
-use gatehouse_audit::Log;
+use gatehouse_audit::{DEFAULT_SHARD, Log};
 use gatehouse_store::{Index, Projector};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -53,9 +54,15 @@ pub(crate) struct Handle {
 // === impl Indexer ===
 
 impl Indexer {
-    /// Opens the index.
-    pub(crate) fn open(data: &Data) -> Result<Self> {
-        let projector = Projector::open(data.dir()).context("the index of the records cannot be opened")?;
+    /// Opens the index of a log that is open, with its keys; of one that nobody has open, with those on the disk.
+    pub(crate) fn open(data: &Data, log: Option<&Log>) -> Result<Self> {
+        let (of, subjects) = (data.clone(), log.map(|log| Arc::clone(log.subjects())));
+        let keys = move |shard: &str| match &subjects {
+            Some(subjects) if shard == DEFAULT_SHARD => Ok(Arc::clone(subjects)),
+            _ => of.subjects(shard).map(Arc::new).map_err(|error| io::Error::other(format!("{error:#}"))),
+        };
+        let projector = Projector::open(data.dir(), Box::new(keys))
+            .context("the index of the records cannot be opened")?;
         Ok(Self { projector, end: End::default() })
     }
 
@@ -157,7 +164,7 @@ fn ask(tell: &SyncSender<Told>, what: impl FnOnce(SyncSender<Result<()>>) -> Tol
 /// by us when none does.
 pub(crate) fn up_to_date(data: &Data) -> Result<Index> {
     if !say(data, &Word::Index)? {
-        Indexer::open(data)?.catch_up()?;
+        Indexer::open(data, None)?.catch_up()?;
     }
     Index::open(data.dir()).context("the index of the records cannot be opened")
 }
@@ -167,7 +174,6 @@ mod tests {
     use super::{Indexer, up_to_date};
     use crate::data::Data;
     use gatehouse_audit::{Event, EventKind, Leaf, Log, Options};
-    use gatehouse_store::Projector;
     use std::time::Duration;
 
     #[tokio::test]
@@ -175,11 +181,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = Data::open(dir.path()).unwrap();
         let log = Log::open(&Options::new(data.dir())).unwrap();
-        let indexer = Indexer::open(&data).unwrap();
+        let indexer = Indexer::open(&data, Some(&log)).unwrap();
         log.append(Leaf::Event(&Event::new(EventKind::ConfigChanged, 1))).unwrap();
         indexer.spawn(log.clone()).finish_within(Duration::ZERO).await.unwrap();
         // Nothing was taken in; who looks next does it.
-        assert!(Projector::open(data.dir()).unwrap().catch_up().unwrap() > 0);
+        let mut indexer = Indexer::open(&data, None).unwrap();
+        assert!(indexer.projector.catch_up().unwrap() > 0);
         up_to_date(&data).unwrap();
     }
 }

@@ -39,7 +39,8 @@ pub(crate) fn spans(kept: &Retention) -> Spans {
 /// Finds what is to go.
 pub(crate) fn due(data: &Data, log: &Path, kept: &Retention) -> Result<Due> {
     let holds = in_force(Store::open(data.dir())?.holds()?);
-    let is_held = |leaf: &View<'_>| holds.iter().any(|hold| hold.selection.covers(leaf));
+    let subjects = data.subjects(DEFAULT_SHARD)?;
+    let is_held = |leaf: &View<'_>| holds.iter().any(|hold| hold.selection.covers(leaf, &subjects));
     let held: Option<Held<'_>> = if holds.is_empty() { None } else { Some(&is_held) };
     let before =
         |kept: Duration| unix_micros().saturating_sub(u64::try_from(kept.as_micros()).unwrap_or(u64::MAX));

@@ -159,7 +159,7 @@ mod tests {
                 .unwrap();
         }
         log.permit().unwrap().settle(&ended(written)).unwrap();
-        let mut indexer = Indexer::open(&data).unwrap();
+        let mut indexer = Indexer::open(&data, Some(&log)).unwrap();
         indexer.catch_up().unwrap();
         close_settled(&things, &Index::open(data.dir()).unwrap()).unwrap();
         let open: Vec<String> = things.open_batches().unwrap().into_iter().map(|thing| thing.id).collect();

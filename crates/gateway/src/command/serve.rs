@@ -157,7 +157,7 @@ impl Book {
         let log = Log::open(&options).context("the audit log cannot be opened")?;
         let sealing =
             Sealing::start(&log, DEFAULT_SHARD, settings.config.record.origin.as_deref(), SEAL_EVERY)?;
-        let mut indexer = Indexer::open(data)?;
+        let mut indexer = Indexer::open(data, Some(&log))?;
         let things = Things::open(data.dir())?;
         settle_unfinished(&log, data, &mut indexer, &settings.version, &things)?;
         shelf::close_settled(&things, &Index::open(data.dir())?)?;
@@ -246,7 +246,7 @@ fn hear_commands(
             }
             Word::Hold(placed, number) => {
                 let kind = if placed { EventKind::HoldPlaced } else { EventKind::HoldReleased };
-                house.log.append(Leaf::Event(&control::held(&store, kind, number)?))?;
+                house.log.append(Leaf::Event(&control::held(&store, house.log.subjects(), kind, number)?))?;
                 Ok(())
             }
             Word::Exported(made) => {
@@ -339,7 +339,7 @@ fn settle_unfinished(
     things: &Things,
 ) -> Result<()> {
     indexer.catch_up()?;
-    let unfinished = Index::open(data.dir())?.unfinished()?;
+    let unfinished = Index::open(data.dir())?.unfinished(log.subjects())?;
     for call in &unfinished {
         let mut settled = call.settlement(clock::unix_micros(), version.into());
         if things.has_made(&call.call.to_string())? {

@@ -23,7 +23,7 @@ pub(super) fn event(view: &View<'_>) -> String {
     pairs.add("dvchost", &view.shard);
     pairs.add("cn1", &view.seq.to_string());
     pairs.add("cn1Label", "seq");
-    pairs.text("suid", &view.org.user);
+    pairs.text("suid", &view.subject);
     pairs.text("suser", &view.actor.credential);
     pairs.text("sntdom", &view.org.org);
     pairs.text("sourceServiceName", &view.org.app);

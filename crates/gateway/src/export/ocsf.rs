@@ -63,7 +63,7 @@ fn metadata(view: &View<'_>, is_call: bool) -> Value {
 }
 
 fn actor(view: &View<'_>) -> Value {
-    let user = texts([("uid", &*view.org.user), ("credential_uid", &*view.actor.credential)]);
+    let user = texts([("uid", &*view.subject), ("credential_uid", &*view.actor.credential)]);
     let org = texts([("name", &*view.org.org), ("ou_name", &*view.org.team)]);
     let mut actor = Map::new();
     if let Some(members) = user.as_object().filter(|members| !members.is_empty()) {

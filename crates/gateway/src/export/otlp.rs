@@ -42,7 +42,7 @@ fn attributes(view: &View<'_>) -> Vec<Value> {
         ("gatehouse.use_case", &*view.org.use_case),
         ("gatehouse.key", &*view.actor.credential),
         ("gatehouse.run", &*view.corr.run_id),
-        ("user.id", &*view.org.user),
+        ("user.id", &*view.subject),
         ("gen_ai.operation.name", &*view.op),
         ("gen_ai.provider.name", &*view.model.provider),
         ("gen_ai.request.model", &*view.model.requested),

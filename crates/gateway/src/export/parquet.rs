@@ -23,7 +23,7 @@ const SCHEMA: &str = "message record {
     optional binary team (STRING);
     optional binary app (STRING);
     optional binary use_case (STRING);
-    optional binary user (STRING);
+    optional binary subject (STRING);
     optional binary key (STRING);
     optional binary run (STRING);
     optional binary operation (STRING);
@@ -100,7 +100,7 @@ impl<W: Write + Send> Rows<W> {
             &view.org.team,
             &view.org.app,
             &view.org.use_case,
-            &view.org.user,
+            &view.subject,
             &view.actor.credential,
             &view.corr.run_id,
             &view.op,

@@ -151,12 +151,30 @@ async fn what_a_user_said_is_erased_and_the_log_still_verifies() {
     assert_eq!(house.in_the_log("Nightjar"), 0, "texts stand sealed on the disk");
     assert_eq!(house.in_the_log(r#""kind":"content.viewed""#), 2);
 
+    let users = async || {
+        let rows = house.json(&["usage", "--by", "user"]).await;
+        let mut users: Vec<String> =
+            rows.as_array().unwrap().iter().map(|row| row["user"].as_str().unwrap().to_owned()).collect();
+        users.sort();
+        users
+    };
+    assert_eq!(users().await, ["alice", "bob"]);
+    let named = |name: &[u8]| {
+        let files = house.files().into_iter();
+        let has = |bytes: &[u8]| bytes.windows(name.len()).any(|part| part == name);
+        files.filter(|(_, bytes)| has(bytes)).map(|(path, _)| path).collect::<Vec<_>>()
+    };
+    assert!(!named(b"alice").is_empty());
     let erase = ["audit", "erase", "--subject", "alice"];
     let told = house.json(&erase).await;
     assert_eq!(told["erased"].as_array().unwrap().len(), 1, "{told}");
     let gone = json!([{"role": "request", "state": "erased"}, {"role": "answer", "state": "erased"}]);
     assert_eq!(shown(&alice).await, gone);
     assert_eq!(house.command(&erase).await.status.code(), Some(1), "there is nothing left");
+    // His name is in no file any more, and what he used still counts.
+    assert!(named(b"alice").is_empty() && !named(b"bob").is_empty(), "{:?}", named(b"alice"));
+    let now = users().await;
+    assert!(now[0] == "bob" && now[1].starts_with("erased:"), "{now:?}");
     // Also after a crash, and for the gateway that comes next; others are as they were.
     let house = house.crash_and_restart().await;
     let shown = async |record: &str| house.json(&["audit", "show", record]).await["content"].clone();

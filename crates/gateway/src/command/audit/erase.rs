@@ -7,7 +7,7 @@ use crate::index;
 use crate::output;
 use crate::retention::in_force;
 use anyhow::{Context as _, Result, bail};
-use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject, View};
+use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject, Subjects, View, erased_label};
 use gatehouse_core::call::CallId;
 use gatehouse_store::{Filter, Index, Selection, Store};
 use serde_json::json;
@@ -27,34 +27,41 @@ pub(crate) fn run(asked: &AuditErase) -> Result<ExitCode> {
         let subject = subjects.named(&org, &team, "", &asked.subject);
         match subjects.find(subject) {
             Known::Key(_) => {
-                refuse_held(&data, &index, &org, &team, &asked.subject)?;
+                refuse_held(&data, &index, &subjects, [&org, &team, &asked.subject])?;
                 erase(&data, subject)
                     .with_context(|| format!("the key of {subject} could not be destroyed"))?;
+                let label = erased_label(&subject.to_string());
+                Store::open(data.dir())?.forget_in_holds(&org, &team, &asked.subject, &label)?;
                 done.push(json!({ "subject": subject.to_string(), "org": org, "team": team }));
             }
             Known::Erased => {}
             Known::Nobody => shared += 1,
         }
     }
+    if !done.is_empty() {
+        // His name goes from the index at once.
+        index::up_to_date(&data)?;
+    }
     if shared > 0 {
         output::note(&format!(
-            "in {shared} account(s) this user has no key of his own: nothing of what he said is kept there (record.content: \
-             none), or there were more than {SUBJECTS_MAX} users, and it is sealed under the key of its application"
+            "in {shared} account(s) this user has no key of his own: there were more than {SUBJECTS_MAX} users, and \
+             his name and what he said are sealed under the key of their application"
         ));
     }
     if asked.json {
         output::json(&json!({ "erased": done }));
     } else if done.is_empty() {
-        output::note("nothing that this user said is kept");
+        output::note("there is nobody of this name who could be forgotten");
     } else {
-        let what = "what was said is unreadable from now on; that it was said stays in the record";
+        let what = "name and words are unreadable from now on; that something was said stays in the record";
         output::line(&format!("{} key(s) destroyed: {what}", done.len()));
     }
     Ok(if done.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// What is on hold is not erased.
-fn refuse_held(data: &Data, index: &Index, org: &str, team: &str, user: &str) -> Result<()> {
+fn refuse_held(data: &Data, index: &Index, subjects: &Subjects, his: [&str; 3]) -> Result<()> {
+    let [org, team, user] = his;
     for hold in in_force(Store::open(data.dir())?.holds()?) {
         let of = &hold.selection;
         let is_his = |mine: &Option<String>, his: &str| mine.as_deref().is_none_or(|mine| mine == his);
@@ -72,7 +79,7 @@ fn refuse_held(data: &Data, index: &Index, org: &str, team: &str, user: &str) ->
                     user: filter.user.clone(),
                     ..of.clone()
                 };
-                view.is_ok_and(|view| his.covers(&view))
+                view.is_ok_and(|view| his.covers(&view, subjects))
             }),
             None => !index.calls(&filter, None, 1)?.rows.is_empty(),
         };

@@ -10,7 +10,7 @@ use crate::output;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 use gatehouse_audit::tree::{self, CHECKPOINT, EPOCHS, Follower, KEYS, TREE_DIR, TreeFiles};
-use gatehouse_audit::{Contents, Cursor, Leaf, Reader, View, shard_dir, shards};
+use gatehouse_audit::{Contents, Cursor, DEFAULT_SHARD, Leaf, Reader, Subjects, View, shard_dir, shards};
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::proof_file::Proof;
 use gatehouse_proof::tree::inclusion;
@@ -42,7 +42,8 @@ pub(crate) fn run(asked: &AuditExport) -> Result<()> {
     };
     let format =
         asked.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let made = Exported { format, records, of: hold::of(&of).to_string() };
+    let of = hold::of(of.recorded(&data.subjects(DEFAULT_SHARD)?)).to_string();
+    let made = Exported { format, records, of };
     if !say(&data, &Word::Exported(made.clone()))? {
         data.log()?.append(Leaf::Event(&made.event()))?;
     }
@@ -85,7 +86,7 @@ fn proven(data: &Data, found: &[String], of: &Selection, out: &Path, format: Exp
         fs::copy(tree.join(KEYS), beside.join(KEYS))?;
         let files = TreeFiles::read(&tree)?;
         ends_of_epochs(&log, &files, &beside.join(EPOCHS))?;
-        each(&log, of, |leaf, view| {
+        each(&log, of, &data.subjects(shard)?, |leaf, view| {
             if view.seq >= checkpoint.size {
                 return Ok(());
             }
@@ -163,7 +164,7 @@ fn plain(data: &Data, found: &[String], of: &Selection, form: Form, out: &Path) 
     let mut to = BufWriter::new(&mut to);
     let mut records = 0;
     for shard in found {
-        each(&shard_dir(data.dir(), shard), of, |leaf, view| {
+        each(&shard_dir(data.dir(), shard), of, &data.subjects(shard)?, |leaf, view| {
             writeln!(to, "{}", form.line(leaf, view))?;
             records += 1;
             Ok(())
@@ -174,11 +175,16 @@ fn plain(data: &Data, found: &[String], of: &Selection, form: Form, out: &Path) 
 }
 
 /// Every leaf that is meant, in order.
-fn each(log: &Path, of: &Selection, mut take: impl FnMut(&[u8], &View<'_>) -> Result<()>) -> Result<()> {
+fn each(
+    log: &Path,
+    of: &Selection,
+    subjects: &Subjects,
+    mut take: impl FnMut(&[u8], &View<'_>) -> Result<()>,
+) -> Result<()> {
     let mut reader = Reader::open(log, Cursor::default(), Contents::Skip);
     while let Some(entry) = reader.next()? {
         let view = View::parse(&entry.leaf).context("a record does not read")?;
-        if of.covers(&view) {
+        if of.covers(&view, subjects) {
             take(&entry.leaf, &view)?;
         }
     }

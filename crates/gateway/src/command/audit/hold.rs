@@ -33,7 +33,7 @@ fn place(asked: &HoldPlace) -> Result<ExitCode> {
     let number = store.place_hold(&asked.reason, &selection, unix_micros())?;
     record(&data, &store, EventKind::HoldPlaced, number)?;
     if asked.json {
-        output::json(&json!({ "hold": number, "of": of(&selection), "reason": asked.reason }));
+        output::json(&json!({ "hold": number, "of": of(selection.named()), "reason": asked.reason }));
     } else {
         output::line(&format!("hold {number} is in force: nothing of these calls is given up or erased"));
     }
@@ -68,7 +68,8 @@ fn release(place: &Place, number: u64) -> Result<ExitCode> {
 /// Tells a gateway that runs; when none runs, we write it down.
 fn record(data: &Data, store: &Store, kind: EventKind, number: u64) -> Result<()> {
     if !say(data, &Word::Hold(kind == EventKind::HoldPlaced, number))? {
-        data.log()?.append(Leaf::Event(&held(store, kind, number)?))?;
+        let log = data.log()?;
+        log.append(Leaf::Event(&held(store, log.subjects(), kind, number)?))?;
     }
     Ok(())
 }
@@ -91,13 +92,13 @@ pub(super) fn selection(asked: &Selected) -> Result<Selection> {
     })
 }
 
-pub(super) fn of(selection: &Selection) -> Value {
-    selection.named().into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+pub(super) fn of(named: Vec<(&'static str, String)>) -> Value {
+    named.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
 fn as_json(hold: &Hold) -> Value {
     json!({
-        "hold": hold.number, "reason": hold.reason, "of": of(&hold.selection), "placed_at": rfc3339(hold.placed_at),
+        "hold": hold.number, "reason": hold.reason, "of": of(hold.selection.named()), "placed_at": rfc3339(hold.placed_at),
         "released_at": hold.released_at.map(rfc3339),
     })
 }

@@ -206,7 +206,6 @@ fn scope(call: &View<'_>) -> Scope {
         team: org.team.as_ref().into(),
         app: org.app.as_ref().into(),
         use_case: org.use_case.as_ref().into(),
-        user: org.user.as_ref().into(),
         ..Scope::default()
     }
 }

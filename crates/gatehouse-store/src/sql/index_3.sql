@@ -1,0 +1,21 @@
+-- The third shape of the index: it knows whom calls are about, so that his name goes when he is to be forgotten. What
+-- the second held is built again from the log.
+DELETE FROM cursors;
+DELETE FROM calls;
+DELETE FROM open_calls;
+DELETE FROM spent;
+DELETE FROM sums;
+DELETE FROM kinds;
+DROP TABLE callers;
+
+-- Which end users made which kinds of calls. There may be many. When the key of a subject is destroyed, `erased:` and
+-- the begin of the subject stand in place of his name: in all of his rows, so that several can be alike.
+CREATE TABLE callers (
+    caller     INTEGER NOT NULL PRIMARY KEY,
+    user       TEXT NOT NULL,
+    kind       INTEGER NOT NULL,
+    subject    TEXT NOT NULL                     -- empty when no end user was named
+) STRICT;
+
+CREATE INDEX callers_by_user ON callers (user, kind);
+CREATE INDEX callers_by_subject ON callers (subject) WHERE subject != '';
