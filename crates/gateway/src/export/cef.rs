@@ -117,7 +117,7 @@ mod tests {
         );
         for part in [
             " externalId=019a0000-0000-7000-8000-000000000001 ",
-            " suid=u\\=17 ",
+            " suid=55555555555555555555555555555555 ",
             " sourceServiceName=help|desk ",
             " cs3=names\\=redact cs3Label=guards ",
             " cn2=1200 cn2Label=input_tokens ",
