@@ -72,8 +72,11 @@ CLIENTS = [
     Client("anthropic-clouds-node", HERE / "node/anthropic-clouds.mjs", None),
 ]
 
-# Looks at what all the others left.
-RECORD = Client("record", HERE / "python/record_schema.py", "litellm")
+# Those that come last: one looks at what all the others left.
+LAST = [
+    Client("record", HERE / "python/record_schema.py", "litellm"),
+    Client("sinks", HERE / "python/record_sinks.py", "sdks"),
+]
 
 
 def main() -> int:
@@ -115,8 +118,9 @@ def run(stage: Stage, file: Path, node: Path, options: argparse.Namespace) -> li
         with ThreadPoolExecutor(CLIENTS_MAX) as pool:
             for found in pool.map(lambda one: run_client(one, node, environment, options.case), clients):
                 crashed += found
-        if options.only in (None, RECORD.name):
-            crashed += run_client(RECORD, node, environment, "")
+        for one in LAST:
+            if options.only in (None, one.name):
+                crashed += run_client(one, node, environment, "")
         rows = probe(stage) if options.only in (None, "matrix") else []
     written = [json.loads(line) for line in file.read_text().splitlines()]
     return written + rows + crashed

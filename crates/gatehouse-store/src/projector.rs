@@ -4,6 +4,7 @@
 //! catches up at the same time only takes turns. First leaves are held in memory while their call may
 //! still end in the same batch, so that a call which is over costs one row and no more.
 
+use gatehouse_audit::tree::log_name;
 use gatehouse_audit::{Cursor, Entry, Part, Subjects, View, read, shard_dir, shards};
 use gatehouse_core::call::CallId;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
@@ -21,6 +22,10 @@ use crate::sums::Sums;
 
 /// How many leaves go into one transaction.
 pub const BATCH_LEAVES_MAX: usize = 2000;
+
+/// The index as it is when nothing was read yet.
+const FORGET_ALL: &str = "DELETE FROM cursors; DELETE FROM calls; DELETE FROM callers; DELETE FROM kinds; \
+    DELETE FROM open_calls; DELETE FROM spent; DELETE FROM sums;";
 
 /// Gives the keys of the subjects of a shard: those of the log that is open, where one is.
 pub type Keys = Box<dyn Fn(&str) -> io::Result<Arc<Subjects>> + Send>;
@@ -109,6 +114,7 @@ impl Projector {
     fn take_batch(&mut self, name: &str) -> Result<usize, StoreError> {
         if !self.shards.contains_key(name) {
             let subjects = (self.keys)(name).map_err(|source| StoreError::Keys { source })?;
+            self.know_log(name)?;
             self.shards.insert(name.to_owned(), Shard::load(&self.connection, name, subjects)?);
         }
         let Some(shard) = self.shards.get_mut(name) else { return Ok(0) };
@@ -132,6 +138,36 @@ impl Projector {
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         Ok(batch.entries.len())
+    }
+
+    /// What was built from another log is thrown away.
+    fn know_log(&mut self, name: &str) -> Result<(), StoreError> {
+        let dir = shard_dir(&self.data, name);
+        let keys = |source| StoreError::Io { what: "read the keys of", path: dir.clone(), source };
+        let Some(log) = log_name(&dir).map_err(keys)? else { return Ok(()) };
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let select = "SELECT log FROM cursors WHERE shard = ?";
+        let before: Option<String> =
+            transaction.prepare_cached(select)?.query_row([name], |row| row.get(0)).optional()?;
+        if before.as_ref() == Some(&log) {
+            return Ok(());
+        }
+        if let Some(before) = before.filter(|before| !before.is_empty()) {
+            tracing::warn!(
+                shard = name,
+                before,
+                log,
+                "the audit log is another one; its index is built anew"
+            );
+            transaction.execute_batch(FORGET_ALL)?;
+        }
+        let adopt = "INSERT INTO cursors (shard, segment, position, log) VALUES (?, 0, 0, ?) \
+                     ON CONFLICT (shard) DO UPDATE SET log = excluded.log";
+        transaction.execute(adopt, [name, &log])?;
+        transaction.commit()?;
+        self.shards.clear();
+        self.names.forget();
+        Ok(())
     }
 }
 
@@ -316,7 +352,7 @@ fn load_cursor(connection: &Connection, name: &str) -> Result<Cursor, StoreError
 
 fn store_cursor(connection: &Connection, name: &str, at: Cursor) -> Result<(), StoreError> {
     let mut update = connection.prepare_cached(
-        "INSERT INTO cursors (shard, segment, position) VALUES (?, ?, ?) \
+        "INSERT INTO cursors (shard, segment, position, log) VALUES (?, ?, ?, '') \
          ON CONFLICT (shard) DO UPDATE SET segment = excluded.segment, position = excluded.position",
     )?;
     update.execute(params![name, signed(at.segment), signed(at.offset)])?;

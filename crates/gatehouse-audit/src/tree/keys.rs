@@ -2,6 +2,7 @@
 //! checkpoints anew.
 
 use gatehouse_proof::note::{KEY_BYTES, Scheme, SignerKey, VerifierKey};
+use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -11,6 +12,8 @@ use crate::disk::private;
 const KEY: &str = "key";
 const NEXT: &str = "key.next";
 const LASTING: &str = "key.anchors";
+/// Bytes of the hash that tells one log from another.
+const LOG_NAME_BYTES: usize = 6;
 
 /// The key of the epoch under way, made when there is none yet.
 pub(super) fn current(dir: &Path, origin: &str) -> io::Result<SignerKey> {
@@ -72,6 +75,24 @@ pub(super) fn publish(dir: &Path, key: &VerifierKey) -> io::Result<()> {
     let mut file = File::options().create(true).append(true).open(path)?;
     file.write_all(line.as_bytes())?;
     file.sync_all()
+}
+
+/// What tells the log in this folder from all others: 12 digits of the SHA-256 of its first public key. `None` while it
+/// has none.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn log_name(log: &Path) -> io::Result<Option<String>> {
+    let keys = match std::fs::read_to_string(log.join(super::TREE_DIR).join(super::KEYS)) {
+        Ok(keys) => keys,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let name = |first: &str| {
+        let digest = Sha256::digest(first);
+        digest.iter().take(LOG_NAME_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    };
+    Ok(keys.lines().next().map(name))
 }
 
 fn read(path: &Path, origin: &str) -> io::Result<Option<SignerKey>> {

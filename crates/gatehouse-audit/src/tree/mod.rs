@@ -30,6 +30,7 @@ pub use anchored::{ANCHORED, anchor_key, forget, keep, kept};
 pub use export::export;
 pub use files::TreeFiles;
 pub use follow::{Follower, Numbered};
+pub use keys::log_name;
 pub use sealer::{Proved, SealError, Sealer};
 pub use thread::{EndError, SEAL_EVERY, Sealing, SealingStatus};
 

@@ -26,6 +26,8 @@ pub struct Sending {
     pub lag: u64,
     /// Attempts that failed since the start.
     pub failures: u64,
+    /// Leaves that he threw away, since the start.
+    pub rejected: u64,
 }
 
 /// How one anchor of the record stands.
@@ -56,6 +58,7 @@ pub struct BookMetrics {
     sink_taken: Family<SinkLabels, Gauge>,
     sink_lag: Family<SinkLabels, Gauge>,
     sink_failures: Family<SinkLabels, Gauge>,
+    sink_rejected: Family<SinkLabels, Gauge>,
     anchored: Family<AnchorLabels, Gauge>,
     anchored_at: Family<AnchorLabels, Gauge>,
     anchor_works: Family<AnchorLabels, Gauge>,
@@ -88,6 +91,11 @@ impl BookMetrics {
                 all,
                 "audit_sink_failures",
                 "Attempts to send records to a sink that failed since the start",
+            ),
+            sink_rejected: counted(
+                all,
+                "audit_sink_rejected_leaves",
+                "Leaves that the receiver of a sink threw away since the start",
             ),
             anchored: counted(
                 all,
@@ -143,6 +151,7 @@ impl BookMetrics {
         set(&self.sink_taken, now.taken);
         set(&self.sink_lag, now.lag);
         set(&self.sink_failures, now.failures);
+        set(&self.sink_rejected, now.rejected);
     }
 
     /// Takes the figures of an anchor.

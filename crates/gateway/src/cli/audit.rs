@@ -35,9 +35,9 @@ pub(crate) enum AuditCommand {
         #[arg(short, long)]
         out: Option<PathBuf>,
     },
-    /// Make what an end user said, and what he was answered, unreadable for ever.
+    /// Make the name of an end user, what he said, and what he was answered, unreadable for ever.
     ///
-    /// The keys of the texts and of the commitments to them are destroyed; the record of the calls stays, and verifies.
+    /// The keys of his name, of the texts and of the commitments to them are destroyed; the record of the calls stays, and verifies.
     Erase(Box<AuditErase>),
     /// Keep what is recorded of some calls beyond its time: nothing of them is given up or erased.
     #[command(subcommand)]

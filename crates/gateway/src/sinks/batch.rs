@@ -1,9 +1,9 @@
 //! Leaves of the log, made into what a sink sends at once.
 
-use super::cursor::Position;
+use super::cursor::{Last, Position};
 use crate::export::{Form, requests};
 use anyhow::{Context as _, Result};
-use gatehouse_audit::{View, read};
+use gatehouse_audit::{Contents, Entry, Reader, View};
 use std::path::Path;
 
 /// A batch grows no longer than this, but for one leaf.
@@ -16,8 +16,6 @@ pub(super) struct Batch {
     pub(super) first: u64,
     /// The number of the last.
     pub(super) last: u64,
-    /// How many: what the disk lost is not among them.
-    pub(super) leaves: u64,
     /// Each made into the sink's form, for those who send them one by one.
     pub(super) lines: Vec<String>,
     /// All of them, as one body.
@@ -26,38 +24,48 @@ pub(super) struct Batch {
     pub(super) next: Position,
 }
 
-/// The next leaves below `until`, at most so many; nothing when there are none.
-pub(super) fn next(
-    dir: &Path,
-    from: Position,
-    until: u64,
-    at_most: usize,
-    form: Form,
-) -> Result<Option<Batch>> {
-    let found = read(dir, from.at, at_most)?;
-    let mut batch: Option<Batch> = None;
-    let (mut leaves, mut bytes) = (Vec::new(), 0);
-    for entry in &found.entries {
-        let view = View::parse(&entry.leaf).context("a record does not read")?;
-        if view.seq >= until || bytes + entry.leaf.len() > BATCH_BYTES_MAX && !leaves.is_empty() {
+/// How far a batch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// Below this number, and no more than so many leaves.
+    Until(u64, usize),
+    /// To this leaf: it was begun before, and comes again as it was.
+    Through(u64),
+}
+
+/// The next leaves; nothing when there are none.
+pub(super) fn next(dir: &Path, from: Position, bounds: Bounds, form: Form) -> Result<Option<Batch>> {
+    let mut reader = Reader::open(dir, from.at, Contents::Skip);
+    let (mut entries, mut bytes): (Vec<Entry>, usize) = (Vec::new(), 0);
+    let mut last = None;
+    while let Some(entry) = reader.next()? {
+        let seq = View::parse(&entry.leaf).context("a record does not read")?.seq;
+        bytes += entry.leaf.len();
+        let over = match bounds {
+            Bounds::Until(until, at_most) => {
+                seq >= until || entries.len() >= at_most || bytes > BATCH_BYTES_MAX && last.is_some()
+            }
+            Bounds::Through(through) => seq > through,
+        };
+        if over {
             break;
         }
-        bytes += entry.leaf.len();
-        let next = Position { at: entry.next, next: view.seq + 1 };
-        let lines = Vec::new();
-        let begun = Batch { first: view.seq, last: view.seq, leaves: 0, lines, body: Vec::new(), next };
-        let batch = batch.get_or_insert(begun);
-        (batch.last, batch.next, batch.leaves) = (view.seq, next, batch.leaves + 1);
-        batch.lines.push(form.line(&entry.leaf, &view));
-        leaves.push((entry.leaf.as_slice(), view));
+        last = Some(seq);
+        entries.push(entry);
     }
-    if let Some(batch) = &mut batch {
-        batch.body = match form {
-            Form::Otlp => requests(&leaves).into_bytes(),
-            Form::Jsonl | Form::Ocsf | Form::Cef => {
-                batch.lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect()
-            }
-        };
+    let (Some(end), Some(last)) = (entries.last(), last) else { return Ok(None) };
+    let next = Position { at: end.next, next: last + 1, last: Some(Last::of(end)) };
+    let mut leaves = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        leaves.push((entry.leaf.as_slice(), View::parse(&entry.leaf).context("a record does not read")?));
     }
-    Ok(batch)
+    let first = leaves.first().map_or(last, |(_, view)| view.seq);
+    let lines: Vec<String> = leaves.iter().map(|(leaf, view)| form.line(leaf, view)).collect();
+    let body = match form {
+        Form::Otlp => requests(&leaves).into_bytes(),
+        Form::Jsonl | Form::Ocsf | Form::Cef => {
+            lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect()
+        }
+    };
+    Ok(Some(Batch { first, last, lines, body, next }))
 }

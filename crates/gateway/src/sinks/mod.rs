@@ -6,10 +6,11 @@ mod cursor;
 mod way;
 
 use crate::export::Form;
-use anyhow::{Context as _, Result};
-use batch::Batch;
-use cursor::CursorFile;
+use anyhow::{Context as _, Result, bail};
+use batch::{Batch, Bounds};
+use cursor::{CursorFile, Position, Saved};
 use gatehouse_audit::DEFAULT_SHARD;
+use gatehouse_audit::tree::log_name;
 use gatehouse_config::file::{self, Sink};
 use gatehouse_server::clock;
 use gatehouse_server::house::House;
@@ -35,38 +36,29 @@ struct Working {
     every: Duration,
     file: CursorFile,
     house: Arc<House>,
+    /// What the log is called in ids and names of objects: no other log is.
+    log: String,
     failures: u64,
+    rejected: u64,
 }
 
 /// Starts all sinks of the configuration.
 ///
 /// # Errors
-/// When it cannot be read how far one is.
+/// When it cannot be read how far one is, or which log this is.
 pub(crate) fn spawn(sinks: &[Sink], house: &Arc<House>, data: &Path) -> Result<JoinHandle<()>> {
+    let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+    for path in cursor::left_over(data, &names)? {
+        tracing::warn!(
+            file = %path.display(),
+            "a sink that is not in the configuration holds the record back: nothing that it has not got is given up. \
+             Delete this file when it is to get nothing more"
+        );
+    }
     let mut tasks = JoinSet::new();
     for sink in sinks {
-        let file = CursorFile::of(data, &sink.name)?;
-        let from = file.load()?;
-        if from == cursor::Position::default() {
-            // From now on nothing is given up that it has not got.
-            file.save(from).with_context(|| format!("record.sinks: {}", sink.name))?;
-        }
-        let working = Working {
-            name: sink.name.as_str().into(),
-            way: Way::of(sink).with_context(|| format!("record.sinks: {} has no receiver", sink.name))?,
-            form: match sink.form() {
-                file::Form::Jsonl => Form::Jsonl,
-                file::Form::Ocsf => Form::Ocsf,
-                file::Form::Cef => Form::Cef,
-                file::Form::Otlp => Form::Otlp,
-            },
-            at_most: usize::try_from(sink.batch).unwrap_or(usize::MAX),
-            every: sink.every.0,
-            file,
-            house: Arc::clone(house),
-            failures: 0,
-        };
-        tasks.spawn(working.run(from));
+        let began = begin(sink, house, data).with_context(|| format!("record.sinks: {}", sink.name))?;
+        tasks.spawn(began);
     }
     Ok(tokio::spawn(async move {
         while let Some(ended) = tasks.join_next().await {
@@ -77,19 +69,74 @@ pub(crate) fn spawn(sinks: &[Sink], house: &Arc<House>, data: &Path) -> Result<J
     }))
 }
 
+fn begin(sink: &Sink, house: &Arc<House>, data: &Path) -> Result<impl Future<Output = ()> + use<>> {
+    let log = format!("{DEFAULT_SHARD}-{}", log_name(house.log.dir())?.context("the log has no key yet")?);
+    let file = CursorFile::of(data, &sink.name)?;
+    let loaded = file.load()?;
+    let known = loaded.clone().filter(|saved| match is_of(saved, &log, house) {
+        Ok(()) => true,
+        Err(why) => {
+            let why = format!("{why:#}");
+            tracing::error!(
+                sink = sink.name,
+                why,
+                "a sink begins anew: how far it is was said of another log"
+            );
+            false
+        }
+    });
+    let saved = known.unwrap_or_else(|| Saved { log: log.clone(), ..Saved::default() });
+    // From now on nothing is given up that it has not got.
+    file.save(&saved)?;
+    let working = Working {
+        name: sink.name.as_str().into(),
+        way: Way::of(sink).context("it has no receiver")?,
+        form: match sink.form() {
+            file::Form::Jsonl => Form::Jsonl,
+            file::Form::Ocsf => Form::Ocsf,
+            file::Form::Cef => Form::Cef,
+            file::Form::Otlp => Form::Otlp,
+        },
+        at_most: usize::try_from(sink.batch).unwrap_or(usize::MAX),
+        every: sink.every.0,
+        file,
+        house: Arc::clone(house),
+        log,
+        failures: u64::from(loaded.is_some_and(|loaded| loaded != saved)),
+        rejected: 0,
+    };
+    Ok(working.run(saved))
+}
+
+/// Whether what was written down is about this log: an error says why not.
+fn is_of(saved: &Saved, log: &str, house: &House) -> Result<()> {
+    if saved.log != log {
+        bail!("it was {}, and this is {log}", saved.log);
+    }
+    saved.position.check(house.log.dir(), house.log.stats().durable_seq)
+}
+
 // === impl Working ===
 
 impl Working {
-    async fn run(mut self, mut from: cursor::Position) {
+    async fn run(mut self, mut saved: Saved) {
         loop {
-            let durable = self.house.log.stats().durable_seq;
+            let (from, durable) = (saved.position, self.house.log.stats().durable_seq);
             self.tell(from.next, durable);
-            match self.next(from, durable).await {
+            let bounds = saved.sending.map_or(Bounds::Until(durable, self.at_most), Bounds::Through);
+            match self.next(from, bounds).await {
                 Ok(Some(batch)) => {
-                    self.deliver(&batch).await;
-                    self.save(batch.next).await;
-                    from = batch.next;
+                    if saved.sending.is_none() {
+                        // Whatever happens, it comes again as it is now.
+                        saved.sending = Some(batch.last);
+                        self.save(&saved).await;
+                    }
+                    self.rejected += self.deliver(&batch).await;
+                    saved = Saved { position: batch.next, sending: None, ..saved };
+                    self.save(&saved).await;
                 }
+                // What was on its way is lost here; the receiver may have it.
+                Ok(None) if saved.sending.is_some() => saved.sending = None,
                 Ok(None) => tokio::time::sleep(self.every).await,
                 Err(error) => {
                     tracing::error!(
@@ -106,23 +153,35 @@ impl Working {
 
     fn next(
         &self,
-        from: cursor::Position,
-        until: u64,
+        from: Position,
+        bounds: Bounds,
     ) -> impl Future<Output = Result<Option<Batch>>> + Send + 'static {
-        let (dir, at_most, form) = (self.house.log.dir().to_owned(), self.at_most, self.form);
-        async move { tokio::task::spawn_blocking(move || batch::next(&dir, from, until, at_most, form)).await? }
+        let (dir, form) = (self.house.log.dir().to_owned(), self.form);
+        async move { tokio::task::spawn_blocking(move || batch::next(&dir, from, bounds, form)).await? }
     }
 
-    /// Sends a batch until its receiver has it: never the next one before.
-    async fn deliver(&mut self, batch: &Batch) {
+    /// Sends a batch until its receiver has it, and never the next one before: how many leaves he has thrown away.
+    async fn deliver(&mut self, batch: &Batch) -> u64 {
         let mut pause = PAUSE_MIN;
+        let (first, last) = (batch.first, batch.last);
         loop {
-            let refused = match self.way.deliver(batch, self.form, DEFAULT_SHARD).await {
-                Ok(()) => return,
+            let refused = match self.way.deliver(batch, self.form, &self.log).await {
+                Ok(rejected) => {
+                    if rejected > 0 {
+                        tracing::error!(
+                            sink = &*self.name,
+                            rejected,
+                            first,
+                            last,
+                            "a sink throws records away"
+                        );
+                    }
+                    return rejected;
+                }
                 Err(refused) => refused,
             };
             self.failures += 1;
-            let (why, first, last) = (refused.why, batch.first, batch.last);
+            let why = refused.why;
             if refused.lasting {
                 tracing::error!(
                     sink = &*self.name,
@@ -144,9 +203,9 @@ impl Working {
     }
 
     /// What cannot be written down is sent again after the next start, and not lost.
-    async fn save(&mut self, position: cursor::Position) {
-        let file = self.file.clone();
-        let saved = tokio::task::spawn_blocking(move || file.save(position)).await;
+    async fn save(&mut self, saved: &Saved) {
+        let (file, saved) = (self.file.clone(), saved.clone());
+        let saved = tokio::task::spawn_blocking(move || file.save(&saved)).await;
         if let Ok(Err(error)) = saved {
             self.failures += 1;
             tracing::error!(
@@ -158,7 +217,8 @@ impl Working {
     }
 
     fn tell(&self, next: u64, durable: u64) {
-        let now = Sending { taken: next, lag: durable.saturating_sub(next), failures: self.failures };
+        let lag = durable.saturating_sub(next);
+        let now = Sending { taken: next, lag, failures: self.failures, rejected: self.rejected };
         self.house.metrics.book.sink(&self.name, now);
     }
 }

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use gatehouse_config::file::{Bucket, Sink};
 use gatehouse_providers::bucket::{BucketKeys, signed_put};
 use gatehouse_server::clock::unix_seconds;
-use gatehouse_server::dial::{Line, dial};
+use gatehouse_server::dial::dial;
 use gatehouse_server::fetch::{Ask, Verb, exchange};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -20,8 +21,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 const BATCH_TIME_MAX: Duration = Duration::from_secs(30);
 /// How much of his answer is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How long a syslog receiver has for hanging up after a batch: the protocol has no other way to say no.
-const SYSLOG_PATIENCE: Duration = Duration::from_millis(250);
 /// The priority of a syslog line: log audit (13), notice (5).
 const SYSLOG_PRIORITY: u8 = 13 * 8 + 5;
 
@@ -32,7 +31,7 @@ pub(super) enum Way {
     /// As an object of a bucket.
     Bucket { address: String, keys: BucketKeys },
     /// As lines of syslog (RFC 5424, framed by RFC 6587 and 5425).
-    Syslog { address: String, tls: bool, line: Option<Box<dyn Line>> },
+    Syslog { address: String, tls: bool },
     /// To a collector of OpenTelemetry.
     Collector { url: String, authorization: Option<SecretString> },
 }
@@ -63,7 +62,7 @@ impl Way {
         }
         if let Some(address) = &sink.syslog {
             let (scheme, address) = address.split_once("://")?;
-            return Some(Self::Syslog { address: address.to_owned(), tls: scheme == "tls", line: None });
+            return Some(Self::Syslog { address: address.to_owned(), tls: scheme == "tls" });
         }
         let bucket = sink.s3.as_ref()?;
         let keys = BucketKeys {
@@ -74,13 +73,14 @@ impl Way {
         Some(Self::Bucket { address: address(bucket), keys })
     }
 
-    /// Sends a batch, and waits until its receiver has it.
-    pub(super) async fn deliver(&mut self, batch: &Batch, form: Form, shard: &str) -> Result<(), Refused> {
+    /// Sends a batch of the log of this name, and waits until its receiver has it: how many of its leaves he has
+    /// thrown away.
+    pub(super) async fn deliver(&self, batch: &Batch, form: Form, log: &str) -> Result<u64, Refused> {
         let kind = content_type(form);
         let body = Bytes::from(batch.body.clone());
         match self {
             Self::Webhook { url, secret, authorization } => {
-                let id = format!("{shard}-{}-{}", batch.first, batch.last);
+                let id = format!("{log}-{}-{}", batch.first, batch.last);
                 let now = unix_seconds();
                 let mut headers = vec![
                     ("webhook-id".to_owned(), id.clone().into()),
@@ -94,34 +94,32 @@ impl Way {
                     headers.push(("webhook-signature".to_owned(), signature.into()));
                 }
                 headers.extend(authorization.clone().map(|value| ("authorization".to_owned(), value)));
-                send(Verb::Post, url, headers, kind, body).await.map(drop)
+                send(Verb::Post, url, headers, kind, body).await.map(|_| 0)
             }
             Self::Bucket { address, keys } => {
-                let name = format!("{shard}/{:020}-{:020}.{}", batch.first, batch.last, extension(form));
+                let name = format!("{log}/{:020}-{:020}.{}", batch.first, batch.last, extension(form));
                 let url = format!("{address}{name}");
                 let headers = signed_put(keys, &url, kind, &body, unix_seconds())
                     .map_err(|why| Refused { why, lasting: true })?;
-                send(Verb::Put, &url, headers, kind, body).await.map(drop)
+                send(Verb::Put, &url, headers, kind, body).await.map(|_| 0)
             }
-            Self::Syslog { address, tls, line } => {
-                let sent = syslog(address, *tls, line, batch, shard).await;
-                if sent.is_err() {
-                    *line = None;
-                }
-                sent.map_err(|error| Refused { why: format!("{address}: {error}"), lasting: false })
+            Self::Syslog { address, tls } => {
+                let sent = tokio::time::timeout(BATCH_TIME_MAX, syslog(address, *tls, batch, log)).await;
+                let sent = sent
+                    .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it does not hang up")));
+                sent.map(|()| 0)
+                    .map_err(|error| Refused { why: format!("{address}: {error}"), lasting: false })
             }
             Self::Collector { url, authorization } => {
                 let headers = authorization.clone().map(|value| ("authorization".to_owned(), value));
                 let answer = send(Verb::Post, url, headers.into_iter().collect(), kind, body).await?;
                 let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
-                if let Some(rejected) = answer.pointer("/partialSuccess/rejectedLogRecords")
-                    && *rejected != 0
-                    && rejected.as_str() != Some("0")
-                {
-                    // Sending them again would not help, by the protocol.
-                    tracing::error!(%rejected, first = batch.first, last = batch.last, "a collector rejects records");
-                }
-                Ok(())
+                // A 64-bit number, which JSON of protocol buffers writes as a text.
+                let rejected = answer.pointer("/partialSuccess/rejectedLogRecords");
+                let rejected =
+                    rejected.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
+                // Sending them again would not help, by the protocol.
+                Ok(rejected.unwrap_or_default())
             }
         }
     }
@@ -145,35 +143,27 @@ async fn send(
     }
 }
 
-/// One line each, after its length; then whoever does not want them hangs up.
-async fn syslog(
-    address: &str,
-    tls: bool,
-    line: &mut Option<Box<dyn Line>>,
-    batch: &Batch,
-    shard: &str,
-) -> std::io::Result<()> {
-    let connection = match line {
-        Some(line) => line,
-        None => line.insert(dial(address, tls, BATCH_TIME_MAX).await?),
-    };
+/// One line each, after its length. Then we say that this is all, and wait until the receiver ends the connection,
+/// which he does when he has read everything: if he dies before, or what he got was not read, it is reset.
+async fn syslog(address: &str, tls: bool, batch: &Batch, log: &str) -> io::Result<()> {
+    let mut line = dial(address, tls, BATCH_TIME_MAX).await?;
     let mut out = Vec::with_capacity(batch.body.len() + batch.lines.len() * 64);
     for text in &batch.lines {
-        let message = format!("<{SYSLOG_PRIORITY}>1 - {shard} gatehouse - - - {text}");
+        let message = format!("<{SYSLOG_PRIORITY}>1 - {log} gatehouse - - - {text}");
         out.extend_from_slice(format!("{} {message}", message.len()).as_bytes());
     }
-    let late = |_| std::io::Error::new(std::io::ErrorKind::TimedOut, "it takes nothing");
-    tokio::time::timeout(BATCH_TIME_MAX, async {
-        connection.write_all(&out).await?;
-        connection.flush().await
-    })
-    .await
-    .map_err(late)??;
-    let mut answer = [0; 1];
-    match tokio::time::timeout(SYSLOG_PATIENCE, connection.read(&mut answer)).await {
-        Err(_) => Ok(()),
-        Ok(Ok(0)) => Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "it hung up")),
-        Ok(read) => read.map(drop),
+    line.write_all(&out).await?;
+    line.shutdown().await?;
+    let mut said = [0; 1024];
+    loop {
+        match line.read(&mut said).await {
+            Ok(0) => return Ok(()),
+            // Syslog says nothing back; whatever this is, it is no end.
+            Ok(_) => {}
+            // The end of a connection of TLS without a last word, as many close it: a reset is another error.
+            Err(error) if tls && error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -90,6 +90,8 @@ mod secrets;
 #[cfg(test)]
 mod sinks;
 #[cfg(test)]
+mod sinks_again;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod stream_usage;

@@ -11,31 +11,33 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A request as it came.
-struct Got {
-    path: String,
-    headers: http::HeaderMap,
-    body: String,
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: String,
 }
 
-/// Somebody who gets the record over HTTP, and refuses at first.
+/// Somebody who gets the record over HTTP, and refuses at first. What he gets while he hangs, he never answers.
 #[derive(Clone, Default)]
-struct Receiver {
-    got: Arc<Mutex<Vec<Got>>>,
+pub(crate) struct Receiver {
+    pub(crate) got: Arc<Mutex<Vec<Got>>>,
     refuses: Arc<Mutex<Vec<StatusCode>>>,
+    pub(crate) hangs: Arc<AtomicBool>,
 }
 
 impl Receiver {
-    async fn start(refuses: &[StatusCode]) -> (Self, String) {
+    pub(crate) async fn start(refuses: &[StatusCode]) -> (Self, String) {
         let receiver = Self { refuses: Arc::new(Mutex::new(refuses.to_vec())), ..Self::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -63,17 +65,20 @@ impl Receiver {
             let got = Got { path: parts.uri.path().to_owned(), headers: parts.headers, body };
             self.got.lock().unwrap().push(got);
         }
+        if self.hangs.load(Ordering::Acquire) {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::builder().status(status).body(Full::default()).unwrap())
     }
 
     /// The numbers of the leaves that came, in order.
-    fn numbers(&self) -> Vec<u64> {
+    pub(crate) fn numbers(&self) -> Vec<u64> {
         let got = self.got.lock().unwrap();
         let lines = got.iter().flat_map(|one| one.body.lines());
         lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()?.get("seq")?.as_u64()).collect()
     }
 
-    async fn until(&self, fits: impl Fn(&[u64]) -> bool) -> Vec<u64> {
+    pub(crate) async fn until(&self, fits: impl Fn(&[u64]) -> bool) -> Vec<u64> {
         let begun = Instant::now();
         loop {
             let numbers = self.numbers();
@@ -86,7 +91,7 @@ impl Receiver {
     }
 }
 
-fn hello() -> Ask {
+pub(crate) fn hello() -> Ask {
     let body = json!({"model": "openai/m", "messages": [{"role": "user", "content": "hello"}]});
     Ask::post("/v1/chat/completions", &body)
 }
@@ -132,7 +137,8 @@ async fn every_leaf_arrives_whatever_fails_in_between() {
         let first =
             serde_json::from_str::<Value>(one.body.lines().next().unwrap()).unwrap()["seq"].to_string();
         let id = one.headers["webhook-id"].to_str().unwrap();
-        assert!(id.starts_with(&format!("r0-{first}-")), "{id}");
+        let [shard, log, from, _] = *id.split('-').collect::<Vec<_>>() else { panic!("{id}") };
+        assert!(shard == "r0" && log.len() == 12 && from == first, "{id}");
         assert!(one.headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
         assert_eq!(one.path, "/in");
     }
@@ -179,18 +185,19 @@ async fn buckets_collectors_and_syslog_get_what_they_understand() {
     let variables = [("S3_ID", "AKIDEXAMPLE"), ("S3_SECRET", "canary-secret-7")];
     let house = House::start_with(&provider.config(&sinks), &variables).await;
     let record = house.call(hello()).await.record();
-    let (mut stream, _) = syslog.accept().await.unwrap();
     let mut lines = String::new();
     let begun = Instant::now();
     while !lines.contains(&record) {
-        let mut piece = [0; 4096];
-        let read = tokio::time::timeout(PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
-        lines.push_str(std::str::from_utf8(&piece[..read]).unwrap());
-        assert!(begun.elapsed() < PATIENCE, "{lines}");
+        // A connection a batch, which ends when all was read.
+        let (mut stream, _) = syslog.accept().await.unwrap();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut lines)).await.unwrap().unwrap();
     }
     let (length, rest) = lines.split_once(' ').unwrap();
     let message = &rest[..length.parse::<usize>().unwrap()];
-    assert!(message.starts_with("<109>1 - r0 gatehouse - - - CEF:0|Gatehouse|"), "{message}");
+    assert!(
+        message.starts_with("<109>1 - r0-") && message.contains(" gatehouse - - - CEF:0|Gatehouse|"),
+        "{message}"
+    );
     let find = |path: &str| {
         let got = receiver.got.lock().unwrap();
         got.iter().find(|one| one.path.starts_with(path) && one.body.contains(&record)).map(|one| {
@@ -198,11 +205,11 @@ async fn buckets_collectors_and_syslog_get_what_they_understand() {
             (one.path.clone(), header("authorization").unwrap(), one.body.clone())
         })
     };
-    while find("/audit/a/r0/").is_none() || find("/v1/logs").is_none() {
+    while find("/audit/a/r0-").is_none() || find("/v1/logs").is_none() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let (path, authorization, body) = find("/audit/a/r0/").unwrap();
+    let (path, authorization, body) = find("/audit/a/r0-").unwrap();
     assert!(path.ends_with(".jsonl") && authorization.contains("AKIDEXAMPLE/"), "{path} {authorization}");
     assert!(body.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     let (_, authorization, body) = find("/v1/logs").unwrap();
