@@ -12,7 +12,7 @@ use crate::segment::{Contents, list_segments};
 use crate::writer::{Write, Writer};
 
 /// How many segments are searched for leaves that came back before.
-const SEGMENTS_SEARCHED: usize = 8;
+const SEGMENTS_SEARCHED: usize = 128;
 /// Leaves that come back while the log's lock is held once.
 const LEAVES_AT_ONCE: usize = 256;
 

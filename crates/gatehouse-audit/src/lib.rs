@@ -26,8 +26,10 @@
 //! projection of them that may be deleted.
 
 mod back;
+mod blocks;
 mod canonical;
 mod commit;
+mod compact;
 mod digit;
 mod disk;
 mod error;

@@ -73,10 +73,10 @@ pub struct Log {
     handle: Arc<Handle>,
 }
 
-/// Ends the thread when nobody uses the log any more.
+/// Ends the threads when nobody uses the log any more.
 struct Handle {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<[Option<JoinHandle<()>>; 2]>,
     /// Released when it is closed.
     _lock: std::fs::File,
 }
@@ -101,7 +101,11 @@ impl Log {
             .name("audit-sync".to_owned())
             .spawn(move || crate::sync::run(&for_thread))
             .map_err(LogError::io("start the thread of", &shared.dir))?;
-        Ok(Self { handle: Arc::new(Handle { shared, thread: Mutex::new(Some(thread)), _lock: lock }) })
+        let compacting =
+            options.compresses.then(|| shared.compactor.start(&shared.dir, Arc::clone(&shared.progress)));
+        let compacting = compacting.transpose().map_err(LogError::io("start the thread of", &shared.dir))?;
+        let threads = Mutex::new([Some(thread), compacting]);
+        Ok(Self { handle: Arc::new(Handle { shared, threads, _lock: lock }) })
     }
 
     /// Writes a leaf. When this returns, the death of the process does not lose it; a power cut may,
@@ -197,9 +201,11 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.lock().closing = true;
         self.shared.wake.notify_all();
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the audit log's thread panicked");
+        self.shared.compactor.close();
+        for thread in self.threads.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            if thread.take().is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("a thread of the audit log panicked");
+            }
         }
     }
 }

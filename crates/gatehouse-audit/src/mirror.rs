@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::future::Future;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -22,7 +22,7 @@ use crate::log::Log;
 use crate::pack;
 use crate::progress::{Progress, Verdicts};
 use crate::reader::{Cursor, Entry, Reader};
-use crate::segment::{Contents, list_segments, segment_path};
+use crate::segment::{Contents, Source, list_segments, segment_path};
 use crate::shared::Shared;
 use crate::view::View;
 use crate::writer::{SPOOLED, Ticket};
@@ -76,6 +76,7 @@ impl Mirror {
         let io = || LogError::io("keep a second copy of the log in", &to);
         create_dir(&to).map_err(io())?;
         let (at, next) = resume(&shared.dir, &to).map_err(io())?;
+        shared.compactor.also(to.clone());
         let inner =
             Arc::new(Inner { dir: to.clone(), there: Verdicts::new(next), failing: Mutex::default() });
         let copying = Copying { from: shared.dir.clone(), to: to.clone(), at };
@@ -156,6 +157,7 @@ fn run(shared: &Shared, inner: &Inner, mut copying: Copying) {
         let _ = wait(shared.progress.wait(inner.there.next()), &waker);
         let open = !shared.progress.is_closed();
         let again = if failed { copying.begin_again() } else { Ok(()) };
+        let segment = copying.at.segment;
         let done = again.and_then(|()| copying.copy(shared.progress.next()));
         failed = done.is_err();
         let failing = done.as_ref().err().map(|error| Arc::from(error.to_string()));
@@ -167,6 +169,9 @@ fn run(shared: &Shared, inner: &Inner, mut copying: Copying) {
             Ok(next) => {
                 pause = PAUSE_MIN;
                 inner.there.change(|there| there.advance(next));
+                if copying.at.segment != segment {
+                    shared.compactor.look();
+                }
                 if next < shared.progress.next() {
                     continue;
                 }
@@ -249,7 +254,7 @@ impl Copying {
     /// Texts before the leaves that refer to them.
     fn text(&self, number: u64, offset: u64, bytes: u64, batch: &mut Batch) -> io::Result<()> {
         let (from, to) = (pack::path(&self.from, number), pack::path(&self.to, number));
-        let from = match File::open(from) {
+        let mut from = match File::open(from) {
             Ok(file) => file,
             // Given up meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -257,9 +262,9 @@ impl Copying {
         };
         let to = private().create(true).truncate(false).write(true).open(to)?;
         if batch.packs.insert(number) {
-            copy(&from, &to, 0, pack::HEADER_BYTES)?;
+            copy(&mut from, &to, 0, pack::HEADER_BYTES)?;
         }
-        copy(&from, &to, offset, offset + pack::FRAME_HEADER_BYTES + bytes)
+        copy(&mut from, &to, offset, offset + pack::FRAME_HEADER_BYTES + bytes)
     }
 
     fn finish(&self, batch: &Batch) -> io::Result<()> {
@@ -267,11 +272,11 @@ impl Copying {
             OpenOptions::new().write(true).open(pack::path(&self.to, *number))?.sync_data()?;
         }
         for (segment, (begin, end)) in &batch.segments {
-            let from = File::open(segment_path(&self.from, *segment))?;
+            let mut from = Source::open(&self.from, *segment)?;
             let to =
                 private().create(true).truncate(false).write(true).open(segment_path(&self.to, *segment))?;
             let begin = if to.metadata()?.len() < *begin { 0 } else { *begin };
-            copy(&from, &to, begin, *end)?;
+            copy(&mut from, &to, begin, *end)?;
             to.sync_data()?;
         }
         File::open(&self.to)?.sync_all()
@@ -279,12 +284,13 @@ impl Copying {
 }
 
 /// Copies bytes to where they stand in the other file.
-fn copy(from: &File, to: &File, mut at: u64, end: u64) -> io::Result<()> {
+fn copy(from: &mut (impl Read + Seek), to: &File, mut at: u64, end: u64) -> io::Result<()> {
+    from.seek(SeekFrom::Start(at))?;
     let mut buffer = vec![0; COPY_BYTES];
     while at < end {
         let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(COPY_BYTES);
         let part = buffer.get_mut(..length).unwrap_or_default();
-        from.read_exact_at(part, at)?;
+        from.read_exact(part)?;
         to.write_all_at(part, at)?;
         at += u64::try_from(length).unwrap_or_default();
     }

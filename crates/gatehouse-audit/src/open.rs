@@ -14,12 +14,12 @@ use crate::leaf::now;
 use crate::options::Options;
 use crate::reader::shard_dir;
 use crate::room::Room;
-use crate::segment::{SHARD_BYTES_MAX, SegmentReader, header, list_segments, segment_path};
+use crate::segment::{SHARD_BYTES_MAX, SegmentReader, failed_marker, header, list_segments, segment_path};
 use crate::span::Spans;
 use crate::spool::Spool;
 use crate::subjects::{ContentKey, Subjects};
 use crate::view::View;
-use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment, failed_marker};
+use crate::writer::{RETRY_PAUSE_MIN, Segment, Write, Writer, create_segment};
 
 /// The file whose lock says who writes.
 const LOCK_FILE: &str = "lock";
@@ -158,7 +158,8 @@ fn find_tail(dir: &Path, shard: &str, disk: &dyn Disk, spans: Spans) -> Result<T
     }
     let offset = reader.offset();
     let torn_bytes = reader.left().map_err(LogError::io("read", &path))?;
-    if failed {
+    // A compressed one has ended: whatever came after it is gone.
+    if failed || !path.exists() {
         return Ok(Tail { next_seq, segment: None, torn_bytes, failed });
     }
     let file = disk.resume(&path).map_err(LogError::io("open", &path))?;

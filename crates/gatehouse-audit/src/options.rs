@@ -6,8 +6,8 @@ use crate::subjects::ContentKey;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A segment that has grown to this is followed by another.
-pub const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// A segment that has grown to this is followed by another, and is compressed.
+pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How many calls may be in flight.
 pub const PERMITS_MAX: usize = 16_384;
 /// How long a leaf that nobody waits for may stay off the disk.
@@ -32,6 +32,8 @@ pub struct Options {
     pub permits_max: usize,
     /// See [`FLUSH_AFTER`].
     pub flush_after: Duration,
+    /// Whether segments that have ended are compressed, on a thread of their own.
+    pub compresses: bool,
     /// The key under which the keys of subjects are wrapped; without one, that in the data folder.
     pub content_key: Option<ContentKey>,
 }
@@ -50,6 +52,7 @@ impl Options {
             spans: Spans::default(),
             permits_max: PERMITS_MAX,
             flush_after: FLUSH_AFTER,
+            compresses: true,
             content_key: None,
         }
     }

@@ -11,7 +11,7 @@ use crate::error::ReadError;
 use crate::pack::{self, Text};
 use crate::pruned::Pruned;
 use crate::reader::{Cursor, Reader};
-use crate::segment::{Contents, list_segments, segment_path};
+use crate::segment::{Contents, compressed_path, failed_marker, list_segments, segment_path};
 use crate::spot::Spot;
 use crate::view::View;
 use gatehouse_core::record::UnixMicros;
@@ -208,9 +208,9 @@ impl RecordsDue {
         pruned.contents = pruned.contents.max(self.until);
         pruned.write(dir)?;
         for segment in &self.segments {
-            let path = segment_path(dir, *segment);
-            remove(&path.with_extension("failed"))?;
-            remove(&path)?;
+            remove(&failed_marker(dir, *segment))?;
+            remove(&segment_path(dir, *segment))?;
+            remove(&compressed_path(dir, *segment))?;
         }
         fs::File::open(dir)?.sync_all()
     }

@@ -13,10 +13,10 @@ use gatehouse_core::verdict::{Decision, Outcome};
 use std::path::Path;
 use std::time::Duration;
 
-/// A log whose files hold any time: calls of a fixed date and leaves of today stand in it side by side.
+/// A log whose files are not compressed by themselves, and hold any time: calls of a fixed date and leaves of today stand in it side by side.
 pub(crate) fn options(dir: &Path) -> Options {
     let ever = Span::of(Duration::MAX, Duration::MAX);
-    Options { spans: Spans { texts: ever, leaves: ever }, ..Options::new(dir) }
+    Options { spans: Spans { texts: ever, leaves: ever }, compresses: false, ..Options::new(dir) }
 }
 
 /// 2026-11-22T19:30:00.123456Z

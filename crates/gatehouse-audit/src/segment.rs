@@ -8,11 +8,14 @@
 //! which pack they stand: it is written by one call of `write`, and a reader takes it whole or not at all. Zeros at the end are room
 //! made ahead (`room`): nothing yet. The checksum finds torn tails and bad sectors; against an attacker stands
 //! the Merkle tree over the leaf bytes, not this.
+//!
+//! A segment that has ended is compressed (`blocks`); places in it are those of the raw bytes all the same.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::blocks::Blocks;
 use crate::disk::list_files;
 use crate::spot::Spot;
 
@@ -28,7 +31,10 @@ pub(crate) const FRAME_HEADER_BYTES: usize = 9;
 const FRAME_BYTES_MAX: u64 = 64 * 1024;
 /// How much is read at once.
 const READ_BUFFER_BYTES: usize = 128 * 1024;
-const EXTENSION: &str = "seg";
+/// What a segment is called behind its number; one that is compressed; one that failed.
+pub(crate) const EXTENSION: &str = "seg";
+const COMPRESSED: &str = "segz";
+const FAILED: &str = "failed";
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +63,19 @@ pub(crate) struct Found {
 
 /// Reads the groups of one segment file, from the front to the first byte that is no whole frame.
 pub(crate) struct SegmentReader {
-    input: BufReader<File>,
+    input: BufReader<Source>,
     /// Where the next group starts.
     offset: u64,
-    /// The size of the file when it was last looked at.
+    /// The size of the file when it was last looked at; of a compressed one, that of the raw one.
     len: u64,
+}
+
+/// The bytes of a segment, in whichever form it is.
+pub(crate) enum Source {
+    /// As it was written, and may still be.
+    Raw(File),
+    /// Compressed.
+    Blocks(Box<Blocks>),
 }
 
 /// The path of the segment that starts at `first_seq`.
@@ -69,9 +83,24 @@ pub(crate) fn segment_path(dir: &Path, first_seq: u64) -> PathBuf {
     dir.join(format!("{first_seq:020}.{EXTENSION}"))
 }
 
+/// The path of the compressed one.
+pub(crate) fn compressed_path(dir: &Path, first_seq: u64) -> PathBuf {
+    segment_path(dir, first_seq).with_extension(COMPRESSED)
+}
+
+/// The file that says that a segment must not be continued.
+pub(crate) fn failed_marker(dir: &Path, first_seq: u64) -> PathBuf {
+    segment_path(dir, first_seq).with_extension(FAILED)
+}
+
 /// The first sequence numbers of the segments in `dir`, in order. A folder that is not there has none.
 pub(crate) fn list_segments(dir: &Path) -> io::Result<Vec<u64>> {
-    list_files(dir, EXTENSION)
+    // The compressed ones first: one that changes its form meanwhile is among the one or the other.
+    let mut found = list_files(dir, COMPRESSED)?;
+    found.extend(list_files(dir, EXTENSION)?);
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }
 
 /// The bytes that open a segment.
@@ -130,14 +159,57 @@ impl FrameKind {
     }
 }
 
+// === impl Source ===
+
+impl Source {
+    /// Opens a segment.
+    pub(crate) fn open(dir: &Path, first_seq: u64) -> io::Result<Self> {
+        let raw = || File::open(segment_path(dir, first_seq)).map(Self::Raw);
+        let blocks =
+            || Blocks::open(&compressed_path(dir, first_seq)).map(|blocks| Self::Blocks(Box::new(blocks)));
+        // While there are both, the raw one counts; once there is the compressed one, the raw one may go.
+        raw().or_else(|error| if is_missing(&error) { blocks() } else { Err(error) })
+    }
+
+    /// How many raw bytes there are by now.
+    fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::Raw(file) => Ok(file.metadata()?.len()),
+            Self::Blocks(blocks) => Ok(blocks.len()),
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Raw(file) => file.read(out),
+            Self::Blocks(blocks) => blocks.read(out),
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Raw(file) => file.seek(to),
+            Self::Blocks(blocks) => blocks.seek(to),
+        }
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
 // === impl SegmentReader ===
 
 impl SegmentReader {
     /// Opens a segment and reads its header. `None` when the header is not whole yet or not one of ours.
     pub(crate) fn open(dir: &Path, first_seq: u64) -> io::Result<Option<Self>> {
-        let file = File::open(segment_path(dir, first_seq))?;
-        let len = file.metadata()?.len();
-        let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, file);
+        let source = Source::open(dir, first_seq)?;
+        let len = source.len()?;
+        let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, source);
         let mut fixed = [0; 8 + 4 + 8 + 1];
         if !fill(&mut input, &mut fixed)? {
             return Ok(None);
@@ -244,7 +316,7 @@ impl SegmentReader {
         let length = u64::from(u32::from_le_bytes([l0, l1, l2, l3]));
         let end = at.saturating_add(9).saturating_add(length);
         if end > self.len {
-            self.len = self.input.get_ref().metadata()?.len();
+            self.len = self.input.get_ref().len()?;
         }
         let (Some(known), true) = (FrameKind::from_byte(kind), length <= FRAME_BYTES_MAX && end <= self.len)
         else {

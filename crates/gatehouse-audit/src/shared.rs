@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::commit::{Commitments, commit, commit_name};
+use crate::compact::Compactor;
 use crate::disk::Disk;
 use crate::error::LogError;
 use crate::group::Group;
@@ -22,8 +23,9 @@ use crate::writer::{Ticket, Write, Writer};
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) wake: Condvar,
-    pub(crate) progress: Verdicts,
+    pub(crate) progress: Arc<Verdicts>,
     pub(crate) subjects: Arc<Subjects>,
+    pub(crate) compactor: Compactor,
     /// Mirrors `writer.failure`, for those who only ask whether it works.
     pub(crate) failed: AtomicBool,
     pub(crate) permits: AtomicUsize,
@@ -85,7 +87,8 @@ impl Shared {
         let Parts { writer, durable_seq, subjects } = opened;
         Self {
             subjects,
-            progress: Verdicts::new(durable_seq),
+            compactor: Compactor::default(),
+            progress: Arc::new(Verdicts::new(durable_seq)),
             failed: AtomicBool::new(false),
             permits: AtomicUsize::new(0),
             permits_max: options.permits_max,

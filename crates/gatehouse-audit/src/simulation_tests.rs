@@ -202,6 +202,16 @@ impl Life {
         *self.world.synced.lock().unwrap() = files(&self.shard());
     }
 
+    /// Segments that have ended are compressed, perhaps not to the end.
+    fn compress(&mut self) {
+        let durable = self.log.as_ref().unwrap().stats().durable_seq;
+        let blocks = std::cell::Cell::new(self.dice.below(6));
+        let go_on = || blocks.replace(blocks.get().saturating_sub(1)) > 0;
+        crate::compact::pass(&self.shard(), durable, &mut HashSet::new(), go_on).unwrap();
+        let mut synced = self.world.synced.lock().unwrap();
+        synced.retain(|path, _| path.exists());
+    }
+
     fn faults(&mut self) {
         let which = self.dice.below(4);
         self.world.write_fails.store(which == 1, Ordering::SeqCst);
@@ -270,7 +280,7 @@ async fn what_was_said_to_be_safe_is_there_after_every_crash() {
         let mut life = Life::begin(seed);
         let mut signed = 0;
         for _ in 0..STEPS {
-            match life.dice.below(16) {
+            match life.dice.below(17) {
                 0 => life.faults(),
                 1 | 2 => life.mend().await,
                 3 if life.dice.below(3) == 0 => {
@@ -297,6 +307,7 @@ async fn what_was_said_to_be_safe_is_there_after_every_crash() {
                     assert!(sealer.size() >= signed, "seed {seed}: fewer leaves than were signed");
                     signed = sealer.size();
                 }
+                6 => life.compress(),
                 _ => life.call().await,
             }
         }

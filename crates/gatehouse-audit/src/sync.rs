@@ -60,6 +60,10 @@ pub(crate) fn run(shared: &Shared) {
             let synced = job.run(shared);
             state = shared.lock();
             finish(shared, &mut state.writer, &job, synced);
+            if job.dir_changed {
+                // Perhaps because a segment has ended.
+                shared.compactor.look();
+            }
             if waited_for {
                 state = make_room(shared, state);
             }

@@ -19,7 +19,7 @@ use crate::group::Group;
 use crate::pack::{self, Pack};
 use crate::reader::Cursor;
 use crate::room::Room;
-use crate::segment::{header, segment_path};
+use crate::segment::{failed_marker, header, segment_path};
 use crate::span::Spans;
 use crate::spool::Spool;
 
@@ -30,6 +30,8 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Leaves that wait for the next write are written when they are more than this.
 const TAIL_BYTES_MAX: usize = 64 * 1024;
+/// A pack grows to so many times the size of a segment.
+const SEGMENTS_OF_A_PACK: u64 = 16;
 
 /// When a leaf has to be with the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,8 +160,10 @@ impl Writer {
 
     /// Writes texts into the pack of their period: gives its number, and where they begin.
     fn keep(&mut self, texts: &[u8], at: UnixMicros) -> io::Result<(u64, u64)> {
-        let full =
-            |pack: &Pack| pack.offset >= self.segment_bytes_max || self.spans.texts.is_over(pack.end, at);
+        let full = |pack: &Pack| {
+            pack.offset >= self.segment_bytes_max.saturating_mul(SEGMENTS_OF_A_PACK)
+                || self.spans.texts.is_over(pack.end, at)
+        };
         if self.pack.as_ref().is_none_or(full) {
             let next = pack::create(&*self.disk, &self.dir, self.next_seq, self.spans.texts.end(at))?;
             self.ended.extend(self.pack.replace(next).map(|ended| ended.file));
@@ -307,9 +311,4 @@ pub(crate) fn create_segment(
     }
     let offset = u64::try_from(header.len()).unwrap_or_default();
     Ok(Segment { file, first_seq, end, offset, room: Room::new(offset) })
-}
-
-/// The file that says that a segment must not be continued.
-pub(crate) fn failed_marker(dir: &std::path::Path, first_seq: u64) -> PathBuf {
-    segment_path(dir, first_seq).with_extension("failed")
 }

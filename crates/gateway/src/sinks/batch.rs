@@ -2,7 +2,7 @@
 
 use super::cursor::{Last, Position};
 use crate::export::{Form, requests};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{Contents, Entry, Reader, View};
 use std::path::Path;
 
@@ -60,6 +60,9 @@ pub(super) fn next(dir: &Path, from: Position, bounds: Bounds, form: Form) -> Re
         leaves.push((entry.leaf.as_slice(), View::parse(&entry.leaf).context("a record does not read")?));
     }
     let first = leaves.first().map_or(last, |(_, view)| view.seq);
+    if first < from.next {
+        bail!("where leaf {} should stand, there is leaf {first}", from.next);
+    }
     let lines: Vec<String> = leaves.iter().map(|(leaf, view)| form.line(leaf, view)).collect();
     let body = match form {
         Form::Otlp => requests(&leaves).into_bytes(),

@@ -127,9 +127,11 @@ impl Working {
             match self.next(from, bounds).await {
                 Ok(Some(batch)) => {
                     if saved.sending.is_none() {
-                        // Whatever happens, it comes again as it is now.
+                        // Whatever happens, it comes again as it is now: it does not go before that is safe.
                         saved.sending = Some(batch.last);
-                        self.save(&saved).await;
+                        while !self.save(&saved).await {
+                            tokio::time::sleep(PAUSE_MAX).await;
+                        }
                     }
                     self.rejected += self.deliver(&batch).await;
                     saved = Saved { position: batch.next, sending: None, ..saved };
@@ -202,18 +204,18 @@ impl Working {
         }
     }
 
-    /// What cannot be written down is sent again after the next start, and not lost.
-    async fn save(&mut self, saved: &Saved) {
+    /// Whether it could be written down. What he has and could not be is sent again after the next start.
+    async fn save(&mut self, saved: &Saved) -> bool {
         let (file, saved) = (self.file.clone(), saved.clone());
         let saved = tokio::task::spawn_blocking(move || file.save(&saved)).await;
-        if let Ok(Err(error)) = saved {
-            self.failures += 1;
-            tracing::error!(
-                sink = &*self.name,
-                error = format!("{error:#}"),
-                "how far a sink is cannot be written down"
-            );
-        }
+        let Err(error) = saved.unwrap_or_else(|error| Err(error.into())) else { return true };
+        self.failures += 1;
+        tracing::error!(
+            sink = &*self.name,
+            error = format!("{error:#}"),
+            "how far a sink is cannot be written down"
+        );
+        false
     }
 
     fn tell(&self, next: u64, durable: u64) {
