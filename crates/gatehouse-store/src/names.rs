@@ -2,12 +2,15 @@
 
 use gatehouse_audit::{Subjects, View};
 use rusqlite::{OptionalExtension, ToSql, Transaction};
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 use crate::error::StoreError;
 
 /// How many numbers are remembered; beyond, all are asked for again.
 const REMEMBERED_MAX: usize = 100_000;
+/// How many rows of tags are remembered.
+const LABELS_REMEMBERED_MAX: usize = 1_000;
 
 const FIND_KIND: &str = "SELECT kind FROM kinds WHERE org = ? AND team = ? AND app = ? AND use_case = ? AND key = ? \
     AND model = ? AND provider = ? AND served = ? AND operation = ? AND surface = ? AND ending = ? AND error = ? \
@@ -31,6 +34,8 @@ pub(crate) struct Names {
 #[derive(Default)]
 pub(crate) struct Book {
     known: HashMap<String, Names>,
+    /// Rows of tags.
+    labels: HashMap<String, i64>,
     /// Made again and again, so that a call that is known needs no memory.
     name: String,
 }
@@ -91,9 +96,28 @@ impl Book {
         Ok(names)
     }
 
+    /// The row of a call's tags, where it has any: one that was made a moment ago for the same, or a new one.
+    pub(crate) fn labels(
+        &mut self,
+        transaction: &Transaction<'_>,
+        view: &View<'_>,
+    ) -> Result<Option<i64>, StoreError> {
+        let Some(tags) = view.tags.map(RawValue::get) else { return Ok(None) };
+        if let Some(known) = self.labels.get(tags) {
+            return Ok(Some(*known));
+        }
+        let number = transaction.prepare_cached("INSERT INTO labels (tags) VALUES (?)")?.insert([tags])?;
+        if self.labels.len() >= LABELS_REMEMBERED_MAX {
+            self.labels.clear();
+        }
+        self.labels.insert(tags.to_owned(), number);
+        Ok(Some(number))
+    }
+
     /// Forgets everything: numbers may have been taken back.
     pub(crate) fn forget(&mut self) {
         self.known.clear();
+        self.labels.clear();
     }
 }
 

@@ -24,7 +24,7 @@ use crate::sums::Sums;
 pub const BATCH_LEAVES_MAX: usize = 2000;
 
 /// The index as it is when nothing was read yet.
-const FORGET_ALL: &str = "DELETE FROM cursors; DELETE FROM calls; DELETE FROM callers; DELETE FROM kinds; \
+const FORGET_ALL: &str = "DELETE FROM cursors; DELETE FROM calls; DELETE FROM callers; DELETE FROM labels; DELETE FROM kinds; \
     DELETE FROM open_calls; DELETE FROM spent; DELETE FROM sums;";
 
 /// Gives the keys of the subjects of a shard: those of the log that is open, where one is.
@@ -235,7 +235,7 @@ fn fill(
 // === impl Filling ===
 
 const INSERT_CALL: &str = "INSERT INTO calls (call, at, kind, caller, run, input_tokens, cached_tokens, \
-    output_tokens, reasoning_tokens, usage_source, cost_nanos, cost_status, total_us, ttft_us, tags, shard, \
+    output_tokens, reasoning_tokens, usage_source, cost_nanos, cost_status, total_us, ttft_us, labels, shard, \
     segment, position, admitted_segment, admitted_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
     ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
@@ -257,6 +257,7 @@ impl Filling<'_> {
     ) -> Result<(), StoreError> {
         let accepted_at = view.accepted_at();
         let names = self.names.names(self.transaction, view, &self.subjects)?;
+        let labels = self.names.labels(self.transaction, view)?;
         let inserted = self.insert.execute(params![
             id,
             signed(accepted_at),
@@ -272,7 +273,7 @@ impl Filling<'_> {
             view.cost.status.as_ref(),
             signed(view.timing.total_us),
             signed(view.timing.ttft_us),
-            view.tags.map(serde_json::value::RawValue::get),
+            labels,
             self.shard,
             signed(at.segment),
             signed(at.offset),

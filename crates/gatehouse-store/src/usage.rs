@@ -79,13 +79,13 @@ pub struct UsageRow {
 const SUMS: &str = "sum(calls), sum(iif(ending IN ('denied', 'failed'), calls, 0)), sum(input_tokens), sum(cached_tokens), sum(output_tokens), \
     sum(reasoning_tokens), sum(cost_nanos), sum(unpriced), sum(estimated)";
 /// Single calls, with the columns of a sum.
-const OF_CALLS: &str = "SELECT at, kind, caller, tags, 1 AS calls, \
+const OF_CALLS: &str = "SELECT at, kind, caller, labels, 1 AS calls, \
     input_tokens, cached_tokens, output_tokens, reasoning_tokens, coalesce(cost_nanos, 0) AS cost_nanos, \
     cost_status = 'unpriced' AS unpriced, cost_status = 'estimated' AS estimated FROM calls";
 /// Ready sums, with the same columns.
-const OF_KINDS: &str = "SELECT start AS at, who AS kind, NULL AS caller, NULL AS tags, calls, input_tokens, cached_tokens, output_tokens, \
+const OF_KINDS: &str = "SELECT start AS at, who AS kind, NULL AS caller, NULL AS labels, calls, input_tokens, cached_tokens, output_tokens, \
     reasoning_tokens, cost_nanos, unpriced, estimated FROM sums WHERE grain = ? AND start >= ? AND start < ?";
-const OF_CALLERS: &str = "SELECT start AS at, kind, who AS caller, NULL AS tags, calls, input_tokens, cached_tokens, output_tokens, \
+const OF_CALLERS: &str = "SELECT start AS at, kind, who AS caller, NULL AS labels, calls, input_tokens, cached_tokens, output_tokens, \
     reasoning_tokens, cost_nanos, unpriced, estimated FROM sums CROSS JOIN callers ON caller = who \
     WHERE grain = ? AND start >= ? AND start < ?";
 /// The end of time: the year 9999, at the begin of a day.
@@ -158,7 +158,8 @@ impl Dimension {
             Self::Hour => "strftime('%Y-%m-%dT%H', at / 1000000, 'unixepoch')",
             // Not a JSON path: a name may hold what a path cannot quote.
             Self::Tag(_) => {
-                "coalesce((SELECT tag.value FROM json_each(part.tags) AS tag WHERE tag.key = ?), '')"
+                "coalesce((SELECT tag.value FROM labels, json_each(labels.tags) AS tag WHERE labels.labels = part.labels \
+                 AND tag.key = ?), '')"
             }
         }
     }
