@@ -21,8 +21,8 @@ const VERSION: u32 = 1;
 pub(crate) const BLOCK_BYTES: u32 = 128 * 1024;
 /// The largest block that is read: a larger number is damage, not something to allocate.
 const BLOCK_BYTES_MAX: u32 = 1024 * 1024;
-/// Beyond this level time doubles for a tenth of the size.
-const LEVEL: i32 = 6;
+/// Higher levels take six times as long for a twentieth of the size, and it is time of the machine that serves calls.
+const LEVEL: i32 = 3;
 const END_BYTES: usize = 8 + 4 + 4 + 4 + 8;
 
 /// A compressed segment, read as if it were the raw one.
