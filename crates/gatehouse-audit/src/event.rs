@@ -68,6 +68,12 @@ pub enum EventKind {
     EpochClosed,
     /// Another configuration was read and could not be used: the one in force stays.
     ConfigRefused,
+    /// Somebody used an administration key.
+    SignedIn,
+    /// Somebody was not let in.
+    SignInFailed,
+    /// Somebody read what is recorded of calls, but not what was said.
+    RecordsViewed,
 }
 
 /// The value of a field.
@@ -153,6 +159,9 @@ impl EventKind {
             Self::RetentionPruned => RETENTION_PRUNED,
             Self::EpochClosed => "epoch.closed",
             Self::ConfigRefused => "config.refused",
+            Self::SignedIn => "signin.succeeded",
+            Self::SignInFailed => "signin.failed",
+            Self::RecordsViewed => "records.viewed",
         }
     }
 }

@@ -66,8 +66,11 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Where metrics and health are served. Loopback unless an administrator key exists.
+    /// Where the API for administration, metrics and health are served. Loopback unless an administrator key exists.
     pub listen: String,
+    /// Names by which the API may be asked while it listens on loopback, such as that of a proxy before it; localhost
+    /// and loopback addresses may always. Any other `Host` is refused: a web page must not reach it by a name of its own.
+    pub hosts: Vec<String>,
 }
 
 /// A provider: a kind, an address, a credential.

@@ -85,10 +85,15 @@ impl Pepper {
 /// Makes a key of [`ENTROPY_BYTES`] random bytes.
 #[must_use]
 pub fn mint(entropy: &[u8; ENTROPY_BYTES], pepper: &Pepper) -> Minted {
+    mint_as(PREFIX, entropy, pepper)
+}
+
+/// Makes a key that begins so.
+pub(crate) fn mint_as(prefix: &str, entropy: &[u8; ENTROPY_BYTES], pepper: &Pepper) -> Minted {
     let (id, secret) = entropy.split_at(ID_BYTES);
     // The id must not hold the separator.
     let id = URL_SAFE_NO_PAD.encode(id).replace(['_', '-'], "x");
-    let id = format!("{PREFIX}{id}");
+    let id = format!("{prefix}{id}");
     let key = SecretString::from(format!("{id}_{}", URL_SAFE_NO_PAD.encode(secret)));
     let hash = pepper.hash(&key);
     Minted { id, key, hash }

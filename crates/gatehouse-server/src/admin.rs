@@ -19,7 +19,7 @@ pub async fn serve(house: &House, request: &Request<Incoming>) -> Response<Reply
         path @ ("/healthz" | "/readyz") => health(house, path),
         path => match path.strip_prefix("/log/") {
             Some(path) => log(house, path.to_owned()).await,
-            None => plain(StatusCode::NOT_FOUND, "there is /metrics, /log, /healthz and /readyz\n"),
+            None => plain(StatusCode::NOT_FOUND, "there is /api, /metrics, /log, /healthz and /readyz\n"),
         },
     }
 }

@@ -3,6 +3,7 @@
 use crate::background::Background;
 use crate::clock;
 use crate::memory::{Memory, Responses};
+use crate::office::Office;
 use crate::receipts::Receipts;
 use crate::shelf::Desk;
 use crate::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub struct House {
     pub desk: Desk,
     /// Who proves what is in the book, once the composition root has said so.
     pub receipts: OnceLock<Arc<dyn Receipts>>,
+    /// What the API for administration works with, once the composition root has said so.
+    pub office: OnceLock<Arc<Office>>,
     /// The second place of the record, if there is one.
     pub mirror: OnceLock<Mirror>,
     /// What budgets have used.
@@ -100,6 +103,7 @@ impl House {
             seals,
             desk: Desk::default(),
             receipts: OnceLock::new(),
+            office: OnceLock::new(),
             mirror: OnceLock::new(),
             counters,
             metrics: Metrics::new(),

@@ -7,6 +7,7 @@
 //! What it does *not* know: where keys and records are stored, the command line.
 
 pub mod admin;
+mod api;
 pub mod aside;
 pub mod background;
 pub mod body;
@@ -25,6 +26,7 @@ pub mod kept;
 pub mod listen;
 pub mod memory;
 pub mod meter;
+pub mod office;
 pub mod passage;
 mod patience;
 pub mod payload;

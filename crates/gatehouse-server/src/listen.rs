@@ -1,6 +1,7 @@
 //! Connections: accepting them, limiting them, and letting them end in peace.
 
 use crate::admin;
+use crate::api;
 use crate::body::{Reply, plain};
 use crate::house::House;
 use crate::patience::Patient;
@@ -216,6 +217,9 @@ async fn version(stream: &TcpStream) -> std::io::Result<Version> {
 }
 
 async fn dispatch(house: Arc<House>, request: Request<Incoming>, side: Side) -> Response<Reply> {
+    if side == Side::Admin && api::is_meant(&request) {
+        return api::serve(house, request).await;
+    }
     if side == Side::Admin {
         return admin::serve(&house, &request).await;
     }

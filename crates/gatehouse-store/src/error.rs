@@ -54,3 +54,14 @@ pub enum StoreError {
         source: serde_json::Error,
     },
 }
+
+// === impl StoreError ===
+
+impl StoreError {
+    /// Whether it was given up because it took too long ([`crate::Index::give_up_when`]).
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        let interrupted = Some(rusqlite::ErrorCode::OperationInterrupted);
+        matches!(self, Self::Database(error) if error.sqlite_error_code() == interrupted)
+    }
+}

@@ -45,6 +45,8 @@ pub struct Filter {
     pub status: Option<u16>,
     /// A guardrail that looked at it (`pii`), or what one did (`pii=redact`).
     pub guard: Option<String>,
+    /// A tag and its value.
+    pub tag: Option<(String, String)>,
     /// Cost at least this.
     pub cost_min: Option<Nanodollars>,
     /// Took at least so many microseconds.
@@ -80,6 +82,11 @@ impl Filter {
         }
         // Said twice, so that the index that leaves out the empty ones is used.
         conditions.text("run = ? AND run != ''", self.run.as_deref());
+        if let Some((name, value)) = &self.tag {
+            let clause = "EXISTS (SELECT 1 FROM labels AS tagged, json_each(tagged.tags) AS tag \
+                WHERE tagged.labels = calls.labels AND tag.key = ? AND tag.value = ?)";
+            conditions.push(clause, [name, value].map(|text| Value::Text(text.clone())));
+        }
         conditions.number("cost_nanos >= ?", self.cost_min.map(|cost| cost.0));
         conditions.number("total_us >= ?", self.micros_min);
         conditions
@@ -106,7 +113,7 @@ impl Filter {
 
     /// Whether sums by kind and by caller tell enough.
     pub(crate) fn is_summed(&self) -> bool {
-        self.run.is_none() && self.cost_min.is_none() && self.micros_min.is_none()
+        self.run.is_none() && self.tag.is_none() && self.cost_min.is_none() && self.micros_min.is_none()
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn forget(transaction: &Transaction<'_>, shard: &str, last: u64) -> R
         .execute("DELETE FROM calls WHERE shard = ? AND segment <= ?", params![shard, signed(last)])?;
     transaction.execute("DELETE FROM callers WHERE caller NOT IN (SELECT caller FROM calls)", [])?;
     // Later calls have later rows of tags, or share one with calls that came together.
-    let sql = "DELETE FROM labels WHERE labels < (SELECT coalesce(min(labels), 9223372036854775807) FROM calls)";
+    let sql =
+        "DELETE FROM labels WHERE labels < (SELECT coalesce(min(labels), 9223372036854775807) FROM calls)";
     transaction.execute(sql, [])?;
     // Grains 4 and 5 are by caller.
     let sql = "DELETE FROM sums WHERE grain IN (4, 5) AND who NOT IN (SELECT caller FROM callers)";

@@ -15,6 +15,8 @@ use crate::filter::{id_after, id_before};
 pub const INDEX_FILE: &str = "index.db";
 /// Microseconds of an hour: what is spent is summed up by the hour.
 pub(crate) const HOUR_MICROS: u64 = 3_600_000_000;
+/// Steps of the database's machine between two looks at the clock: some hundred microseconds.
+const STEPS_BETWEEN: i32 = 10_000;
 const MIGRATIONS: &[&str] =
     &[include_str!("sql/index_1.sql"), include_str!("sql/index_2.sql"), include_str!("sql/index_3.sql")];
 
@@ -88,6 +90,14 @@ impl Index {
             found.extend(unfinished_at(&shard_dir(&self.data, &shard), at, subjects)?);
         }
         Ok(found)
+    }
+
+    /// Gives up whatever is asked from now on, as soon as `over` says so; it is asked often, and must be quick.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn give_up_when(&self, over: impl FnMut() -> bool + Send + 'static) -> Result<(), StoreError> {
+        Ok(self.connection().progress_handler(STEPS_BETWEEN, Some(over))?)
     }
 
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {

@@ -10,6 +10,7 @@
 //! Everything here blocks on the disk: a server calls it on threads that may block. Several processes may
 //! have them open at once. All values in SQL are bound parameters.
 
+mod admins;
 mod database;
 mod error;
 mod filter;
@@ -28,6 +29,7 @@ mod sums;
 mod things;
 mod usage;
 
+pub use admins::AdminRecord;
 pub use error::StoreError;
 pub use filter::Filter;
 pub use holds::{Hold, Selection};

@@ -3,6 +3,7 @@
 use crate::filter::Filter;
 use crate::index::{HOUR_MICROS, INDEX_FILE, Index};
 use crate::samples::{AT, SECOND, by, call_at, index, log, projector, settled};
+use crate::usage::Dimension;
 use gatehouse_audit::{Leaf, Log, Options};
 use gatehouse_core::call::CallId;
 use gatehouse_core::money::Nanodollars;
@@ -145,6 +146,25 @@ fn pages_from_several_lists_are_in_order() {
             ends.iter().filter(|end| meant(end)).map(|end| end.call.to_string()).collect();
         assert_eq!(seen, expected, "{filter:?}");
     }
+}
+
+/// Whoever does not wait any more holds nobody up.
+#[test]
+fn a_question_is_given_up_when_its_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(&Options::new(dir.path())).unwrap();
+    let mut projector = projector(dir.path(), &log);
+    for number in 0..3_000 {
+        log.append(Leaf::Settled(&varied(number))).unwrap();
+    }
+    projector.catch_up().unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    let (by, all) = ([Dimension::Tag("env".to_owned())], Filter::default());
+    index.give_up_when(|| false).unwrap();
+    assert!(!index.usage(&by, &all).unwrap().is_empty());
+    index.give_up_when(|| true).unwrap();
+    let error = index.usage(&by, &all).unwrap_err();
+    assert!(error.is_given_up(), "{error}");
 }
 
 /// `CALLS=10000000 cargo test --release -p gatehouse-store -- --ignored --nocapture cost_of_asking`

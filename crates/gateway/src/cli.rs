@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// List the models that callers can name, with limits, abilities and prices, and who says so and when.
     Models(models::Models),
-    /// Make, list, rotate and revoke caller keys.
+    /// Make, list, rotate and revoke caller keys, and keys for administration.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show what was used and what it cost.
@@ -128,7 +128,7 @@ pub(crate) enum FrontName {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a caller key. It is shown once.
+    /// Make a caller key, or one for administration (--role). It is shown once.
     Create(KeyCreate),
     /// List the keys, without their secrets.
     List {
@@ -142,7 +142,7 @@ pub(crate) enum KeyCommand {
     Rotate {
         #[command(flatten)]
         place: Place,
-        /// The public part of the key (ghk_…).
+        /// The public part of the key (ghk_… or gha_…).
         id: String,
         /// How long the old secret is still taken, such as 1h.
         #[arg(long, default_value = "0s")]
@@ -155,7 +155,7 @@ pub(crate) enum KeyCommand {
     Revoke {
         #[command(flatten)]
         place: Place,
-        /// The public part of the key (ghk_…).
+        /// The public part of the key (ghk_… or gha_…).
         id: String,
     },
 }
@@ -164,9 +164,17 @@ pub(crate) enum KeyCommand {
 pub(crate) struct KeyCreate {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The administrator key instead of a caller key; it replaces the one before.
-    #[arg(long)]
+    /// The same as --role owner.
+    #[arg(long, conflicts_with = "role")]
     pub(crate) admin: bool,
+    /// An administration key of this role instead of a caller key: owner, admin, auditor, team-admin or viewer.
+    ///
+    /// It opens the API on the administration side and no call. A team-admin is bound to a team or organisation, a viewer may be.
+    #[arg(long, value_parser = ["owner", "admin", "auditor", "team-admin", "viewer"])]
+    pub(crate) role: Option<String>,
+    /// An administration key that may read what was said. An owner always may, a viewer never.
+    #[arg(long)]
+    pub(crate) content: bool,
     /// A name for people.
     #[arg(long, default_value = "")]
     pub(crate) name: String,

@@ -128,14 +128,18 @@ impl Change {
         [Self::Created, Self::Rotated, Self::Revoked].into_iter().find(|change| change.as_str() == text)
     }
 
-    /// The change as a leaf of the book.
-    pub(crate) fn event(self, key: &str) -> Event {
+    /// The change as a leaf of the book, with the role of an administration key.
+    pub(crate) fn event(self, store: &Store, key: &str) -> Result<Event> {
         let kind = match self {
             Self::Created => EventKind::KeyCreated,
             Self::Rotated => EventKind::KeyRotated,
             Self::Revoked => EventKind::KeyRevoked,
         };
-        Event::new(kind, unix_micros()).by("command line").field("key", key.to_owned())
+        let event = Event::new(kind, unix_micros()).by("command line").field("key", key.to_owned());
+        let Some(admin) = store.admin(key)? else { return Ok(event) };
+        let event = event.field("role", admin.role).field("content", admin.content);
+        let bound = [("org", admin.org), ("team", admin.team)].into_iter().filter(|(_, to)| !to.is_empty());
+        Ok(bound.fold(event, |event, (name, to)| event.field(name, to)))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::control::{Word, say};
 use crate::data::Data;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use gatehouse_audit::{DEFAULT_SHARD, Log};
 use gatehouse_store::{Index, Projector};
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,22 @@ impl Handle {
     /// Brings the index up to date.
     pub(crate) fn catch_up(&self) -> Result<()> {
         ask(&self.tell, Told::CatchUp)
+    }
+
+    /// Brings the index up to date as far as that can be waited for.
+    pub(crate) fn catch_up_within(&self, time: Duration) -> Result<()> {
+        let (done, wait) = sync_channel(1);
+        match self.tell.try_send(Told::CatchUp(done)) {
+            // Others wait for the same.
+            Err(TrySendError::Full(_)) => return Ok(()),
+            Err(TrySendError::Disconnected(_)) => bail!("the index does not run"),
+            Ok(()) => {}
+        }
+        match wait.recv_timeout(time) {
+            Ok(done) => done,
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => bail!("the index does not run"),
+        }
     }
 }
 

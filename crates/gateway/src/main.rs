@@ -4,6 +4,7 @@
 
 mod anchors;
 mod answers;
+mod api;
 mod catalogue;
 mod cli;
 mod command;
@@ -13,11 +14,14 @@ mod export;
 mod index;
 mod output;
 mod receipts;
+mod records;
 mod retention;
 mod ring;
+mod search;
 mod settings;
 mod shelf;
 mod sinks;
+mod tail;
 mod when;
 
 use clap::Parser as _;

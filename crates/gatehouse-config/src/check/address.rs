@@ -24,6 +24,16 @@ pub(super) fn listen(config: &Config, report: &mut Report<'_>) {
     if config.listen == config.admin.listen && port(&config.listen) != Some(0) {
         report.error(&admin, "is the address of listen too; the two sides need one each");
     }
+    for (number, name) in config.admin.hosts.iter().enumerate() {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        if name.is_empty() || !name.bytes().all(is_name) {
+            let at = Path::of("admin").key("hosts").index(number);
+            report.error(
+                &at,
+                "is no name of a host; write it without scheme and port, such as gateway.example",
+            );
+        }
+    }
 }
 
 fn port(address: &str) -> Option<u16> {

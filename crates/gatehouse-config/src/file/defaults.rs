@@ -34,7 +34,7 @@ impl Default for Config {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8081".to_owned() }
+        Self { listen: "127.0.0.1:8081".to_owned(), hosts: Vec::new() }
     }
 }
 

@@ -247,7 +247,7 @@ fn names_refer_to_what_is_there() {
          \x20 - { name: x, detect: words, words: [a], do: flag, only: { team: suport } }\n\
          \x20 - { name: x, detect: words, words: [a], do: flag, only: { team: support, app: desks } }\n\
          \x20 - { name: \"a b\", detect: words, words: [], do: flag, at: [], only: { app: desk, use_case: x } }\n\
-         admin: { listen: 127.0.0.1:8080 }\n",
+         admin: { listen: 127.0.0.1:8080, hosts: [ok.example, no/name] }\n",
         &[
             "g.yaml:3:8: models.a.targets: is missing; name who serves it: [provider/model, …]",
             "g.yaml:4:18: models.b.targets[0]: \"small\" is no target; write provider/model",
@@ -261,6 +261,7 @@ fn names_refer_to_what_is_there() {
             "g.yaml:9:56: guards[2].at: is empty: the guardrail would see nothing; name what it looks at, such as [input]",
             "g.yaml:9:93: guards[2].only.use_case: \"desk\" has no use case \"x\"",
             "g.yaml:10:18: admin.listen: is the address of listen too; the two sides need one each",
+            "g.yaml:10:54: admin.hosts[1]: is no name of a host; write it without scheme and port, such as gateway.example",
         ],
     );
 }

@@ -237,6 +237,9 @@ pub(crate) struct AuditQuery {
     /// A guardrail that looked at it, such as pii, or what it did: pii=redact.
     #[arg(long)]
     pub(crate) guard: Option<String>,
+    /// A tag and its value: name=value.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) tag: Option<String>,
     /// Cost at least so many US dollars.
     #[arg(long, value_name = "USD")]
     pub(crate) cost_over: Option<String>,

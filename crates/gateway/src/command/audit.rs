@@ -7,23 +7,23 @@ pub(crate) mod hold;
 mod live;
 pub(crate) mod prove;
 pub(crate) mod prune;
-mod search;
 pub(crate) mod verify;
 
 use crate::cli::{AuditQuery, Place};
-use crate::control::{Word, say, viewed};
+use crate::control::{Word, looked, say, viewed};
 use crate::data::Data;
 use crate::index;
 use crate::output;
+use crate::records;
+use crate::search;
 use crate::when;
 use anyhow::{Context as _, Result};
-use gatehouse_audit::{Leaf, Standing, rfc3339};
-use gatehouse_config::unit::Duration;
+use gatehouse_audit::{Leaf, rfc3339};
 use gatehouse_core::call::CallId;
-use gatehouse_core::money::Nanodollars;
-use gatehouse_store::{After, CallRow, Filter, Shown};
+use gatehouse_store::{After, CallRow, Filter, Index, Page, Shown};
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const HEADING: [&str; 12] =
     ["time", "record", "outcome", "status", "team", "app", "model", "target", "in", "out", "cost", "ms"];
@@ -38,12 +38,14 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
     let index = index::up_to_date(&data)?;
     let after = wanted.after.as_deref().map(behind).transpose()?;
     let page = match &wanted.text {
-        Some(text) => search::calls(&data, &index, &filter, after, wanted.limit, text)?,
+        Some(text) => searched(&data, &index, &filter, after, wanted.limit, text)?,
         None => index.calls(&filter, after.as_ref(), wanted.limit)?,
     };
     if wanted.json {
         let next = page.next.as_ref().map(|next| next.call.clone());
-        output::json(&json!({ "calls": page.rows.iter().map(as_json).collect::<Vec<_>>(), "next": next }));
+        output::json(
+            &json!({ "calls": page.rows.iter().map(records::row).collect::<Vec<_>>(), "next": next }),
+        );
         return Ok(());
     }
     if page.rows.is_empty() {
@@ -55,6 +57,23 @@ pub(crate) fn query(wanted: &AuditQuery) -> Result<()> {
         output::note(&format!("more with --after {}", next.call));
     }
     Ok(())
+}
+
+/// Calls in which this was said. That texts were read for it is recorded.
+fn searched(
+    data: &Data,
+    index: &Index,
+    filter: &Filter,
+    after: Option<After>,
+    limit: usize,
+    text: &str,
+) -> Result<Page> {
+    let mut keys = |shard: &str| data.subjects(shard).map(Arc::new);
+    let found = search::calls(index, filter, after, limit, text, &mut keys, &|| false)?;
+    if found.read > 0 && !say(data, &Word::Looked("search".to_owned(), found.read))? {
+        data.log()?.append(Leaf::Event(&looked("search", found.read)))?;
+    }
+    Ok(found.page)
 }
 
 /// Which calls are meant.
@@ -75,8 +94,14 @@ fn filter(wanted: &AuditQuery) -> Result<Filter> {
         error: wanted.error.clone(),
         status: wanted.status,
         guard: wanted.guard.clone(),
-        cost_min: wanted.cost_over.as_deref().map(dollars).transpose()?,
-        micros_min: wanted.slower_than.as_deref().map(length).transpose()?,
+        tag: wanted.tag.as_deref().map(records::tag).transpose().context("--tag")?,
+        cost_min: wanted.cost_over.as_deref().map(records::dollars).transpose().context("--cost-over")?,
+        micros_min: wanted
+            .slower_than
+            .as_deref()
+            .map(records::length)
+            .transpose()
+            .context("--slower-than")?,
     })
 }
 
@@ -89,20 +114,8 @@ pub(crate) fn show(place: &Place, record: &str, json: bool) -> Result<ExitCode> 
         return Ok(ExitCode::FAILURE);
     };
     let content = content(&data, record, &shown)?;
-    output::json(&if json { whole(&shown, &content) } else { readable(&shown, content) });
+    output::json(&if json { records::whole(&shown, &content) } else { readable(&shown, content) });
     Ok(ExitCode::SUCCESS)
-}
-
-fn dollars(text: &str) -> Result<Nanodollars> {
-    Nanodollars::parse_dollars(text)
-        .with_context(|| format!("--cost-over {text:?}: write an amount such as 0.05"))
-}
-
-fn length(text: &str) -> Result<u64> {
-    let length = Duration::parse(text);
-    length
-        .map(when::micros)
-        .with_context(|| format!("--slower-than {text:?}: write a duration such as 2s or 500ms"))
 }
 
 /// Where the page that ended with this record goes on.
@@ -132,37 +145,12 @@ fn as_row(row: &CallRow) -> Vec<String> {
     ]
 }
 
-fn as_json(row: &CallRow) -> Value {
-    json!({
-        "record": row.call, "at": rfc3339(row.at), "outcome": row.ending, "status": row.status, "error": row.error,
-        "key": row.key, "org": row.org, "team": row.team, "app": row.app, "use_case": row.use_case,
-        "user": row.user, "run": row.run, "model": row.model, "provider": row.provider, "served": row.served,
-        "operation": row.operation, "surface": row.surface, "stream": row.stream,
-        "input_tokens": row.input_tokens, "cached_tokens": row.cached_tokens,
-        "output_tokens": row.output_tokens, "reasoning_tokens": row.reasoning_tokens,
-        "usage_source": row.usage_source, "cost_usd": row.cost.map(|cost| cost.to_string()),
-        "cost_status": row.cost_status, "total_us": row.total_us, "ttft_us": row.ttft_us, "guards": row.guards,
-    })
-}
-
-/// Everything, with the leaves as the exact text that is in the log.
-fn whole(shown: &Shown, content: &Value) -> Value {
-    json!({
-        "record": parsed(shown.leaf.as_deref()), "admitted": parsed(shown.admitted.as_deref()),
-        "leaf": shown.leaf, "admitted_leaf": shown.admitted, "shard": shown.shard, "content": content,
-    })
-}
-
 fn readable(shown: &Shown, content: Value) -> Value {
-    let mut value = parsed(shown.leaf.as_deref().or(shown.admitted.as_deref()));
+    let mut value = records::parsed(shown.leaf.as_deref().or(shown.admitted.as_deref()));
     if let (Some(members), true) = (value.as_object_mut(), content.is_array()) {
         members.insert("content".to_owned(), content);
     }
     value
-}
-
-fn parsed(leaf: Option<&str>) -> Value {
-    leaf.and_then(|leaf| serde_json::from_str(leaf).ok()).unwrap_or(Value::Null)
 }
 
 /// What was said, as far as it can be read. That it was read is written into the book.
@@ -171,18 +159,7 @@ fn content(data: &Data, record: &str, shown: &Shown) -> Result<Value> {
         return Ok(Value::Null);
     };
     let bodies = entry.payloads(&data.subjects(&shown.shard)?).context("the record does not read")?;
-    let kept: Vec<Value> = bodies
-        .iter()
-        .filter(|body| body.standing != Standing::NotKept)
-        .map(|body| match (&body.text, body.standing) {
-            (Some(text), Standing::Intact) => json!({ "role": body.role, "text": text }),
-            (Some(text), _) => json!({ "role": body.role, "text": text, "state": "changed" }),
-            (None, Standing::Erased) => json!({ "role": body.role, "state": "erased" }),
-            (None, Standing::Pruned) => json!({ "role": body.role, "state": "pruned" }),
-            (None, Standing::Changed) => json!({ "role": body.role, "state": "changed" }),
-            (None, _) => json!({ "role": body.role, "state": "missing" }),
-        })
-        .collect();
+    let kept = records::said(&bodies);
     if bodies.iter().any(|body| body.text.is_some()) && !say(data, &Word::Viewed(record.to_owned()))? {
         data.log()?.append(Leaf::Event(&viewed(record)))?;
     }

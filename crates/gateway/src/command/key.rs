@@ -1,7 +1,8 @@
-//! `gatehouse key`: caller keys, made, listed, rotated, revoked. Works whether the gateway runs or not; one
+//! `gatehouse key`: caller keys and keys for administration, made, listed, rotated, revoked. Works whether the gateway runs or not; one
 //! that runs hears of the change before the command ends.
 
-use super::ADMIN_KEY_SETTING;
+mod admins;
+
 use crate::cli::{KeyCreate, Place};
 use crate::control::{Change, Word, say};
 use crate::data::Data;
@@ -27,8 +28,8 @@ use std::process::ExitCode;
 pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
     let data = Data::open(&wanted.place.data)?;
     let store = Store::open(data.dir())?;
-    if wanted.admin {
-        return create_admin(&data, &store);
+    if let Some(role) = admins::wanted(wanted)? {
+        return admins::create(&data, &store, wanted, role);
     }
     refuse_slips(wanted)?;
     let budget = wanted
@@ -56,8 +57,8 @@ pub(crate) fn create(wanted: &KeyCreate) -> Result<()> {
         revoked_at: None,
     };
     store.create_key(&record)?;
-    changed(&data, Change::Created, &record.key_id)?;
-    show_once(&minted, &record, wanted.json);
+    changed(&data, &store, Change::Created, &record.key_id)?;
+    show_once(&minted, as_json(&record), wanted.json);
     Ok(())
 }
 
@@ -87,28 +88,21 @@ fn refuse_slips(wanted: &KeyCreate) -> Result<()> {
     }
 }
 
-/// Makes the administrator key: without one the gateway listens on loopback only.
-fn create_admin(data: &Data, store: &Store) -> Result<()> {
-    let minted = ring::new_key(data.pepper()?.as_ref())?;
-    let hash: String = minted.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    store.set_setting(ADMIN_KEY_SETTING, &hash)?;
-    output::note("The administrator key, shown this once:");
-    output::line(minted.key.expose_secret());
-    Ok(())
-}
-
 /// Lists the keys.
 pub(crate) fn list(place: &Place, json: bool) -> Result<()> {
     let data = Data::existing(&place.data)?;
-    let keys = Store::open(data.dir())?.keys()?;
+    let store = Store::open(data.dir())?;
+    let (keys, admins) = (store.keys()?, store.admins()?);
     if json {
-        output::json(&Value::Array(keys.iter().map(as_json).collect()));
+        let all = keys.iter().map(as_json).chain(admins.iter().map(admins::as_json));
+        output::json(&Value::Array(all.collect()));
         return Ok(());
     }
     let heading =
         ["id", "name", "team", "app", "use case", "models", "budget", "created", "expires", "state"];
     let rows: Vec<Vec<String>> = keys.iter().map(as_row).collect();
     output::table(&heading, &rows);
+    admins::print(&admins);
     Ok(())
 }
 
@@ -118,6 +112,9 @@ pub(crate) fn rotate(place: &Place, id: &str, grace: &str, json: bool) -> Result
     let store = Store::open(data.dir())?;
     let grace =
         Duration::parse(grace).with_context(|| format!("--grace {grace:?}: write a duration such as 1h"))?;
+    if store.admin(id)?.is_some() {
+        return admins::rotate(&data, &store, id, grace, json);
+    }
     // The public part stays: records before and after belong to one key.
     let minted = ring::new_secret(id, data.pepper()?.as_ref())?;
     let until = (!grace.0.is_zero()).then(|| unix_micros() + when::micros(grace));
@@ -125,37 +122,37 @@ pub(crate) fn rotate(place: &Place, id: &str, grace: &str, json: bool) -> Result
         output::note(&format!("there is no key {id} that could be rotated"));
         return Ok(ExitCode::FAILURE);
     }
-    changed(&data, Change::Rotated, id)?;
+    changed(&data, &store, Change::Rotated, id)?;
     let record = store.key(id)?.context("the key is gone")?;
-    show_once(&minted, &record, json);
+    show_once(&minted, as_json(&record), json);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Revokes a key.
 pub(crate) fn revoke(place: &Place, id: &str) -> Result<ExitCode> {
     let data = Data::existing(&place.data)?;
-    if !Store::open(data.dir())?.revoke_key(id, unix_micros())? {
+    let (store, now) = (Store::open(data.dir())?, unix_micros());
+    if !store.revoke_key(id, now)? && !store.revoke_admin(id, now)? {
         output::note(&format!("there is no key {id} that could be revoked"));
         return Ok(ExitCode::FAILURE);
     }
-    changed(&data, Change::Revoked, id)?;
+    changed(&data, &store, Change::Revoked, id)?;
     output::line(&format!("{id} is revoked"));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Tells a gateway that runs, which writes the change into the book; when none runs, we do.
-fn changed(data: &Data, change: Change, id: &str) -> Result<()> {
+fn changed(data: &Data, store: &Store, change: Change, id: &str) -> Result<()> {
     if !say(data, &Word::Key(change, id.to_owned()))? {
         let log = data.log().context("the change could not be recorded")?;
-        log.append(Leaf::Event(&change.event(id)))?;
+        log.append(Leaf::Event(&change.event(store, id)?))?;
     }
     Ok(())
 }
 
-fn show_once(minted: &Minted, record: &KeyRecord, json: bool) {
+fn show_once(minted: &Minted, mut shown: Value, json: bool) {
     let secret = minted.key.expose_secret();
     if json {
-        let mut shown = as_json(record);
         if let Some(members) = shown.as_object_mut() {
             members.insert("key".to_owned(), json!(secret));
         }
@@ -166,8 +163,8 @@ fn show_once(minted: &Minted, record: &KeyRecord, json: bool) {
     output::line(secret);
 }
 
-fn state(key: &KeyRecord) -> &'static str {
-    match (key.revoked_at, key.expires_at) {
+fn state(revoked_at: Option<UnixMicros>, expires_at: Option<UnixMicros>) -> &'static str {
+    match (revoked_at, expires_at) {
         (Some(_), _) => "revoked",
         (None, Some(end)) if end <= unix_micros() => "expired",
         _ => "valid",
@@ -194,7 +191,7 @@ fn as_row(key: &KeyRecord) -> Vec<String> {
         budget(key).unwrap_or_default(),
         day(key.created_at),
         key.expires_at.map(day).unwrap_or_default(),
-        state(key).to_owned(),
+        state(key.revoked_at, key.expires_at).to_owned(),
     ]
 }
 
@@ -203,6 +200,6 @@ fn as_json(key: &KeyRecord) -> Value {
         "id": key.key_id, "name": key.name, "org": key.org, "team": key.team, "app": key.app,
         "use_case": key.use_case, "user": key.user, "models": key.models, "budget": budget(key),
         "created_at": rfc3339(key.created_at), "expires_at": key.expires_at.map(rfc3339),
-        "revoked_at": key.revoked_at.map(rfc3339), "state": state(key),
+        "revoked_at": key.revoked_at.map(rfc3339), "state": state(key.revoked_at, key.expires_at),
     })
 }

@@ -1,8 +1,5 @@
 //! One file a command.
 
-/// The setting that holds the hash of the administrator key.
-pub(crate) const ADMIN_KEY_SETTING: &str = "admin_key_hash";
-
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo;

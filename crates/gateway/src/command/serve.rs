@@ -3,6 +3,7 @@
 use super::first_start::{self, FirstCall};
 use crate::anchors::{self, Anchors};
 use crate::answers::Answers;
+use crate::api::Books;
 use crate::catalogue;
 use crate::cli::Place;
 use crate::control::{self, Word};
@@ -21,6 +22,7 @@ use gatehouse_config::file::{OnUnwritable, Sink};
 use gatehouse_core::money::Nanodollars;
 use gatehouse_core::record::Cost;
 use gatehouse_core::usage::UsageSource;
+use gatehouse_identity::admin::Admins;
 use gatehouse_identity::envelope::Seals;
 use gatehouse_identity::key::Pepper;
 use gatehouse_ledger::Counters;
@@ -28,14 +30,17 @@ use gatehouse_server::clock;
 use gatehouse_server::house::House;
 use gatehouse_server::kept::poller;
 use gatehouse_server::listen::{Side, listen};
+use gatehouse_server::office::{Hosts, Office};
+use gatehouse_server::receipts::Receipts;
 use gatehouse_server::snapshot::Snapshot;
 use gatehouse_server::telemetry::otlp::{self, Exporter};
 use gatehouse_server::workers::Workers;
-use gatehouse_store::{Index, Store, Things};
+use gatehouse_store::{AdminRecord, Index, Store, Things};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -43,6 +48,9 @@ use tokio::task::JoinHandle;
 
 /// The version of the keys that seal ids. Ids of earlier versions stay open.
 const SEALS_VERSION: u8 = 1;
+
+/// How often it is looked whether what was read on the administration side is to be written down.
+const WRITTEN_DOWN_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs the gateway until it is told to stop.
 pub(crate) async fn run(place: &Place) -> Result<()> {
@@ -95,7 +103,10 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
     first_start::greet(&settings, calls.local_addr()?, admin.local_addr()?, first_key.as_ref());
 
     let indexing = indexer.spawn(house.log.clone());
-    give_receipts(&house, &data, &indexing, &sealing);
+    let receipts = give_receipts(&house, &data, &indexing, &sealing);
+    let books = Books::new(data.clone(), indexing.handle(), house.log.clone(), receipts);
+    let hosts = Hosts::new(admin.local_addr()?.ip(), &settings.config.admin.hosts);
+    open_office(&house, ring::admins(&store, &pepper)?, books, hosts);
     let prune = Arc::new(Notify::new());
     let hearing = hear_commands(commands, &house, &store, pepper, &indexing, Arc::clone(&prune));
     let reloading =
@@ -107,9 +118,23 @@ pub(crate) async fn run_with(place: &Place, settings: Settings) -> Result<()> {
 
     wait_for_end(&house, &mut serving, &mut terminate, &mut interrupt).await?;
     end_all([serving, administering, reloading, hearing].into_iter().chain(tending)).await;
+    close(&house, workers, &data, indexing, sealing).await
+}
+
+/// Ends what is still open, and brings index and signatures up to date.
+async fn close(
+    house: &House,
+    workers: Arc<Workers>,
+    data: &Data,
+    indexing: Indexing,
+    sealing: Sealing,
+) -> Result<()> {
     // What is still open ends here, each call with its last leaf: before the index is told to end, and before
     // anything is dropped that the leaves need.
     tokio::task::spawn_blocking(|| drop(workers)).await?;
+    if let Some(office) = house.office.get() {
+        office.write_down(clock::unix_seconds(), true);
+    }
     if let Some(export) = house.export.get() {
         export.flush().await;
     }
@@ -131,10 +156,21 @@ fn tend(
 ) -> Result<Vec<JoinHandle<()>>> {
     Ok(vec![
         tokio::spawn(poller::watch(Arc::clone(house))),
+        tokio::spawn(write_down(Arc::clone(house))),
         tokio::spawn(retention::watch(Arc::clone(house), sealing.clone(), data.clone(), prune)),
         anchors::spawn(anchors, house, sealing, data.dir())?,
         sinks::spawn(sinks, house, data.dir())?,
     ])
+}
+
+/// What is read on the administration side is written down at its time.
+async fn write_down(house: Arc<House>) {
+    loop {
+        tokio::time::sleep(WRITTEN_DOWN_EVERY).await;
+        if let Some(office) = house.office.get() {
+            office.write_down(clock::unix_seconds(), false);
+        }
+    }
 }
 
 /// The record, opened and put in order.
@@ -209,15 +245,23 @@ impl Signals {
 }
 
 /// Callers may ask for the proofs of their calls.
-fn give_receipts(house: &House, data: &Data, indexing: &Indexing, sealing: &Sealing) {
-    let prover = Prover {
+fn give_receipts(house: &House, data: &Data, indexing: &Indexing, sealing: &Sealing) -> Arc<dyn Receipts> {
+    let prover: Arc<dyn Receipts> = Arc::new(Prover {
         data: data.dir().to_owned(),
         index: indexing.handle(),
         log: house.log.clone(),
         sealing: sealing.clone(),
-    };
+    });
     // Nobody else sets it.
-    let _ = house.receipts.set(Arc::new(prover));
+    let _ = house.receipts.set(Arc::clone(&prover));
+    prover
+}
+
+/// Those with a role may ask for records.
+fn open_office(house: &House, admins: Admins, books: Books, hosts: Hosts) {
+    let office = Office::new(admins, Arc::new(books), hosts, house.log.clone());
+    // Nobody else sets it.
+    let _ = house.office.set(office);
 }
 
 /// Hears what commands say, until it is told to end.
@@ -234,7 +278,7 @@ fn hear_commands(
         let act = move |word| match word {
             Word::Key(change, id) => {
                 reload_keys(&house, &store, &pepper)?;
-                house.log.append(Leaf::Event(&change.event(&id)))?;
+                house.log.append(Leaf::Event(&change.event(&store, &id)?))?;
                 Ok(())
             }
             Word::Index => indexing.catch_up(),
@@ -320,14 +364,18 @@ async fn address(text: &str, name: &str) -> Result<SocketAddr> {
 fn refuse_open_doors(store: &Store, addresses: &[SocketAddr]) -> Result<()> {
     let open = addresses.iter().find(|address| !address.ip().is_loopback());
     if let Some(open) = open
-        && store.setting(crate::command::ADMIN_KEY_SETTING)?.is_none()
+        && !store.admins()?.iter().any(is_in_force)
     {
         bail!(
             "refusing to listen on {open}: there is no administrator key yet. Listen on 127.0.0.1, or make one \
-             with \"gatehouse key create --admin\""
+             with \"gatehouse key create --role owner\""
         );
     }
     Ok(())
+}
+
+fn is_in_force(key: &AdminRecord) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| clock::unix_micros() < end)
 }
 
 /// Calls that a crash has cut off are settled now, from what was reserved for them.
@@ -373,6 +421,10 @@ fn restore(store: &Store, data: &Data, counters: &Arc<Counters>) -> Result<()> {
 
 fn reload_keys(house: &House, store: &Store, pepper: &Arc<Pepper>) -> Result<()> {
     house.replace_keys(ring::load(store, pepper)?);
+    if let Some(office) = house.office.get() {
+        office.admins.store(Arc::new(ring::admins(store, pepper)?));
+        office.gate.forget();
+    }
     Ok(())
 }
 

@@ -4,10 +4,11 @@ use crate::cli::{Format, Usage};
 use crate::data::Data;
 use crate::index;
 use crate::output;
+use crate::records;
 use crate::when;
 use anyhow::{Context as _, Result};
 use gatehouse_store::{Dimension, Filter, UsageRow};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 /// The columns behind the dimensions.
 const COLUMNS: [&str; 9] = [
@@ -25,7 +26,8 @@ const COLUMNS: [&str; 9] = [
 /// Prints the report.
 pub(crate) fn run(wanted: &Usage) -> Result<()> {
     let data = Data::existing(&wanted.place.data)?;
-    let by: Vec<Dimension> = wanted.by.iter().map(|word| dimension(word)).collect::<Result<_>>()?;
+    let by: Vec<Dimension> =
+        wanted.by.iter().map(|word| records::dimension(word)).collect::<Result<_>>().context("--by")?;
     let filter = Filter {
         since: wanted.since.as_deref().map(when::past).transpose()?,
         until: wanted.until.as_deref().map(when::past).transpose()?,
@@ -36,20 +38,13 @@ pub(crate) fn run(wanted: &Usage) -> Result<()> {
     let heading: Vec<&str> = names.iter().map(String::as_str).chain(COLUMNS).collect();
     let format = if wanted.json { Format::Json } else { wanted.format };
     match format {
-        Format::Json => output::json(&Value::Array(rows.iter().map(|row| as_json(&names, row)).collect())),
+        Format::Json => {
+            output::json(&Value::Array(rows.iter().map(|row| records::usage_row(&names, row)).collect()));
+        }
         Format::Csv => output::csv(&heading, &rows.iter().map(cells).collect::<Vec<_>>()),
         Format::Table => print_table(&heading, &rows),
     }
     Ok(())
-}
-
-fn dimension(word: &str) -> Result<Dimension> {
-    Dimension::parse(word).with_context(|| {
-        format!(
-            "--by {word:?}: known are org, team, app, use_case, user, key, model, provider, target, operation, \
-             outcome, error, day, hour and tag:NAME"
-        )
-    })
 }
 
 fn print_table(heading: &[&str], rows: &[UsageRow]) {
@@ -72,17 +67,4 @@ fn cells(row: &UsageRow) -> Vec<String> {
     cells.push(row.cost.to_string());
     cells.extend([row.estimated_calls, row.unpriced_calls].iter().map(u64::to_string));
     cells
-}
-
-fn as_json(names: &[String], row: &UsageRow) -> Value {
-    let mut members: Map<String, Value> =
-        names.iter().cloned().zip(row.by.iter().map(|value| json!(value))).collect();
-    let figures = json!({
-        "calls": row.calls, "errors": row.errors, "input_tokens": row.input_tokens,
-        "cached_tokens": row.cached_tokens, "output_tokens": row.output_tokens,
-        "reasoning_tokens": row.reasoning_tokens, "cost_usd": row.cost.to_string(), "cost_nanodollars": row.cost.0,
-        "estimated_calls": row.estimated_calls, "unpriced_calls": row.unpriced_calls,
-    });
-    members.extend(figures.as_object().cloned().unwrap_or_default());
-    Value::Object(members)
 }

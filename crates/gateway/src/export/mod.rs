@@ -50,7 +50,7 @@ impl Form {
 impl Gravity {
     fn of(view: &View<'_>) -> Self {
         match &*view.kind {
-            "call.failed" | "gap.declared" | "config.refused" => Self::Failed,
+            "call.failed" | "gap.declared" | "config.refused" | "signin.failed" => Self::Failed,
             "call.denied" | "stream.aborted" => Self::Refused,
             _ => Self::Fine,
         }

@@ -221,6 +221,7 @@ fn needs_restart(initial: &Config, now: &Config) -> Vec<&'static str> {
     let changes = [
         ("listen", initial.listen != now.listen),
         ("admin.listen", initial.admin.listen != now.admin.listen),
+        ("admin.hosts", initial.admin.hosts != now.admin.hosts),
         ("record.anchors", initial.record.anchors != now.record.anchors),
         ("record.sinks", initial.record.sinks != now.record.sinks),
         ("record.spool", spool(initial) != spool(now)),

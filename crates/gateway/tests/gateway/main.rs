@@ -20,6 +20,8 @@ mod tsa;
 #[cfg(test)]
 mod anchors;
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod attempts;
 #[cfg(test)]
 mod batches;

@@ -7,10 +7,11 @@ use crate::data::Data;
 use crate::export::Form;
 use crate::export::parquet::Rows;
 use crate::output;
+use crate::records;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
 use gatehouse_audit::tree::{self, CHECKPOINT, EPOCHS, Follower, KEYS, TREE_DIR, TreeFiles};
-use gatehouse_audit::{Contents, Cursor, DEFAULT_SHARD, Leaf, Reader, Subjects, View, shard_dir, shards};
+use gatehouse_audit::{DEFAULT_SHARD, Leaf, Subjects, View, shard_dir, shards};
 use gatehouse_proof::checkpoint::Checkpoint;
 use gatehouse_proof::proof_file::Proof;
 use gatehouse_proof::tree::inclusion;
@@ -42,7 +43,7 @@ pub(crate) fn run(asked: &AuditExport) -> Result<()> {
     };
     let format =
         asked.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let of = hold::of(of.recorded(&data.subjects(DEFAULT_SHARD)?)).to_string();
+    let of = records::of(of.recorded(&data.subjects(DEFAULT_SHARD)?)).to_string();
     let made = Exported { format, records, of };
     if !say(&data, &Word::Exported(made.clone()))? {
         data.log()?.append(Leaf::Event(&made.event()))?;
@@ -181,14 +182,9 @@ fn each(
     subjects: &Subjects,
     mut take: impl FnMut(&[u8], &View<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = Reader::open(log, Cursor::default(), Contents::Skip);
-    while let Some(entry) = reader.next()? {
-        let view = View::parse(&entry.leaf).context("a record does not read")?;
-        if of.covers(&view, subjects) {
-            take(&entry.leaf, &view)?;
-        }
-    }
-    Ok(())
+    records::each(log, of, subjects, |leaf, meant| {
+        meant.map_or(Ok(()), |view| take(leaf, view)).map(|()| true)
+    })
 }
 
 fn empty_dir(out: &Path) -> Result<()> {

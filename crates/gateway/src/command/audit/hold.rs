@@ -4,6 +4,7 @@ use crate::cli::{AuditHold, HoldPlace, Place, Selected};
 use crate::control::{Word, held, say};
 use crate::data::Data;
 use crate::output;
+use crate::records;
 use crate::when;
 use anyhow::{Result, bail};
 use gatehouse_audit::{EventKind, Leaf, rfc3339};
@@ -33,7 +34,9 @@ fn place(asked: &HoldPlace) -> Result<ExitCode> {
     let number = store.place_hold(&asked.reason, &selection, unix_micros())?;
     record(&data, &store, EventKind::HoldPlaced, number)?;
     if asked.json {
-        output::json(&json!({ "hold": number, "of": of(selection.named()), "reason": asked.reason }));
+        output::json(
+            &json!({ "hold": number, "of": records::of(selection.named()), "reason": asked.reason }),
+        );
     } else {
         output::line(&format!("hold {number} is in force: nothing of these calls is given up or erased"));
     }
@@ -92,13 +95,9 @@ pub(super) fn selection(asked: &Selected) -> Result<Selection> {
     })
 }
 
-pub(super) fn of(named: Vec<(&'static str, String)>) -> Value {
-    named.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
-}
-
 fn as_json(hold: &Hold) -> Value {
     json!({
-        "hold": hold.number, "reason": hold.reason, "of": of(hold.selection.named()), "placed_at": rfc3339(hold.placed_at),
+        "hold": hold.number, "reason": hold.reason, "of": records::of(hold.selection.named()), "placed_at": rfc3339(hold.placed_at),
         "released_at": hold.released_at.map(rfc3339),
     })
 }
