@@ -96,7 +96,7 @@ fn whatever_ends_in_between_one_form_is_whole() {
     let why = std::error::Error::source(&error).unwrap().to_string();
     assert!(why.contains("00000000000000000000.segz is damaged"), "{why}");
     // A damaged block is passed over, as damage is, and told.
-    let mut bad = bytes.clone();
+    let mut bad = bytes;
     bad[100..140].fill(0x55);
     std::fs::write(compressed_path(dir, first), &bad).unwrap();
     let rest = all(dir);

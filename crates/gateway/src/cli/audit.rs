@@ -137,6 +137,16 @@ pub(crate) struct HoldPlace {
 /// Which calls: all that fit everything that is named.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Selected {
+    #[command(flatten)]
+    pub(crate) of: Whose,
+    /// One call, by the id of its record.
+    #[arg(long)]
+    pub(crate) record: Option<String>,
+}
+
+/// On whose account, with which model, and when.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Whose {
     #[arg(long)]
     pub(crate) org: Option<String>,
     #[arg(long)]
@@ -153,9 +163,6 @@ pub(crate) struct Selected {
     pub(crate) run: Option<String>,
     #[arg(long)]
     pub(crate) model: Option<String>,
-    /// One call, by the id of its record.
-    #[arg(long)]
-    pub(crate) record: Option<String>,
     /// From when: a duration back from now such as 24h, or a time.
     #[arg(long)]
     pub(crate) since: Option<String>,
@@ -201,28 +208,8 @@ pub(crate) struct AuditVerify {
 pub(crate) struct AuditQuery {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// From when: a duration back from now such as 24h, or a time.
-    #[arg(long)]
-    pub(crate) since: Option<String>,
-    /// Until when.
-    #[arg(long)]
-    pub(crate) until: Option<String>,
-    #[arg(long)]
-    pub(crate) org: Option<String>,
-    #[arg(long)]
-    pub(crate) team: Option<String>,
-    #[arg(long)]
-    pub(crate) app: Option<String>,
-    #[arg(long)]
-    pub(crate) use_case: Option<String>,
-    #[arg(long)]
-    pub(crate) user: Option<String>,
-    #[arg(long)]
-    pub(crate) key: Option<String>,
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    #[arg(long)]
-    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: Whose,
     #[arg(long)]
     pub(crate) provider: Option<String>,
     /// settled, denied, failed or aborted.

@@ -16,7 +16,6 @@ use crate::index;
 use crate::output;
 use crate::records;
 use crate::search;
-use crate::when;
 use anyhow::{Context as _, Result};
 use gatehouse_audit::{Leaf, rfc3339};
 use gatehouse_core::call::CallId;
@@ -79,16 +78,6 @@ fn searched(
 /// Which calls are meant.
 fn filter(wanted: &AuditQuery) -> Result<Filter> {
     Ok(Filter {
-        since: wanted.since.as_deref().map(when::past).transpose()?,
-        until: wanted.until.as_deref().map(when::past).transpose()?,
-        org: wanted.org.clone(),
-        team: wanted.team.clone(),
-        app: wanted.app.clone(),
-        use_case: wanted.use_case.clone(),
-        user: wanted.user.clone(),
-        key: wanted.key.clone(),
-        run: wanted.run.clone(),
-        model: wanted.model.clone(),
         provider: wanted.provider.clone(),
         ending: wanted.outcome.clone(),
         error: wanted.error.clone(),
@@ -102,6 +91,7 @@ fn filter(wanted: &AuditQuery) -> Result<Filter> {
             .map(records::length)
             .transpose()
             .context("--slower-than")?,
+        ..hold::account(&wanted.of)?.filter()
     })
 }
 

@@ -1,6 +1,6 @@
 //! `gatehouse audit hold`: calls of which nothing may be given up or erased, whatever its age.
 
-use crate::cli::{AuditHold, HoldPlace, Place, Selected};
+use crate::cli::{AuditHold, HoldPlace, Place, Selected, Whose};
 use crate::control::{Word, held, say};
 use crate::data::Data;
 use crate::output;
@@ -79,6 +79,11 @@ fn record(data: &Data, store: &Store, kind: EventKind, number: u64) -> Result<()
 
 /// Which calls are meant.
 pub(super) fn selection(asked: &Selected) -> Result<Selection> {
+    Ok(Selection { record: asked.record.clone(), ..account(&asked.of)? })
+}
+
+/// The same, but for one call by its id.
+pub(super) fn account(asked: &Whose) -> Result<Selection> {
     let asked = asked.clone();
     Ok(Selection {
         org: asked.org,
@@ -89,7 +94,7 @@ pub(super) fn selection(asked: &Selected) -> Result<Selection> {
         key: asked.key,
         run: asked.run,
         model: asked.model,
-        record: asked.record,
+        record: None,
         since: asked.since.as_deref().map(when::past).transpose()?,
         until: asked.until.as_deref().map(when::past).transpose()?,
     })
