@@ -1,17 +1,18 @@
 //! The table, and what it says about the promises.
 
 use crate::measure::{FROM_BEDROCK, FROM_GEMINI, Figure, Results};
-use crate::rig::{ASYNC, LOCAL, NGINX};
+use crate::rig::{ASYNC, BARE, LOCAL, NGINX};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// The columns: what stands above, what is shown, with how many decimals, and whether the ratio to nginx is
 /// shown beside it.
-const COLUMNS: [(&str, Figure, usize, bool); 15] = [
+const COLUMNS: [(&str, Figure, usize, bool); 16] = [
     ("CPU µs per call, 32 conn.", Figure::CallMicros(32), 1, true),
     ("1 conn.", Figure::CallMicros(1), 1, false),
     ("256 conn.", Figure::CallMicros(256), 1, false),
     ("calls/s, 32 conn.", Figure::Throughput(32), 0, false),
+    ("256 conn.", Figure::Throughput(256), 0, false),
     ("CPU µs per chunk, paced", Figure::ChunkMicros, 1, true),
     ("of Bedrock's", Figure::TranslatedMicros(FROM_BEDROCK), 1, false),
     ("of Gemini's", Figure::TranslatedMicros(FROM_GEMINI), 1, false),
@@ -82,12 +83,19 @@ fn promises(results: &Results, out: &mut String) {
     // The floor passes a stream of chat on, whatever is translated beside it.
     let translated =
         |model| results.ratio_of((LOCAL, Figure::TranslatedMicros(model)), (NGINX, Figure::ChunkMicros));
+    // Against the least that is recorded: without a record there is no gateway.
+    let share = |connections| {
+        let kept = results.ratio(LOCAL, BARE, Figure::Throughput(connections))?;
+        Some((1.0 - kept) * 100.0)
+    };
     let of = |figure| results.of(LOCAL, figure);
     let added = |figure| Some(of(figure)? - results.of("no gateway", figure)?);
     let idle = format!("memory with {PROMISED_STREAMS} idle streams, MB (from {})", results.idle);
     let rows = [
         ("CPU per small call, × nginx", ratio(Figure::CallMicros(32)), 2.5),
         ("the same, records not waited for", results.ratio(ASYNC, NGINX, Figure::CallMicros(32)), 2.5),
+        ("calls/s that the record costs, 256 connections, %", share(256), 15.0),
+        ("the same, 32 connections", share(32), 15.0),
         ("CPU per chunk, × nginx", ratio(Figure::ChunkMicros), 1.6),
         ("CPU per chunk translated from Bedrock's event stream, × nginx", translated(FROM_BEDROCK), 3.0),
         ("CPU per chunk translated from Gemini, × nginx", translated(FROM_GEMINI), 3.0),

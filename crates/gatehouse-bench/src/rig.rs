@@ -20,6 +20,8 @@ const STARTS: usize = 5;
 pub(crate) const LOCAL: &str = "gatehouse";
 /// The gateway whose record is written, but not waited for.
 pub(crate) const ASYNC: &str = "gatehouse, async";
+/// The gateway when it records as little as it may: no commitments, and nobody waits.
+pub(crate) const BARE: &str = "gatehouse, least record";
 /// The floor.
 pub(crate) const NGINX: &str = "nginx";
 
@@ -59,7 +61,7 @@ impl Rig {
         let mut servers = vec![site.sim().await?];
         let mut targets = Vec::new();
         let mut starts = Vec::new();
-        for name in [NGINX, LOCAL, ASYNC] {
+        for name in [NGINX, LOCAL, ASYNC, BARE] {
             let mut times = Vec::new();
             for _ in 0..STARTS {
                 let (_ended, _, time) = site.start(name).await?;
@@ -98,8 +100,9 @@ impl Site<'_> {
     async fn start(&self, name: &str) -> Result<(Server, Target, Duration)> {
         let started = match name {
             NGINX => self.nginx().await,
-            LOCAL => self.gatehouse(name, "local").await,
-            _ => self.gatehouse(name, "async").await,
+            LOCAL => self.gatehouse(name, "local", "durability: local").await,
+            ASYNC => self.gatehouse(name, "async", "durability: async").await,
+            _ => self.gatehouse(name, "bare", "durability: async, content: none").await,
         };
         started.with_context(|| format!("{name}: see the logs in {}", self.work.display()))
     }
@@ -125,20 +128,20 @@ impl Site<'_> {
         Ok((server, target, time))
     }
 
-    async fn gatehouse(&self, name: &str, durability: &str) -> Result<(Server, Target, Duration)> {
+    async fn gatehouse(&self, name: &str, folder: &str, record: &str) -> Result<(Server, Target, Duration)> {
         let (address, admin) = (free_address()?, free_address()?);
-        let data = self.work.join(format!("data-{durability}"));
-        let config = self.work.join(format!("{durability}.yaml"));
+        let data = self.work.join(format!("data-{folder}"));
+        let config = self.work.join(format!("{folder}.yaml"));
         let text = include_str!("gatehouse.yaml")
             .replace("@LISTEN@", &address.to_string())
             .replace("@ADMIN@", &admin.to_string())
             .replace("@UPSTREAM@", &self.sim.to_string())
-            .replace("@DURABILITY@", durability);
+            .replace("@RECORD@", record);
         std::fs::write(&config, text)?;
         let key = self.key(&data)?;
         let mut command = Command::new(&self.gatehouse);
         command.arg("serve").arg("--config").arg(&config).arg("--data").arg(&data).env("SIM_KEY", "bench");
-        let mut server = Server::start(&mut command, &self.work.join(format!("{durability}.log")))?;
+        let mut server = Server::start(&mut command, &self.work.join(format!("{folder}.log")))?;
         let time = server.ready(address, "/readyz").await?;
         let authorization = HeaderValue::try_from(format!("Bearer {key}"))?;
         let target = Target {
