@@ -243,6 +243,10 @@ impl Copying {
             let range = batch.segments.entry(entry.at.segment).or_insert((entry.at.offset, 0));
             range.1 = entry.next.offset;
             batch.at = entry.next;
+            if seq + 1 >= until {
+                // Looking for another would list all segments, for each group of leaves.
+                break;
+            }
         }
         if batch.at != self.at {
             self.finish(&batch)?;

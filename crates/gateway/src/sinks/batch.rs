@@ -52,6 +52,13 @@ pub(super) fn next(dir: &Path, from: Position, bounds: Bounds, form: Form) -> Re
         }
         last = Some(seq);
         entries.push(entry);
+        let end = match bounds {
+            Bounds::Until(until, _) => until,
+            Bounds::Through(through) => through.saturating_add(1),
+        };
+        if seq.saturating_add(1) >= end {
+            break;
+        }
     }
     let (Some(end), Some(last)) = (entries.last(), last) else { return Ok(None) };
     let next = Position { at: end.next, next: last + 1, last: Some(Last::of(end)) };
