@@ -143,13 +143,6 @@ impl Change {
     }
 }
 
-/// The leaf about a subject whose key is destroyed.
-pub(crate) fn erased(subject: Subject) -> Event {
-    Event::new(EventKind::SubjectErased, unix_micros())
-        .by("command line")
-        .field("subject", subject.to_string())
-}
-
 /// The leaf about a hold.
 pub(crate) fn held(store: &Store, subjects: &Subjects, kind: EventKind, number: u64) -> Result<Event> {
     let holds = store.holds()?;

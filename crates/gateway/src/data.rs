@@ -1,5 +1,6 @@
 //! The data folder: what is in it, and who may have it open.
 
+use crate::erasing;
 use anyhow::{Context as _, Result, bail};
 use gatehouse_audit::{ContentKey, Log, Options, Subjects, own_content_key, shard_dir};
 use gatehouse_identity::key::Pepper;
@@ -91,7 +92,9 @@ impl Data {
     pub(crate) fn log(&self) -> Result<Log> {
         let mut options = Options::new(&self.dir);
         options.content_key = Some(self.content_key()?);
-        Ok(Log::open(&options)?)
+        let log = Log::open(&options)?;
+        erasing::finish(&log)?;
+        Ok(log)
     }
 
     /// The pepper, made at first use.

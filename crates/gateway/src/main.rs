@@ -10,6 +10,7 @@ mod cli;
 mod command;
 mod control;
 mod data;
+mod erasing;
 mod export;
 mod index;
 mod output;

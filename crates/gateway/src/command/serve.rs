@@ -8,6 +8,7 @@ use crate::catalogue;
 use crate::cli::Place;
 use crate::control::{self, Word};
 use crate::data::Data;
+use crate::erasing;
 use crate::index::{Indexer, Indexing};
 use crate::receipts::Prover;
 use crate::retention;
@@ -191,6 +192,7 @@ impl Book {
         options.spans = retention::spans(&settings.config.retention);
         options.permits_max = usize::try_from(settings.config.limits.calls).unwrap_or(usize::MAX);
         let log = Log::open(&options).context("the audit log cannot be opened")?;
+        erasing::finish(&log).context("an erasure that was begun cannot be finished")?;
         let sealing =
             Sealing::start(&log, DEFAULT_SHARD, settings.config.record.origin.as_deref(), SEAL_EVERY)?;
         let mut indexer = Indexer::open(data, Some(&log))?;
@@ -282,12 +284,7 @@ fn hear_commands(
                 Ok(())
             }
             Word::Index => indexing.catch_up(),
-            Word::Erase(subject) => {
-                // Said before it is done: what is gone and was not said would look like a loss.
-                house.log.append(Leaf::Event(&control::erased(subject)))?;
-                house.log.subjects().erase(subject)?;
-                Ok(())
-            }
+            Word::Erase(subject) => erasing::erase(&house.log, subject),
             Word::Hold(placed, number) => {
                 let kind = if placed { EventKind::HoldPlaced } else { EventKind::HoldReleased };
                 house.log.append(Leaf::Event(&control::held(&store, house.log.subjects(), kind, number)?))?;

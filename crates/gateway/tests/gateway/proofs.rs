@@ -192,6 +192,25 @@ async fn what_a_user_said_is_erased_and_the_log_still_verifies() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_a_death_cut_off_is_finished_at_the_next_start() {
+    let provider = Provider::start().await;
+    let house = House::start(&provider.config("record: { content: full }\n")).await;
+    let body =
+        json!({"model": "openai/m", "user": "alice", "messages": [{"role": "user", "content": "Nightjar"}]});
+    let record = house.call(Ask::post("/v1/chat/completions", &body)).await.record();
+    let subject = house.json(&["audit", "show", &record]).await["record"]["subject"].clone();
+    // What a process leaves that died before the key went.
+    std::fs::write(house.path("data/log/r0/erasing"), subject.as_str().unwrap()).unwrap();
+    let house = house.crash_and_restart().await;
+    let content = house.json(&["audit", "show", &record]).await["content"].clone();
+    assert_eq!(content[0]["state"], "erased", "{content}");
+    assert_eq!(house.in_the_log(r#""kind":"subject.erased""#), 1);
+    assert!(!std::path::Path::new(&house.path("data/log/r0/erasing")).exists());
+    let rows = house.json(&["usage", "--by", "user"]).await;
+    assert!(rows[0]["user"].as_str().unwrap().starts_with("erased:"), "{rows}");
+}
+
+#[tokio::test]
 async fn a_gateway_that_runs_shows_that_its_log_only_grew() {
     let provider = Provider::start().await;
     let house = House::start(&provider.config("record: { origin: gatehouse.example/test }\n")).await;

@@ -1,13 +1,14 @@
 //! `gatehouse audit erase`: what an end user said, and what he was answered, is made unreadable for ever.
 
 use crate::cli::AuditErase;
-use crate::control::{Word, erased, say};
+use crate::control::{Word, say};
 use crate::data::Data;
+use crate::erasing;
 use crate::index;
 use crate::output;
 use crate::retention::in_force;
 use anyhow::{Context as _, Result, bail};
-use gatehouse_audit::{DEFAULT_SHARD, Known, Leaf, SUBJECTS_MAX, Subject, Subjects, View, erased_label};
+use gatehouse_audit::{DEFAULT_SHARD, Known, SUBJECTS_MAX, Subject, Subjects, View, erased_label};
 use gatehouse_core::call::CallId;
 use gatehouse_store::{Filter, Index, Selection, Store};
 use serde_json::json;
@@ -97,9 +98,7 @@ fn refuse_held(data: &Data, index: &Index, subjects: &Subjects, his: [&str; 3]) 
 /// Tells a gateway that runs; when none runs, we do it.
 fn erase(data: &Data, subject: Subject) -> Result<()> {
     if !say(data, &Word::Erase(subject))? {
-        let log = data.log()?;
-        log.append(Leaf::Event(&erased(subject)))?;
-        log.subjects().erase(subject)?;
+        erasing::erase(&data.log()?, subject)?;
     }
     Ok(())
 }
